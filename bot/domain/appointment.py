@@ -1,0 +1,104 @@
+"""An appointment with its details. Exists in memory in two places only: between parse and seal, open and release."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Self
+
+from bot.errors import WrongUse, require_aware
+
+
+class Status(StrEnum):
+    """What the agenda says (FHIR R4 ``Appointment.status``, reduced to what Pli acts on)."""
+
+    BOOKED = "booked"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Detail:
+    """What is sealed: everything that a patient may read and the practice needs back with an answer.
+
+    ``start`` and ``end`` are aware; ``zone`` is the IANA name in which they are told. ``patient`` is the agenda's
+    patient reference, ``source`` the agenda's own identity of the entry.
+    """
+
+    source: str
+    patient: str
+    start: datetime
+    end: datetime
+    zone: str
+    all_day: bool = False
+    practitioner: str = ""
+    place: str = ""
+    note: str = ""
+    given_name: str = ""
+
+    def __post_init__(self) -> None:
+        require_aware(self.start, "start")
+        require_aware(self.end, "end")
+        if self.end < self.start:
+            raise WrongUse("an appointment ends before it starts")
+
+    def __repr__(self) -> str:
+        return "Detail(…)"
+
+    def encode(self) -> bytes:
+        """UTF-8 JSON with sorted keys; times as ISO 8601 in UTC."""
+        row = asdict(self)
+        row["start"], row["end"] = (t.astimezone(UTC).isoformat() for t in (self.start, self.end))
+        return json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Inverse of :meth:`encode`; raises ``ValueError``/``TypeError``/``KeyError`` on foreign bytes."""
+        row = json.loads(data)
+        row["start"], row["end"] = (datetime.fromisoformat(row[k]) for k in ("start", "end"))
+        return cls(**row)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Appointment:
+    """One entry of an agenda as read: details, status, and what tells a newer version from an older one.
+
+    ``sequence`` and ``modified`` are iCalendar's SEQUENCE and LAST-MODIFIED (0 and None where the format has none).
+    ``stable`` is False where the format has no id of its own, so that the identity is patient, practitioner, start.
+    ``where`` locates the entry for error messages (line or UID).
+    """
+
+    detail: Detail
+    status: Status = Status.BOOKED
+    sequence: int = 0
+    modified: datetime | None = None
+    stable: bool = True
+    where: str = ""
+
+    def __repr__(self) -> str:
+        return "Appointment(…)"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """An entry that could not be read: where (line or UID), which field, why, and the mend. No content of the entry."""
+
+    where: str
+    field: str
+    why: str
+    mend: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImportCounts:
+    """What an import did or would do."""
+
+    new: int = 0
+    changed: int = 0
+    moved: int = 0
+    cancelled: int = 0
+    unchanged: int = 0
+    past: int = 0
+    unmatched: int = 0
+    refused: tuple[Refusal, ...] = field(default=())

@@ -1,0 +1,110 @@
+"""The one error tree. The text of every error is safe to show and to log: it never holds a detail.
+
+::
+
+    PliError
+    ├─ Refused                 the request is understood and not granted (exit code 1)
+    │  ├─ WrongSecret          a counted, wrong PIN
+    │  ├─ MustWait             a wait is running; nothing was counted or compared
+    │  ├─ KeyDestroyed         ten wrong PINs, or the recipient left
+    │  ├─ StaleGeneration      database and vault name different generations; nothing was counted
+    │  ├─ Untrusted            a device, a key or a room is in doubt: nothing is released
+    │  └─ InvalidSeal          an envelope, a signature or a wrapped key does not verify
+    ├─ WrongUse                arguments or settings that cannot work (exit code 2)
+    ├─ AgendaError             a whole agenda file cannot be read (exit code 1)
+    ├─ StorageError            database or vault unavailable or damaged: refuse
+    └─ ChannelError            a message did not leave; says whether that is permanent
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+
+class PliError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, message: str | None = None, *, mend: str = "") -> None:
+        """``mend`` says in one sentence what the reader can do about it."""
+        super().__init__(message or (self.__doc__ or "").strip().split("\n")[0])
+        self.mend = mend
+
+
+class Refused(PliError):
+    """The request was refused."""
+
+
+class WrongSecret(Refused):
+    """The secret is wrong."""
+
+    def __init__(self, *, tries_left: int | None, wait_seconds: float) -> None:
+        """``tries_left`` is None for a one-time code, whose tries are not limited by the vault."""
+        super().__init__()
+        self.tries_left = tries_left
+        self.wait_seconds = wait_seconds
+
+
+class MustWait(Refused):
+    """Too early after a wrong secret."""
+
+    def __init__(self, *, wait_seconds: float) -> None:
+        super().__init__()
+        self.wait_seconds = wait_seconds
+
+
+class KeyDestroyed(Refused):
+    """The key was destroyed."""
+
+
+class StaleGeneration(Refused):
+    """Database and vault do not fit together."""
+
+
+UntrustedReason = Literal["device", "identity", "room", "membership", "encryption", "own_device", "keys"]
+
+
+class Untrusted(Refused):
+    """A device, a key or a room is in doubt."""
+
+    def __init__(self, reason: UntrustedReason) -> None:
+        super().__init__(f"not trusted: {reason}")
+        self.reason: UntrustedReason = reason
+
+
+class InvalidSeal(Refused):
+    """A seal, a signature or a wrapped key does not verify."""
+
+
+class WrongUse(PliError):
+    """The arguments or settings cannot work."""
+
+
+class AgendaError(PliError):
+    """The agenda file cannot be read."""
+
+    def __init__(self, *, where: str, why: str, mend: str) -> None:
+        super().__init__(f"{where}: {why}", mend=mend)
+        self.where = where
+        self.why = why
+
+
+class StorageError(PliError):
+    """The storage refused."""
+
+
+class ChannelError(PliError):
+    """A message did not leave."""
+
+    def __init__(self, message: str, *, permanent: bool, retry_after: float | None = None) -> None:
+        """``retry_after`` in seconds, where the other side named one."""
+        super().__init__(message)
+        self.permanent = permanent
+        self.retry_after = retry_after
+
+
+def require_aware(moment: datetime, name: str) -> datetime:
+    """Return ``moment``; raise :class:`WrongUse` if it has no zone."""
+    if moment.tzinfo is None or moment.utcoffset() is None:
+        raise WrongUse(f"{name} must have a time zone")
+    return moment
