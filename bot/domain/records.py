@@ -1,0 +1,252 @@
+"""What is at rest, as frozen values. Times are aware UTC. Nothing here tells who, when or where but sealed blobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from bot.domain.appointment import Status
+from bot.domain.trust import Pin
+from bot.domain.values import AppointmentId, EventId, KeyId, Language, PatientId, RecipientId, RoomId, UserId
+
+
+class RecipientState(StrEnum):
+    INVITED = "invited"
+    ENROLLED = "enrolled"
+    LOCKED = "locked"
+    LEFT = "left"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Recipient:
+    """One person who is told, for one or several patients.
+
+    ``wrap`` is the private key under the code (generation 0) or PIN; ``reminders_on`` and ``changes_on`` are two
+    settings, so that stopping reminders never stops news of a cancellation.
+    """
+
+    id: RecipientId
+    language: Language
+    state: RecipientState
+    key_id: KeyId
+    public_key: bytes
+    signature: bytes
+    salt: bytes
+    wrap: bytes
+    generation: int
+    reminders_on: bool = True
+    changes_on: bool = True
+    consent_version: str = ""
+    consented_at: datetime | None = None
+    pin: Pin | None = None
+
+
+class InvitationKind(StrEnum):
+    ENROL = "enrol"
+    RELINK = "relink"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Invitation:
+    """``id`` is the code's public part. ``verifier`` is set for a relink only (an enrolment is checked by the vault).
+
+    ``redeemed_by`` is the blind index of the account that redeemed it: for that one it stays valid until spent.
+    """
+
+    id: str
+    recipient: RecipientId
+    kind: InvitationKind
+    expires: datetime
+    salt: bytes = b""
+    verifier: bytes = b""
+    redeemed_by: str = ""
+    closed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Room:
+    """A room that the bot opened, for one account; ``recipient`` once it is known."""
+
+    id: str
+    room: RoomId
+    user: UserId
+    language: Language
+    recipient: RecipientId | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredAppointment:
+    """An appointment as the bot knows it: no details.
+
+    ``revision`` is sealed into the envelopes; ``change`` counts everything worth telling (a cancellation too);
+    ``time_revision`` is the revision that last changed the time: answers hold as long as it stands.
+    ``past_after`` is the local midnight after the end; ``digest``, ``when_digest``, ``pair_index``, ``day_tag`` and
+    ``source_index`` are keyed by the import side.
+    """
+
+    id: AppointmentId
+    patient: PatientId
+    source_index: str
+    pair_index: str
+    day_tag: str
+    digest: str
+    when_digest: str
+    sequence: int
+    modified: datetime | None
+    status: Status
+    revision: int
+    time_revision: int
+    change: int
+    past_after: datetime
+    only: RecipientId | None = None
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredEnvelope:
+    """``told`` is the appointment's ``change`` that this recipient has read."""
+
+    appointment: AppointmentId
+    recipient: RecipientId
+    key_id: KeyId
+    revision: int
+    blob: bytes = field(repr=False)
+    told: int = 0
+
+
+class ReminderKind(StrEnum):
+    REMIND = "remind"
+    CHANGE = "change"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reminder:
+    """Why a recipient is to be nudged in a slot."""
+
+    appointment: AppointmentId
+    recipient: RecipientId
+    kind: ReminderKind
+    slot: datetime
+    useful_until: datetime
+
+
+class AnswerKind(StrEnum):
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+    MOVE = "move"
+
+
+class AnswerState(StrEnum):
+    OPEN = "open"
+    DONE = "done"
+    VOID = "void"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredAnswer:
+    """``blob`` is sealed to the practice's answer key."""
+
+    id: str
+    appointment: AppointmentId
+    recipient: RecipientId
+    time_revision: int
+    kind: AnswerKind
+    state: AnswerState
+    at: datetime
+    blob: bytes = field(repr=False)
+
+
+class OutboxKind(StrEnum):
+    NUDGE = "nudge"
+    OPEN = "open"
+    REPLY = "reply"
+    RELEASE = "release"
+    REDACT = "redact"
+
+
+class OutboxState(StrEnum):
+    HELD = "held"
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    SENT = "sent"
+    DROPPED = "dropped"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutboxRow:
+    """Something that leaves. Holds references and template names, never a text of an appointment.
+
+    ``room`` is the id of a :class:`Room` row (empty for nudges, which find it by recipient); ``redact_after`` in
+    minutes (0: stays); ``params`` are numbers and durations only.
+    """
+
+    id: int
+    kind: OutboxKind
+    state: OutboxState
+    txn: str
+    due: datetime
+    room: str = ""
+    recipient: RecipientId | None = None
+    template: str = ""
+    params: dict[str, int | str] = field(default_factory=dict)
+    slot: datetime | None = None
+    useful_until: datetime | None = None
+    event: EventId | None = None
+    redact_after: int = 0
+    rotate: bool = False
+    attempts: int = 0
+    claimed_at: datetime | None = None
+    claimed_by: str = ""
+
+
+class ProblemKind(StrEnum):
+    """Lines for the staff."""
+
+    TOO_LATE = "too_late"
+    UNKNOWN_SEND = "unknown_send"
+    SEND_FAILED = "send_failed"
+    NOT_TRUSTED = "not_trusted"
+    LOCKED = "locked"
+    STORES_DIFFER = "stores_differ"
+    UNREADABLE = "unreadable"
+    LEFT = "left"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    at: datetime
+    kind: ProblemKind
+    recipient: RecipientId | None = None
+
+
+class AuditKind(StrEnum):
+    STARTED = "started"
+    STOPPED = "stopped"
+    INVITED = "invited"
+    RELINK_INVITED = "relink_invited"
+    REVOKED = "revoked"
+    REDEEMED = "redeemed"
+    RELINKED = "relinked"
+    ENROLLED = "enrolled"
+    PIN_CHANGED = "pin_changed"
+    PIN_WRONG = "pin_wrong"
+    LOCKED = "locked"
+    RELEASED = "released"
+    ANSWERED = "answered"
+    ANSWER_DONE = "answer_done"
+    LEFT = "left"
+    REMOVED = "removed"
+    IMPORTED = "imported"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Patient:
+    """``reference`` is the agenda's; ``given_name`` is told where a recipient answers for several."""
+
+    id: PatientId
+    reference: str = field(repr=False)
+    given_name: str = field(default="", repr=False)

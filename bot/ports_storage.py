@@ -1,0 +1,253 @@
+"""The Protocols of what is at rest: one unit of work a step, repositories as its attributes, an explicit commit.
+
+Leaving the ``with`` block without :meth:`UnitOfWork.commit` rolls back. Every failure of the database is a
+:class:`bot.errors.StorageError`: callers refuse, they never go on without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol, Self
+
+from bot.domain.appointment import Detail
+from bot.domain.records import (
+    AnswerState,
+    AuditKind,
+    Invitation,
+    OutboxKind,
+    OutboxRow,
+    OutboxState,
+    Patient,
+    Problem,
+    ProblemKind,
+    Recipient,
+    Reminder,
+    Room,
+    StoredAnswer,
+    StoredAppointment,
+    StoredEnvelope,
+)
+from bot.domain.values import AppointmentId, EventId, PatientId, RecipientId, RoomId, Secret, SecretBytes, UserId
+
+
+class Patients(Protocol):
+    def add(self, patient: Patient) -> None: ...
+    def get(self, patient: PatientId) -> Patient | None: ...
+    def by_reference(self, reference: str) -> Patient | None: ...
+    def all(self) -> Sequence[Patient]: ...
+    def remove(self, patient: PatientId) -> None: ...
+    def link(self, patient: PatientId, recipient: RecipientId) -> None: ...
+    def recipients_of(self, patient: PatientId) -> Sequence[RecipientId]: ...
+    def patients_of(self, recipient: RecipientId) -> Sequence[PatientId]: ...
+
+
+class Recipients(Protocol):
+    def add(self, recipient: Recipient) -> None: ...
+    def get(self, recipient: RecipientId) -> Recipient | None: ...
+    def save(self, recipient: Recipient) -> None: ...
+    def all(self) -> Sequence[Recipient]: ...
+    def remove(self, recipient: RecipientId) -> None:
+        """Delete the row and everything that hangs on it."""
+
+
+class Invitations(Protocol):
+    def add(self, invitation: Invitation) -> None: ...
+    def get(self, public: str) -> Invitation | None: ...
+    def save(self, invitation: Invitation) -> None: ...
+    def open_for(self, recipient: RecipientId) -> Sequence[Invitation]: ...
+
+
+class Rooms(Protocol):
+    def add(self, room: Room) -> None: ...
+    def save(self, room: Room) -> None: ...
+    def get(self, room_id: str) -> Room | None: ...
+    def by_room(self, room: RoomId) -> Room | None: ...
+    def by_user(self, user: UserId) -> Room | None: ...
+    def by_recipient(self, recipient: RecipientId) -> Room | None: ...
+    def remove(self, room_id: str) -> None: ...
+    def user_index(self, user: UserId) -> str: ...
+
+
+class Appointments(Protocol):
+    def add(self, rows: Iterable[StoredAppointment]) -> None: ...
+    def save(self, row: StoredAppointment) -> None: ...
+    def get(self, appointment: AppointmentId) -> StoredAppointment | None: ...
+    def by_sources(self, indexes: Sequence[str]) -> Mapping[str, StoredAppointment]: ...
+    def by_days(self, tags: Sequence[str]) -> Sequence[StoredAppointment]: ...
+    def of_patient(self, patient: PatientId) -> Sequence[StoredAppointment]: ...
+
+
+class Envelopes(Protocol):
+    def put(self, rows: Iterable[StoredEnvelope]) -> None: ...
+    def of_appointments(self, appointments: Sequence[AppointmentId]) -> Sequence[StoredEnvelope]: ...
+    def to_come(
+        self, recipient: RecipientId, now: datetime
+    ) -> Sequence[tuple[StoredAppointment, StoredEnvelope]]:
+        """Not past, of this recipient; those limited to somebody else left out."""
+
+    def mark_told(self, appointment: AppointmentId, recipient: RecipientId, change: int) -> None: ...
+
+
+class Reminders(Protocol):
+    def replace(self, appointment: AppointmentId, rows: Iterable[Reminder]) -> None: ...
+    def add(self, rows: Iterable[Reminder]) -> None: ...
+    def due(self, recipient: RecipientId, slot: datetime) -> Sequence[Reminder]: ...
+    def after(self, recipient: RecipientId, now: datetime) -> Sequence[Reminder]:
+        """Those still useful."""
+
+    def drop(self, appointment: AppointmentId, recipient: RecipientId) -> None: ...
+
+
+class Answers(Protocol):
+    def add(self, answer: StoredAnswer) -> None: ...
+    def get(self, answer: str) -> StoredAnswer | None: ...
+    def set_state(self, answer: str, state: AnswerState) -> None: ...
+    def of(self, appointment: AppointmentId, recipient: RecipientId | None = None) -> Sequence[StoredAnswer]: ...
+    def listing(self, *, since: datetime | None, states: Sequence[AnswerState]) -> Sequence[StoredAnswer]: ...
+    def void_before(self, appointment: AppointmentId, time_revision: int) -> None: ...
+
+
+class Outbox(Protocol):
+    def add(
+        self,
+        *,
+        kind: OutboxKind,
+        due: datetime,
+        state: OutboxState = OutboxState.QUEUED,
+        room: str = "",
+        recipient: RecipientId | None = None,
+        template: str = "",
+        params: Mapping[str, int | str] | None = None,
+        slot: datetime | None = None,
+        useful_until: datetime | None = None,
+        event: EventId | None = None,
+        redact_after: int = 0,
+        rotate: bool = False,
+    ) -> int | None:
+        """Id of the new row; None where a nudge for this recipient and slot exists (unique key)."""
+
+    def get(self, row: int) -> OutboxRow | None: ...
+    def claim(self, *, now: datetime, device: str, limit: int) -> Sequence[OutboxRow]:
+        """Mark due rows as claimed and return them, oldest first."""
+
+    def claimed(self) -> Sequence[OutboxRow]: ...
+    def settle(self, row: int, state: OutboxState, *, event: EventId | None = None, now: datetime) -> None: ...
+    def postpone(self, row: int, *, due: datetime) -> None: ...
+    def rewrite(
+        self,
+        row: int,
+        *,
+        kind: OutboxKind,
+        state: OutboxState,
+        due: datetime,
+        template: str,
+        params: Mapping[str, int | str],
+    ) -> None: ...
+    def release_held(self, *, template: str, now: datetime) -> int:
+        """Turn rows held by a process that died into this reply; how many."""
+
+    def drop_waiting(self, recipient: RecipientId, kinds: Sequence[OutboxKind]) -> int: ...
+    def counts(self) -> Mapping[str, int]: ...
+    def next_due(self) -> datetime | None: ...
+
+
+class Seen(Protocol):
+    def add(self, keys: Sequence[str], now: datetime) -> bool:
+        """True if none of ``keys`` was known; all are known afterwards."""
+
+    def purge(self, before: datetime) -> int: ...
+
+
+class Guesses(Protocol):
+    """Wrong codes, per sender; ``sender`` is a blind index."""
+
+    def wait_seconds(self, sender: str, now: datetime) -> float: ...
+    def wrong(self, sender: str, now: datetime) -> None: ...
+    def clear(self, sender: str) -> None: ...
+
+
+class Problems(Protocol):
+    def add(self, kind: ProblemKind, now: datetime, recipient: RecipientId | None = None) -> None: ...
+    def all(self) -> Sequence[Problem]: ...
+
+
+class Audit(Protocol):
+    def add(self, kind: AuditKind, now: datetime, recipient: RecipientId | None = None, count: int = 0) -> None: ...
+
+
+class Meta(Protocol):
+    """Small named values: the sync token, the last start."""
+
+    def get(self, name: str) -> str | None: ...
+    def set(self, name: str, value: str) -> None: ...
+
+
+class UnitOfWork(Protocol):
+    patients: Patients
+    recipients: Recipients
+    invitations: Invitations
+    rooms: Rooms
+    appointments: Appointments
+    envelopes: Envelopes
+    reminders: Reminders
+    answers: Answers
+    outbox: Outbox
+    seen: Seen
+    guesses: Guesses
+    problems: Problems
+    audit: Audit
+    meta: Meta
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exc: object) -> None: ...
+    def commit(self) -> None: ...
+
+
+UnitOfWorkFactory = Callable[[], UnitOfWork]
+
+
+class Sealer(Protocol):
+    """Import side: the keys that index and seal an agenda."""
+
+    def source_index(self, source: str) -> str: ...
+    def pair_index(self, patient: str, practitioner: str) -> str: ...
+    def day_tag(self, day: str) -> str: ...
+    def digest(self, data: bytes) -> str: ...
+    def seal(
+        self, detail: Detail, *, appointment: AppointmentId, recipient: Recipient, revision: int
+    ) -> bytes: ...
+
+
+class KeyRing(Protocol):
+    """Recipients' keys: born at the invitation, guarded by the vault, opened by a code or a PIN.
+
+    Errors: :class:`WrongSecret`, :class:`MustWait`, :class:`KeyDestroyed`, :class:`StaleGeneration`,
+    :class:`InvalidSeal`, :class:`StorageError`.
+    """
+
+    def unlock(self, recipient: Recipient, secret: Secret) -> SecretBytes:
+        """The private key. Costs an attempt where a PIN guards it."""
+
+    def rewrap(self, recipient: Recipient, secret: Secret, new_pin: Secret) -> Recipient:
+        """Stage the next generation; the value to save in one transaction, then :meth:`settle`."""
+
+    def settle(self, recipient: Recipient) -> None:
+        """After the transaction: make the vault agree with the database."""
+
+    def destroy(self, recipient: RecipientId) -> None: ...
+    def tries_left(self, recipient: RecipientId) -> int: ...
+    def open_envelope(
+        self, row: StoredAppointment, envelope: StoredEnvelope, recipient: Recipient, private: SecretBytes
+    ) -> Detail: ...
+    def seal_answer(self, answer: str, recipient: RecipientId, content: bytes) -> bytes: ...
+    def check_code(self, invitation: Invitation, secret: Secret) -> bool:
+        """Whether ``secret`` is the code of a relink."""
+
+
+class AnswerOpener(Protocol):
+    """Import side."""
+
+    def open_answer(self, answer: StoredAnswer) -> bytes: ...
+
+

@@ -1,0 +1,168 @@
+"""Everything an operator sets, read from ``pli.toml``; environment variables ``PLI_SECTION__KEY`` win over the file.
+
+Paths are relative to the folder of the file. Errors name the setting and the mend, never its value.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from bot.domain.slots import NudgeRules, parse_hour
+from bot.domain.values import Language
+from bot.errors import WrongUse
+from config.agenda_settings import AgendaSettings
+
+FILE_NAME = "pli.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Practice(_Section):
+    name: str = Field(default="Cabinet", min_length=1, max_length=80)
+    phone: str = Field(default="", max_length=40)
+    timezone: str = "Europe/Paris"
+    language: Language = Language.FR
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("unknown time zone; write an IANA name like Europe/Paris") from None
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class Nudges(_Section):
+    days_before: tuple[Annotated[int, Field(ge=0, le=60)], ...] = (1,)
+    slots: tuple[str, ...] = ("18:00",)
+    quiet_from: str = "20:00"
+    quiet_to: str = "08:00"
+
+
+class Release(_Section):
+    unlock_minutes: int = Field(default=10, ge=1, le=120)
+    redact_after_minutes: int = Field(default=10, ge=1, le=1440)
+    answer_delay_seconds: float = Field(default=2.0, ge=0, le=30)
+
+
+class Pin(_Section):
+    min_digits: int = Field(default=6, ge=6, le=12)
+
+
+class Matrix(_Section):
+    homeserver: str = "http://127.0.0.1:8008"
+    room_name: str = Field(default="Messages", min_length=1, max_length=40)
+
+
+class Storage(_Section):
+    database: str = "sqlite:///data/pli.db"
+    vault: str = "vault/vault.db"
+    bot_keys: str = "bot"
+    import_keys: str = "import"
+
+
+class Homeserver(_Section):
+    folder: str = "homeserver"
+    server_name: str = "pli.localhost"
+    port: int = Field(default=8008, ge=1, le=65535)
+
+
+class Health(_Section):
+    host: str = "127.0.0.1"
+    port: int = Field(default=8470, ge=0, le=65535)
+
+
+class Settings(BaseSettings):
+    """All settings, frozen. ``folder`` is where the file lies."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="PLI_", env_nested_delimiter="__", env_ignore_empty=True
+    )
+
+    folder: Path = Path()
+    practice: Practice = Practice()
+    nudges: Nudges = Nudges()
+    release: Release = Release()
+    pin: Pin = Pin()
+    agenda: AgendaSettings = AgendaSettings()
+    matrix: Matrix = Matrix()
+    storage: Storage = Storage()
+    homeserver: Homeserver = Homeserver()
+    health: Health = Health()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no .env files: secrets are files of their own
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _slots_outside_quiet_hours(self) -> Settings:
+        try:
+            self.nudge_rules()
+        except WrongUse as error:
+            raise ValueError(f"{error}; {error.mend}") from None
+        return self
+
+    def path(self, relative: str) -> Path:
+        return (self.folder / relative).resolve()
+
+    def database_url(self) -> str:
+        """SQLAlchemy URL with a relative SQLite path made absolute."""
+        prefix = "sqlite:///"
+        url = self.storage.database
+        return prefix + str(self.path(url.removeprefix(prefix))) if url.startswith(prefix) else url
+
+    def nudge_rules(self) -> NudgeRules:
+        return NudgeRules(
+            zone=self.practice.zone,
+            days_before=self.nudges.days_before,
+            slots=tuple(parse_hour(s) for s in self.nudges.slots),
+            quiet_from=parse_hour(self.nudges.quiet_from),
+            quiet_to=parse_hour(self.nudges.quiet_to),
+        )
+
+    @property
+    def unlock_window(self) -> timedelta:
+        return timedelta(minutes=self.release.unlock_minutes)
+
+
+def load(file: Path) -> Settings:
+    """Read ``file``; raises :class:`WrongUse` naming the setting and the mend."""
+    if not file.is_file():
+        raise WrongUse("no configuration file found", mend="name it with --config or PLI_CONFIG, or run: pli init DIR")
+    try:
+        values = TomlConfigSettingsSource(Settings, toml_file=file)()
+    except (ValueError, OSError) as error:
+        raise WrongUse(f"{FILE_NAME} is not readable TOML: {error}", mend="mend that line") from None
+    try:
+        return Settings(**{**values, "folder": file.resolve().parent})
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "settings"
+        raise WrongUse(f"{FILE_NAME}: {place}: {first['msg']}", mend=f"mend [{place}] in {FILE_NAME}") from None
+
+
+def locate(option: Path | None) -> Path:
+    """``--config``, else ``PLI_CONFIG``, else ``pli.toml`` in the current folder; a folder means the file in it."""
+    chosen = option or Path(os.environ.get("PLI_CONFIG") or FILE_NAME)
+    return chosen / FILE_NAME if chosen.is_dir() else chosen
