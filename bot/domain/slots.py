@@ -118,12 +118,17 @@ def plan(start: datetime, now: datetime, rules: NudgeRules) -> tuple[PlannedNudg
     return tuple(p for p in planned if p.useful_until <= start)
 
 
-def plan_change(start: datetime, now: datetime, rules: NudgeRules) -> PlannedNudge | None:
-    """When to tell that an appointment was cancelled or moved; ``start`` is the earliest time it concerns."""
+def plan_change(
+    start: datetime, now: datetime, rules: NudgeRules, *, earliest: datetime | None = None
+) -> PlannedNudge | None:
+    """When to tell that an appointment was cancelled or moved; None once ``start`` is over.
+
+    ``earliest`` is the earliest time that the news concerns (the old time of a move), where that is not ``start``.
+    """
     if start <= now:
         return None
     slot = next_slot(now, rules)
-    if start - now <= URGENT or slot >= start:
+    if min(start, earliest or start) - now <= URGENT or slot >= start:
         slot = after_quiet(now, rules)
     if slot >= start:
         return None

@@ -1,0 +1,298 @@
+"""Repositories of what an agenda became: appointments, envelopes, reminders, answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
+
+from bot.domain.appointment import Status
+from bot.domain.records import (
+    AnswerKind,
+    AnswerState,
+    Reminder,
+    ReminderKind,
+    StoredAnswer,
+    StoredAppointment,
+    StoredEnvelope,
+)
+from bot.domain.values import AppointmentId, KeyId, PatientId, RecipientId
+from storage import tables as t
+from storage.columns import Columns
+
+_CHUNK = 400  # below SQLite's limit of bound parameters, whatever its build
+
+
+def _chunks(items: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK))
+
+
+class AppointmentRows:
+    """Appointments without their details. When the agenda last changed an entry is sealed too."""
+
+    def __init__(self, connection: Connection, columns: Columns) -> None:
+        self._db, self._columns = connection, columns
+
+    def _values(self, a: StoredAppointment) -> dict[str, Any]:
+        version = json.dumps([a.sequence, a.modified.isoformat() if a.modified else None])
+        return {
+            "id": a.id,
+            "patient": a.patient,
+            "source_idx": a.source_index,
+            "pair_idx": a.pair_index,
+            "day_tag": a.day_tag,
+            "digest": a.digest,
+            "when_digest": a.when_digest,
+            "version_enc": self._columns.seal(version, table="appointment", column="version", row=a.id),
+            "status": a.status.value,
+            "revision": a.revision,
+            "time_revision": a.time_revision,
+            "change": a.change,
+            "past_after": a.past_after,
+            "only": a.only,
+            "by_hand": a.by_hand,
+        }
+
+    def _open(self, row: RowMapping) -> StoredAppointment:
+        version = self._columns.open(row["version_enc"], table="appointment", column="version", row=row["id"])
+        sequence, modified = json.loads(version)
+        return StoredAppointment(
+            id=AppointmentId(row["id"]),
+            patient=PatientId(row["patient"]),
+            source_index=row["source_idx"],
+            pair_index=row["pair_idx"],
+            day_tag=row["day_tag"],
+            digest=row["digest"],
+            when_digest=row["when_digest"],
+            sequence=sequence,
+            modified=datetime.fromisoformat(modified) if modified else None,
+            status=Status(row["status"]),
+            revision=row["revision"],
+            time_revision=row["time_revision"],
+            change=row["change"],
+            past_after=row["past_after"],
+            only=RecipientId(row["only"]) if row["only"] else None,
+            by_hand=row["by_hand"],
+        )
+
+    def _select(self, *conditions: Any) -> list[StoredAppointment]:  # noqa: ANN401 - SQLAlchemy's clause types
+        rows = self._db.execute(select(t.appointment).where(*conditions)).mappings()
+        return [self._open(row) for row in rows]
+
+    def add(self, rows: Iterable[StoredAppointment]) -> None:
+        if values := [self._values(a) for a in rows]:
+            self._db.execute(insert(t.appointment), values)
+
+    def save(self, row: StoredAppointment) -> None:
+        query = update(t.appointment).where(t.appointment.c.id == row.id)
+        self._db.execute(query.values(self._values(row)))
+
+    def get(self, appointment: AppointmentId) -> StoredAppointment | None:
+        return next(iter(self._select(t.appointment.c.id == appointment)), None)
+
+    def by_sources(self, indexes: Sequence[str]) -> Mapping[str, StoredAppointment]:
+        return {
+            a.source_index: a
+            for chunk in _chunks(indexes)
+            for a in self._select(t.appointment.c.source_idx.in_(chunk))
+        }
+
+    def by_days(self, tags: Sequence[str]) -> Sequence[StoredAppointment]:
+        return [a for chunk in _chunks(tags) for a in self._select(t.appointment.c.day_tag.in_(chunk))]
+
+    def of_patient(self, patient: PatientId) -> Sequence[StoredAppointment]:
+        return self._select(t.appointment.c.patient == patient)
+
+
+class EnvelopeRows:
+    """One sealed envelope an appointment and recipient."""
+
+    def __init__(self, connection: Connection, appointments: AppointmentRows) -> None:
+        self._db, self._appointments = connection, appointments
+
+    @staticmethod
+    def _open(row: RowMapping) -> StoredEnvelope:
+        return StoredEnvelope(
+            appointment=AppointmentId(row["appointment"]),
+            recipient=RecipientId(row["recipient"]),
+            key_id=KeyId(row["key_id"]),
+            revision=row["revision"],
+            blob=row["blob"],
+            told=row["told"],
+        )
+
+    def put(self, rows: Iterable[StoredEnvelope]) -> None:
+        values = [
+            {
+                "appointment": e.appointment,
+                "recipient": e.recipient,
+                "key_id": e.key_id,
+                "revision": e.revision,
+                "blob": e.blob,
+                "told": e.told,
+            }
+            for e in rows
+        ]
+        if not values:
+            return
+        c = t.envelope.c
+        for chunk in _chunks(sorted({v["appointment"] for v in values})):
+            known = {
+                (row.appointment, row.recipient)
+                for row in self._db.execute(
+                    select(c.appointment, c.recipient).where(c.appointment.in_(chunk))
+                )
+            }
+            for appointment, recipient in known & {(v["appointment"], v["recipient"]) for v in values}:
+                self._db.execute(
+                    delete(t.envelope).where(c.appointment == appointment, c.recipient == recipient)
+                )
+        self._db.execute(insert(t.envelope), values)
+
+    def of_appointments(self, appointments: Sequence[AppointmentId]) -> Sequence[StoredEnvelope]:
+        return [
+            self._open(row)
+            for chunk in _chunks(appointments)
+            for row in self._db.execute(
+                select(t.envelope).where(t.envelope.c.appointment.in_(chunk))
+            ).mappings()
+        ]
+
+    def to_come(
+        self, recipient: RecipientId, now: datetime
+    ) -> Sequence[tuple[StoredAppointment, StoredEnvelope]]:
+        a, e = t.appointment.c, t.envelope.c
+        query = (
+            select(t.envelope)
+            .join(t.appointment, e.appointment == a.id)
+            .where(e.recipient == recipient, a.past_after > now, or_(a.only.is_(None), a.only == recipient))
+        )
+        envelopes = [self._open(row) for row in self._db.execute(query).mappings()]
+        found = []
+        for envelope in envelopes:
+            row = self._appointments.get(envelope.appointment)
+            if row is not None:
+                found.append((row, envelope))
+        return found
+
+    def mark_told(self, appointment: AppointmentId, recipient: RecipientId, change: int) -> None:
+        c = t.envelope.c
+        query = update(t.envelope).where(c.appointment == appointment, c.recipient == recipient)
+        self._db.execute(query.values(told=change))
+
+
+class ReminderRows:
+    """Why somebody is to be nudged in a slot."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    @staticmethod
+    def _open(row: RowMapping) -> Reminder:
+        return Reminder(
+            appointment=AppointmentId(row["appointment"]),
+            recipient=RecipientId(row["recipient"]),
+            kind=ReminderKind(row["kind"]),
+            slot=row["slot"],
+            useful_until=row["useful_until"],
+        )
+
+    def replace(self, appointment: AppointmentId, rows: Iterable[Reminder]) -> None:
+        self._db.execute(delete(t.reminder).where(t.reminder.c.appointment == appointment))
+        self.add(rows)
+
+    def add(self, rows: Iterable[Reminder]) -> None:
+        values = [
+            {
+                "appointment": r.appointment,
+                "recipient": r.recipient,
+                "kind": r.kind.value,
+                "slot": r.slot,
+                "useful_until": r.useful_until,
+            }
+            for r in rows
+        ]
+        if values:
+            self._db.execute(insert(t.reminder), values)
+
+    def _select(self, *conditions: Any) -> list[Reminder]:  # noqa: ANN401 - SQLAlchemy's clause types
+        query = select(t.reminder).where(*conditions).order_by(t.reminder.c.slot)
+        return [self._open(row) for row in self._db.execute(query).mappings()]
+
+    def due(self, recipient: RecipientId, slot: datetime) -> Sequence[Reminder]:
+        return self._select(t.reminder.c.recipient == recipient, t.reminder.c.slot == slot)
+
+    def after(self, recipient: RecipientId, now: datetime) -> Sequence[Reminder]:
+        return self._select(t.reminder.c.recipient == recipient, t.reminder.c.useful_until > now)
+
+    def drop(self, appointment: AppointmentId, recipient: RecipientId) -> None:
+        c = t.reminder.c
+        self._db.execute(delete(t.reminder).where(c.appointment == appointment, c.recipient == recipient))
+
+
+class AnswerRows:
+    """What patients answered, sealed for the practice."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    @staticmethod
+    def _open(row: RowMapping) -> StoredAnswer:
+        return StoredAnswer(
+            id=row["id"],
+            appointment=AppointmentId(row["appointment"]),
+            recipient=RecipientId(row["recipient"]),
+            time_revision=row["time_revision"],
+            kind=AnswerKind(row["kind"]),
+            state=AnswerState(row["state"]),
+            at=row["at"],
+            blob=row["blob"],
+        )
+
+    def _select(self, *conditions: Any) -> list[StoredAnswer]:  # noqa: ANN401 - SQLAlchemy's clause types
+        query = select(t.answer).where(*conditions).order_by(t.answer.c.at)
+        return [self._open(row) for row in self._db.execute(query).mappings()]
+
+    def add(self, answer: StoredAnswer) -> None:
+        self._db.execute(
+            insert(t.answer).values(
+                id=answer.id,
+                appointment=answer.appointment,
+                recipient=answer.recipient,
+                time_revision=answer.time_revision,
+                kind=answer.kind.value,
+                state=answer.state.value,
+                at=answer.at,
+                blob=answer.blob,
+            )
+        )
+
+    def get(self, answer: str) -> StoredAnswer | None:
+        return next(iter(self._select(t.answer.c.id == answer)), None)
+
+    def set_state(self, answer: str, state: AnswerState) -> None:
+        self._db.execute(update(t.answer).where(t.answer.c.id == answer).values(state=state.value))
+
+    def of(self, appointment: AppointmentId, recipient: RecipientId | None = None) -> Sequence[StoredAnswer]:
+        conditions = [t.answer.c.appointment == appointment]
+        if recipient is not None:
+            conditions.append(t.answer.c.recipient == recipient)
+        return self._select(*conditions)
+
+    def listing(self, *, since: datetime | None, states: Sequence[AnswerState]) -> Sequence[StoredAnswer]:
+        conditions = [t.answer.c.state.in_([s.value for s in states])]
+        if since is not None:
+            conditions.append(t.answer.c.at >= since)
+        return self._select(*conditions)
+
+    def void_before(self, appointment: AppointmentId, time_revision: int) -> None:
+        c = t.answer.c
+        query = update(t.answer).where(
+            c.appointment == appointment,
+            c.time_revision < time_revision,
+            c.state == AnswerState.OPEN.value,
+        )
+        self._db.execute(query.values(state=AnswerState.VOID.value))

@@ -1,0 +1,98 @@
+"""One engine a process. SQLite: WAL, full sync, immediate transactions, deleted bytes overwritten.
+
+Every transaction takes the write lock at its start, so that a read and the write that follows from it cannot be
+separated by another process. Statements are never logged with their parameters.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from bot.errors import StorageError, WrongUse
+
+BUSY_SECONDS = 30
+_LOCK = 0x706C69  # "pli"
+
+
+def connect(url: str) -> Engine:
+    """Engine for ``url``; raises :class:`WrongUse` for an address that SQLAlchemy cannot read."""
+    try:
+        if url.startswith("sqlite"):
+            engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+            _prepare_sqlite(engine)
+        else:
+            engine = create_engine(url, hide_parameters=True, pool_pre_ping=True)
+            _prepare_postgresql(engine)
+    except (ArgumentError, ImportError):
+        raise WrongUse(
+            "the database address is not understood", mend="set [storage] database to a SQLAlchemy URL"
+        ) from None
+    return engine
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _pragmas(dbapi: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own type
+        dbapi.isolation_level = None  # transactions are begun below, not by the driver
+        cursor = dbapi.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _immediate(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _prepare_postgresql(engine: Engine) -> None:
+    @event.listens_for(engine, "begin")
+    def _one_writer(connection: Connection) -> None:
+        # The same order of things as under SQLite: transactions are short, and none is held across HTTP.
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+
+
+def _alembic(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to the newest revision; a new database gets all of it."""
+    try:
+        with engine.begin() as connection:
+            command.upgrade(_alembic(connection), "head")
+    except SQLAlchemyError as error:
+        raise StorageError(f"the database could not be set up ({type(error).__name__})") from None
+    if engine.url.database and engine.dialect.name == "sqlite":
+        Path(engine.url.database).chmod(0o600)
+
+
+def is_current(engine: Engine) -> bool:
+    """Whether the schema is the one that this program knows."""
+    try:
+        with engine.begin() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+    except SQLAlchemyError as error:
+        raise StorageError(f"the database does not answer ({type(error).__name__})") from None
+    return found == ScriptDirectory.from_config(_alembic()).get_current_head()
+
+
+def truncate_wal(engine: Engine) -> None:
+    """Write SQLite's log back into the file and empty it, so that deleted bytes leave the log as well."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            raw = connection.connection.dbapi_connection
+            if raw is not None:
+                cursor = raw.cursor()
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.close()

@@ -1,0 +1,183 @@
+"""The outbox: everything that leaves is one row, written in the transaction that decided it.
+
+1. A row carries its Matrix transaction id from birth: sending it again is the same message.
+2. A row is claimed in a transaction of its own before anything leaves, and settled after.
+3. One nudge a recipient and slot, by a unique key.
+4. No row holds a text of an appointment: template names, numbers and references only.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
+
+from bot.domain.records import OutboxKind, OutboxRow, OutboxState
+from bot.domain.values import EventId, RecipientId
+from storage import tables as t
+
+_c = t.outbox.c
+
+
+class OutboxRows:
+    """See the module."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    @staticmethod
+    def _open(row: RowMapping) -> OutboxRow:
+        return OutboxRow(
+            id=row["id"],
+            kind=OutboxKind(row["kind"]),
+            state=OutboxState(row["state"]),
+            txn=row["txn"],
+            due=row["due"],
+            room=row["room"],
+            recipient=RecipientId(row["recipient"]) if row["recipient"] else None,
+            template=row["template"],
+            params=json.loads(row["params"]),
+            slot=row["slot"],
+            useful_until=row["useful_until"],
+            event=EventId(row["event"]) if row["event"] else None,
+            redact_after=row["redact_after"],
+            rotate=row["rotate"],
+            attempts=row["attempts"],
+            claimed_at=row["claimed_at"],
+            claimed_by=row["claimed_by"],
+        )
+
+    def _select(self, *conditions: Any, limit: int | None = None) -> list[OutboxRow]:  # noqa: ANN401 - SQLAlchemy's clause types
+        query = select(t.outbox).where(*conditions).order_by(_c.due, _c.id).limit(limit)
+        return [self._open(row) for row in self._db.execute(query).mappings()]
+
+    def add(
+        self,
+        *,
+        kind: OutboxKind,
+        due: datetime,
+        state: OutboxState = OutboxState.QUEUED,
+        room: str = "",
+        recipient: RecipientId | None = None,
+        template: str = "",
+        params: Mapping[str, int | str] | None = None,
+        slot: datetime | None = None,
+        useful_until: datetime | None = None,
+        event: EventId | None = None,
+        redact_after: int = 0,
+        rotate: bool = False,
+    ) -> int | None:
+        if slot is not None:
+            taken = self._select(_c.recipient == recipient, _c.slot == slot)
+            if taken:
+                self._revive(taken[0], useful_until)
+                return None
+        result = self._db.execute(
+            insert(t.outbox)
+            .values(
+                kind=kind.value,
+                state=state.value,
+                txn="pli" + secrets.token_hex(12),
+                due=due,
+                room=room,
+                recipient=recipient,
+                template=template,
+                params=json.dumps(dict(params or {})),
+                slot=slot,
+                useful_until=useful_until,
+                event=event,
+                redact_after=redact_after,
+                rotate=rotate,
+                attempts=0,
+                claimed_by="",
+            )
+            .returning(_c.id)
+        )
+        return int(result.scalar_one())
+
+    def _revive(self, row: OutboxRow, useful_until: datetime | None) -> None:
+        """A nudge that waits is useful for the later reason too; one that was dropped is wanted again."""
+        if row.state not in (OutboxState.QUEUED, OutboxState.DROPPED):
+            return
+        until = max((u for u in (row.useful_until, useful_until) if u is not None), default=None)
+        query = update(t.outbox).where(_c.id == row.id)
+        self._db.execute(query.values(state=OutboxState.QUEUED.value, useful_until=until))
+
+    def get(self, row: int) -> OutboxRow | None:
+        return next(iter(self._select(_c.id == row)), None)
+
+    def claim(self, *, now: datetime, device: str, limit: int) -> Sequence[OutboxRow]:
+        rows = self._select(_c.state == OutboxState.QUEUED.value, _c.due <= now, limit=limit)
+        if rows:
+            query = update(t.outbox).where(_c.id.in_([r.id for r in rows]))
+            self._db.execute(
+                query.values(state=OutboxState.CLAIMED.value, claimed_at=now, claimed_by=device)
+            )
+        return rows
+
+    def claimed(self) -> Sequence[OutboxRow]:
+        return self._select(_c.state == OutboxState.CLAIMED.value)
+
+    def settle(self, row: int, state: OutboxState, *, event: EventId | None = None, now: datetime) -> None:
+        values: dict[str, Any] = {"state": state.value, "settled_at": now}
+        if event is not None:
+            values["event"] = event
+        self._db.execute(update(t.outbox).where(_c.id == row).values(**values))
+
+    def postpone(self, row: int, *, due: datetime) -> None:
+        values = {"state": OutboxState.QUEUED.value, "due": due, "attempts": _c.attempts + 1}
+        self._db.execute(update(t.outbox).where(_c.id == row).values(**values))
+
+    def rewrite(
+        self,
+        row: int,
+        *,
+        kind: OutboxKind,
+        state: OutboxState,
+        due: datetime,
+        template: str,
+        params: Mapping[str, int | str],
+    ) -> None:
+        query = update(t.outbox).where(_c.id == row)
+        self._db.execute(
+            query.values(
+                kind=kind.value,
+                state=state.value,
+                due=due,
+                template=template,
+                params=json.dumps(dict(params)),
+            )
+        )
+
+    def release_held(self, *, template: str, now: datetime) -> int:
+        query = update(t.outbox).where(_c.state == OutboxState.HELD.value)
+        result = self._db.execute(
+            query.values(
+                kind=OutboxKind.REPLY.value,
+                state=OutboxState.QUEUED.value,
+                due=now,
+                template=template,
+                params="{}",
+            )
+        )
+        return int(result.rowcount)
+
+    def drop_waiting(self, recipient: RecipientId, kinds: Sequence[OutboxKind]) -> int:
+        query = update(t.outbox).where(
+            _c.recipient == recipient,
+            _c.kind.in_([k.value for k in kinds]),
+            _c.state.in_([OutboxState.QUEUED.value, OutboxState.HELD.value]),
+        )
+        return int(self._db.execute(query.values(state=OutboxState.DROPPED.value)).rowcount)
+
+    def counts(self) -> Mapping[str, int]:
+        query = select(_c.state, func.count()).group_by(_c.state)
+        return {state: int(number) for state, number in self._db.execute(query).tuples()}
+
+    def next_due(self) -> datetime | None:
+        query = select(func.min(_c.due)).where(_c.state == OutboxState.QUEUED.value)
+        return self._db.execute(query).scalar_one()

@@ -1,0 +1,235 @@
+"""Repositories of people: patients, recipients, invitations, rooms. Each seals what identifies before it is stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+
+from bot.domain.records import Invitation, InvitationKind, Patient, Recipient, RecipientState, Room
+from bot.domain.trust import Pin
+from bot.domain.values import KeyId, Language, PatientId, RecipientId, RoomId, UserId
+from storage import tables as t
+from storage.columns import Columns
+
+Values = Mapping[str, Any]  # what SQLAlchemy binds
+
+
+class PatientRows:
+    """Patients and who answers for them."""
+
+    def __init__(self, connection: Connection, columns: Columns) -> None:
+        self._db, self._columns = connection, columns
+
+    def _open(self, row: RowMapping) -> Patient:
+        return Patient(
+            id=PatientId(row["id"]),
+            reference=self._columns.open(
+                row["reference_enc"], table="patient", column="reference", row=row["id"]
+            ),
+            given_name=self._columns.open(
+                row["given_name_enc"], table="patient", column="given_name", row=row["id"]
+            ),
+        )
+
+    def add(self, patient: Patient) -> None:
+        seal, row = self._columns.seal, patient.id
+        self._db.execute(
+            insert(t.patient).values(
+                id=row,
+                reference_idx=self._columns.index("patient", patient.reference),
+                reference_enc=seal(patient.reference, table="patient", column="reference", row=row),
+                given_name_enc=seal(patient.given_name, table="patient", column="given_name", row=row),
+            )
+        )
+
+    def get(self, patient: PatientId) -> Patient | None:
+        row = self._db.execute(select(t.patient).where(t.patient.c.id == patient)).mappings().one_or_none()
+        return self._open(row) if row else None
+
+    def by_reference(self, reference: str) -> Patient | None:
+        index = self._columns.index("patient", reference)
+        query = select(t.patient).where(t.patient.c.reference_idx == index)
+        row = self._db.execute(query).mappings().one_or_none()
+        return self._open(row) if row else None
+
+    def all(self) -> Sequence[Patient]:
+        return [self._open(row) for row in self._db.execute(select(t.patient)).mappings()]
+
+    def remove(self, patient: PatientId) -> None:
+        self._db.execute(delete(t.patient).where(t.patient.c.id == patient))
+
+    def link(self, patient: PatientId, recipient: RecipientId) -> None:
+        if recipient not in self.recipients_of(patient):
+            self._db.execute(insert(t.patient_recipient).values(patient=patient, recipient=recipient))
+
+    def recipients_of(self, patient: PatientId) -> Sequence[RecipientId]:
+        c = t.patient_recipient.c
+        query = select(c.recipient).where(c.patient == patient).order_by(c.recipient)
+        return [RecipientId(r) for r in self._db.execute(query).scalars()]
+
+    def patients_of(self, recipient: RecipientId) -> Sequence[PatientId]:
+        c = t.patient_recipient.c
+        query = select(c.patient).where(c.recipient == recipient).order_by(c.patient)
+        return [PatientId(r) for r in self._db.execute(query).scalars()]
+
+
+class RecipientRows:
+    """Recipients; whom they are pinned to be is sealed."""
+
+    def __init__(self, connection: Connection, columns: Columns) -> None:
+        self._db, self._columns = connection, columns
+
+    def _values(self, r: Recipient) -> Values:
+        pin = json.dumps(asdict(r.pin)) if r.pin else None
+        return {
+            "id": r.id,
+            "language": r.language.value,
+            "state": r.state.value,
+            "key_id": r.key_id,
+            "public_key": r.public_key,
+            "signature": r.signature,
+            "salt": r.salt,
+            "wrap": r.wrap,
+            "generation": r.generation,
+            "reminders_on": r.reminders_on,
+            "changes_on": r.changes_on,
+            "consent_version": r.consent_version,
+            "consented_at": r.consented_at,
+            "pin_enc": self._columns.seal(pin, table="recipient", column="pin", row=r.id) if pin else None,
+        }
+
+    def _open(self, row: RowMapping) -> Recipient:
+        values = dict(row)
+        sealed = values.pop("pin_enc")
+        pin = self._columns.open(sealed, table="recipient", column="pin", row=row["id"]) if sealed else None
+        values |= {
+            "id": RecipientId(row["id"]),
+            "language": Language(row["language"]),
+            "state": RecipientState(row["state"]),
+            "key_id": KeyId(row["key_id"]),
+        }
+        return Recipient(**values, pin=Pin(**json.loads(pin)) if pin else None)
+
+    def add(self, recipient: Recipient) -> None:
+        self._db.execute(insert(t.recipient).values(self._values(recipient)))
+
+    def get(self, recipient: RecipientId) -> Recipient | None:
+        query = select(t.recipient).where(t.recipient.c.id == recipient)
+        row = self._db.execute(query).mappings().one_or_none()
+        return self._open(row) if row else None
+
+    def save(self, recipient: Recipient) -> None:
+        query = update(t.recipient).where(t.recipient.c.id == recipient.id)
+        self._db.execute(query.values(self._values(recipient)))
+
+    def all(self) -> Sequence[Recipient]:
+        return [self._open(row) for row in self._db.execute(select(t.recipient)).mappings()]
+
+    def remove(self, recipient: RecipientId) -> None:
+        self._db.execute(delete(t.recipient).where(t.recipient.c.id == recipient))
+
+
+class InvitationRows:
+    """Invitations, by the public part of their code."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    @staticmethod
+    def _values(i: Invitation) -> Values:
+        return {
+            "id": i.id,
+            "recipient": i.recipient,
+            "kind": i.kind.value,
+            "expires": i.expires,
+            "salt": i.salt,
+            "verifier": i.verifier,
+            "redeemed_by": i.redeemed_by,
+            "closed": i.closed,
+        }
+
+    @staticmethod
+    def _open(row: RowMapping) -> Invitation:
+        values = dict(row) | {
+            "recipient": RecipientId(row["recipient"]),
+            "kind": InvitationKind(row["kind"]),
+        }
+        return Invitation(**values)
+
+    def add(self, invitation: Invitation) -> None:
+        self._db.execute(insert(t.invitation).values(self._values(invitation)))
+
+    def get(self, public: str) -> Invitation | None:
+        query = select(t.invitation).where(t.invitation.c.id == public)
+        row = self._db.execute(query).mappings().one_or_none()
+        return self._open(row) if row else None
+
+    def save(self, invitation: Invitation) -> None:
+        query = update(t.invitation).where(t.invitation.c.id == invitation.id)
+        self._db.execute(query.values(self._values(invitation)))
+
+    def open_for(self, recipient: RecipientId) -> Sequence[Invitation]:
+        c = t.invitation.c
+        query = select(t.invitation).where(c.recipient == recipient, c.closed.is_(False))
+        return [self._open(row) for row in self._db.execute(query).mappings()]
+
+
+class RoomRows:
+    """Rooms that the bot opened, one an account."""
+
+    def __init__(self, connection: Connection, columns: Columns) -> None:
+        self._db, self._columns = connection, columns
+
+    def _values(self, r: Room) -> Values:
+        seal = self._columns.seal
+        return {
+            "id": r.id,
+            "room_idx": self._columns.index("room", r.room),
+            "room_enc": seal(r.room, table="room", column="room", row=r.id),
+            "user_idx": self.user_index(r.user),
+            "user_enc": seal(r.user, table="room", column="user", row=r.id),
+            "language": r.language.value,
+            "recipient": r.recipient,
+        }
+
+    def _open(self, row: RowMapping) -> Room:
+        unseal = self._columns.open
+        return Room(
+            id=row["id"],
+            room=RoomId(unseal(row["room_enc"], table="room", column="room", row=row["id"])),
+            user=UserId(unseal(row["user_enc"], table="room", column="user", row=row["id"])),
+            language=Language(row["language"]),
+            recipient=RecipientId(row["recipient"]) if row["recipient"] else None,
+        )
+
+    def _one(self, condition: Any) -> Room | None:  # noqa: ANN401 - SQLAlchemy's clause types are not nameable here
+        row = self._db.execute(select(t.room).where(condition)).mappings().one_or_none()
+        return self._open(row) if row else None
+
+    def user_index(self, user: UserId) -> str:
+        return self._columns.index("user", user)
+
+    def add(self, room: Room) -> None:
+        self._db.execute(insert(t.room).values(self._values(room)))
+
+    def save(self, room: Room) -> None:
+        self._db.execute(update(t.room).where(t.room.c.id == room.id).values(self._values(room)))
+
+    def get(self, room_id: str) -> Room | None:
+        return self._one(t.room.c.id == room_id)
+
+    def by_room(self, room: RoomId) -> Room | None:
+        return self._one(t.room.c.room_idx == self._columns.index("room", room))
+
+    def by_user(self, user: UserId) -> Room | None:
+        return self._one(t.room.c.user_idx == self.user_index(user))
+
+    def by_recipient(self, recipient: RecipientId) -> Room | None:
+        return self._one(t.room.c.recipient == recipient)
+
+    def remove(self, room_id: str) -> None:
+        self._db.execute(delete(t.room).where(t.room.c.id == room_id))

@@ -1,0 +1,131 @@
+"""Small tables: what was seen already, wrong codes by sender, lines for the staff, the audit chain, named values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from bot.domain.records import AuditKind, Problem, ProblemKind
+from bot.domain.values import RecipientId
+from storage import tables as t
+from storage.columns import Columns
+
+# Minutes to wait after the n-th wrong code of one sender; the last goes on. Codes have over 60 secret bits, so this
+# protects the processor (Argon2id) and the log rather than the code.
+CODE_DELAYS = (0, 0, 1, 2, 5, 15, 30, 60)
+
+
+class SeenRows:
+    """Digests of events and of Megolm (session, index) pairs that were handled, so that nothing is obeyed twice."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def add(self, keys: Sequence[str], now: datetime) -> bool:
+        c = t.seen.c.key
+        known = set(self._db.execute(select(c).where(c.in_(keys))).scalars())
+        fresh = [k for k in dict.fromkeys(keys) if k not in known]
+        if fresh:
+            self._db.execute(insert(t.seen), [{"key": k, "at": now} for k in fresh])
+        return not known
+
+    def purge(self, before: datetime) -> int:
+        return int(self._db.execute(delete(t.seen).where(t.seen.c.at < before)).rowcount)
+
+
+class GuessRows:
+    """Wrong codes. Counted per sender, and for all senders together under the empty name."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def wait_seconds(self, sender: str, now: datetime) -> float:
+        c = t.guess.c
+        row = self._db.execute(select(c["count"], c.at).where(c.sender == sender)).one_or_none()
+        if row is None:
+            return 0.0
+        minutes = CODE_DELAYS[min(row[0], len(CODE_DELAYS)) - 1]
+        since = max(now - row[1], timedelta(0))
+        return max(0.0, minutes * 60 - since.total_seconds())
+
+    def wrong(self, sender: str, now: datetime) -> None:
+        c = t.guess.c
+        changed = self._db.execute(
+            update(t.guess).where(c.sender == sender).values({"count": c["count"] + 1, "at": now})
+        )
+        if not changed.rowcount:
+            self._db.execute(insert(t.guess).values({"sender": sender, "count": 1, "at": now}))
+
+    def clear(self, sender: str) -> None:
+        self._db.execute(delete(t.guess).where(t.guess.c.sender == sender))
+
+
+class ProblemRows:
+    """Lines for the staff: a kind, a time, an opaque id."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def add(self, kind: ProblemKind, now: datetime, recipient: RecipientId | None = None) -> None:
+        self._db.execute(insert(t.problem).values(at=now, kind=kind.value, recipient=recipient))
+
+    def all(self) -> Sequence[Problem]:
+        return [
+            Problem(
+                at=row["at"],
+                kind=ProblemKind(row["kind"]),
+                recipient=RecipientId(row["recipient"]) if row["recipient"] else None,
+            )
+            for row in self._db.execute(select(t.problem).order_by(t.problem.c.id)).mappings()
+        ]
+
+
+class AuditRows:
+    """Append-only; ``link`` chains each row to the one before under a key that is not in the database."""
+
+    def __init__(self, connection: Connection, link: Callable[[bytes, int, tuple[str, ...]], bytes]) -> None:
+        self._db, self._link = connection, link
+        self.head: tuple[int, bytes] | None = None
+
+    def add(self, kind: AuditKind, now: datetime, recipient: RecipientId | None = None, count: int = 0) -> None:
+        c = t.audit.c
+        last = self._db.execute(select(c.seq, c.mac).order_by(c.seq.desc()).limit(1)).one_or_none()
+        seq, previous = (last[0] + 1, last[1]) if last else (1, b"")
+        fields = (now.isoformat(), kind.value, recipient or "", str(count))
+        mac = self._link(previous, seq, fields)
+        self._db.execute(
+            insert(t.audit).values(
+                {
+                    "seq": seq,
+                    "at": now,
+                    "kind": kind.value,
+                    "recipient": recipient or "",
+                    "count": count,
+                    "mac": mac,
+                }
+            )
+        )
+        self.head = (seq, mac)
+
+    def length(self) -> int:
+        return int(self._db.execute(select(func.count()).select_from(t.audit)).scalar_one())
+
+
+class MetaRows:
+    """Small named values, sealed."""
+
+    def __init__(self, connection: Connection, columns: Columns) -> None:
+        self._db, self._columns = connection, columns
+
+    def get(self, name: str) -> str | None:
+        query = select(t.meta.c.value_enc).where(t.meta.c.name == name)
+        sealed = self._db.execute(query).scalar_one_or_none()
+        return None if sealed is None else self._columns.open(sealed, table="meta", column="value", row=name)
+
+    def set(self, name: str, value: str) -> None:
+        sealed = self._columns.seal(value, table="meta", column="value", row=name)
+        changed = self._db.execute(update(t.meta).where(t.meta.c.name == name).values(value_enc=sealed))
+        if not changed.rowcount:
+            self._db.execute(insert(t.meta).values(name=name, value_enc=sealed))

@@ -1,0 +1,247 @@
+"""The tables. In clear: opaque ids, keyed digests, coarse slots, states. Everything that identifies is sealed.
+
+Columns named ``*_enc`` hold AES-256-GCM-SIV under the practice's data key, bound to table, column and row;
+columns named ``*_idx`` hold keyed blind indexes. Times are ISO 8601 UTC texts of one width, so that they sort.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+from bot.errors import require_aware
+
+
+class Moment(TypeDecorator[datetime]):
+    """Aware UTC datetime as text ``YYYY-MM-DDTHH:MM:SS.ffffffZ``."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        if value is None:
+            return None
+        return require_aware(value, "a stored time").astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ANN401, ARG002 - as above
+        return None if value is None else datetime.fromisoformat(value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id(name: str = "id") -> Column[str]:
+    return Column(name, String(64), primary_key=True)
+
+
+def _ref(target: str, *, primary: bool = False, nullable: bool = False) -> Column[str]:
+    name = target.split(".")[0]
+    return Column(
+        name, String(64), ForeignKey(target, ondelete="CASCADE"), primary_key=primary, nullable=nullable, index=True
+    )
+
+
+recipient = Table(
+    "recipient",
+    metadata,
+    _id(),
+    Column("language", String(8), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("key_id", String(64), nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("wrap", LargeBinary, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("reminders_on", Boolean, nullable=False),
+    Column("changes_on", Boolean, nullable=False),
+    Column("consent_version", String(16), nullable=False),
+    Column("consented_at", Moment),
+    Column("pin_enc", LargeBinary),
+)
+
+patient = Table(
+    "patient",
+    metadata,
+    _id(),
+    Column("reference_idx", String(64), nullable=False, unique=True),
+    Column("reference_enc", LargeBinary, nullable=False),
+    Column("given_name_enc", LargeBinary, nullable=False),
+)
+
+patient_recipient = Table(
+    "patient_recipient",
+    metadata,
+    _ref("patient.id", primary=True),
+    _ref("recipient.id", primary=True),
+)
+
+invitation = Table(
+    "invitation",
+    metadata,
+    _id(),
+    _ref("recipient.id"),
+    Column("kind", String(16), nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("verifier", LargeBinary, nullable=False),
+    Column("redeemed_by", String(64), nullable=False),
+    Column("closed", Boolean, nullable=False),
+)
+
+room = Table(
+    "room",
+    metadata,
+    _id(),
+    Column("room_idx", String(64), nullable=False, unique=True),
+    Column("room_enc", LargeBinary, nullable=False),
+    Column("user_idx", String(64), nullable=False, unique=True),
+    Column("user_enc", LargeBinary, nullable=False),
+    Column("language", String(8), nullable=False),
+    _ref("recipient.id", nullable=True),
+)
+
+appointment = Table(
+    "appointment",
+    metadata,
+    _id(),
+    _ref("patient.id"),
+    Column("source_idx", String(64), nullable=False, unique=True),
+    Column("pair_idx", String(64), nullable=False),
+    Column("day_tag", String(64), nullable=False, index=True),
+    Column("digest", String(64), nullable=False),
+    Column("when_digest", String(64), nullable=False),
+    Column("version_enc", LargeBinary, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("time_revision", Integer, nullable=False),
+    Column("change", Integer, nullable=False),
+    Column("past_after", Moment, nullable=False, index=True),
+    Column("only", String(64)),
+    Column("by_hand", Boolean, nullable=False),
+)
+
+envelope = Table(
+    "envelope",
+    metadata,
+    _ref("appointment.id", primary=True),
+    _ref("recipient.id", primary=True),
+    Column("key_id", String(64), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("blob", LargeBinary, nullable=False),
+    Column("told", Integer, nullable=False),
+)
+
+reminder = Table(
+    "reminder",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    _ref("appointment.id"),
+    _ref("recipient.id"),
+    Column("kind", String(16), nullable=False),
+    Column("slot", Moment, nullable=False, index=True),
+    Column("useful_until", Moment, nullable=False),
+)
+
+answer = Table(
+    "answer",
+    metadata,
+    _id(),
+    _ref("appointment.id"),
+    _ref("recipient.id"),
+    Column("time_revision", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("at", Moment, nullable=False),
+    Column("blob", LargeBinary, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("txn", String(64), nullable=False, unique=True),
+    Column("due", Moment, nullable=False),
+    Column("room", String(64), nullable=False),
+    _ref("recipient.id", nullable=True),
+    Column("template", String(64), nullable=False),
+    Column("params", String(500), nullable=False),
+    Column("slot", Moment),
+    Column("useful_until", Moment),
+    Column("event", String(255)),
+    Column("redact_after", Integer, nullable=False),
+    Column("rotate", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claimed_at", Moment),
+    Column("claimed_by", String(64), nullable=False),
+    Column("settled_at", Moment),
+    UniqueConstraint("recipient", "slot"),
+    Index("ix_outbox_waiting", "state", "due"),
+    sqlite_autoincrement=True,
+)
+
+seen = Table(
+    "seen",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("at", Moment, nullable=False, index=True),
+)
+
+guess = Table(
+    "guess",
+    metadata,
+    Column("sender", String(64), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+problem = Table(
+    "problem",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("recipient", String(64)),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Integer, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("recipient", String(64), nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value_enc", LargeBinary, nullable=False),
+)

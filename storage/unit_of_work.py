@@ -1,0 +1,77 @@
+"""One unit of work: one transaction, one explicit commit, rollback otherwise.
+
+1. Nothing is written without :meth:`SqlUnitOfWork.commit`.
+2. Every failure of the database is a :class:`StorageError` without a statement or a value in it.
+3. The audit's head is anchored in the vault right after the transaction that moved it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Self
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.errors import StorageError, WrongUse
+from storage.agenda_repositories import AnswerRows, AppointmentRows, EnvelopeRows, ReminderRows
+from storage.columns import Columns
+from storage.outbox import OutboxRows
+from storage.repositories import InvitationRows, PatientRows, RecipientRows, RoomRows
+from storage.small_repositories import AuditRows, GuessRows, MetaRows, ProblemRows, SeenRows
+
+Link = Callable[[bytes, int, tuple[str, ...]], bytes]
+Anchor = Callable[[int, bytes], None]
+
+
+class SqlUnitOfWork:
+    """See :class:`bot.ports_storage.UnitOfWork`. Use once, in a ``with`` statement, from one thread."""
+
+    def __init__(self, engine: Engine, columns: Columns, *, link: Link, anchor: Anchor) -> None:
+        self._engine, self._columns, self._link, self._anchor = engine, columns, link, anchor
+        self._connection: AbstractContextManager[Connection] | None = None
+
+    def __enter__(self) -> Self:
+        if self._connection is not None:
+            raise WrongUse("a unit of work is used once")
+        try:
+            self._connection = self._engine.connect()
+            db = self._connection.__enter__()
+            self._transaction = db.begin()
+        except SQLAlchemyError as error:
+            raise StorageError(f"the database does not answer ({type(error).__name__})") from None
+        self.patients = PatientRows(db, self._columns)
+        self.recipients = RecipientRows(db, self._columns)
+        self.invitations = InvitationRows(db)
+        self.rooms = RoomRows(db, self._columns)
+        self.appointments = AppointmentRows(db, self._columns)
+        self.envelopes = EnvelopeRows(db, self.appointments)
+        self.reminders = ReminderRows(db)
+        self.answers = AnswerRows(db)
+        self.outbox = OutboxRows(db)
+        self.seen = SeenRows(db)
+        self.guesses = GuessRows(db)
+        self.problems = ProblemRows(db)
+        self.audit = AuditRows(db, self._link)
+        self.meta = MetaRows(db, self._columns)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            if self._transaction.is_active:
+                self._transaction.rollback()
+            if self._connection is not None:
+                self._connection.__exit__(None, None, None)
+        except SQLAlchemyError as failure:
+            raise StorageError(f"the database does not answer ({type(failure).__name__})") from None
+        if isinstance(error, SQLAlchemyError):
+            raise StorageError(f"the database refused ({type(error).__name__})") from None
+
+    def commit(self) -> None:
+        try:
+            self._transaction.commit()
+        except SQLAlchemyError as error:
+            raise StorageError(f"the database did not commit ({type(error).__name__})") from None
+        if self.audit.head is not None:
+            self._anchor(*self.audit.head)
