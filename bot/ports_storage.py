@@ -6,7 +6,7 @@ Leaving the ``with`` block without :meth:`UnitOfWork.commit` rolls back. Every f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, Self
 
@@ -28,7 +28,7 @@ from bot.domain.records import (
     StoredAppointment,
     StoredEnvelope,
 )
-from bot.domain.values import AppointmentId, EventId, PatientId, RecipientId, RoomId, Secret, SecretBytes, UserId
+from bot.domain.values import AppointmentId, EventId, Language, PatientId, RecipientId, RoomId, Secret, SecretBytes, UserId
 
 
 class Patients(Protocol):
@@ -128,10 +128,19 @@ class Outbox(Protocol):
         """Id of the new row; None where a nudge for this recipient and slot exists (unique key)."""
 
     def get(self, row: int) -> OutboxRow | None: ...
-    def claim(self, *, now: datetime, device: str, limit: int) -> Sequence[OutboxRow]:
-        """Mark due rows as claimed and return them, oldest first."""
+    def claim(
+        self,
+        *,
+        now: datetime,
+        device: str,
+        kinds: Sequence[OutboxKind],
+        limit: int,
+        busy: Collection[str] = (),
+    ) -> Sequence[OutboxRow]:
+        """Mark due rows as claimed and return them, oldest first; none of the rooms that are ``busy``."""
 
     def claimed(self) -> Sequence[OutboxRow]: ...
+    def waiting(self, kind: OutboxKind) -> Sequence[OutboxRow]: ...
     def settle(self, row: int, state: OutboxState, *, event: EventId | None = None, now: datetime) -> None: ...
     def postpone(self, row: int, *, due: datetime) -> None: ...
     def rewrite(
@@ -233,10 +242,13 @@ class KeyRing(Protocol):
         """Stage the next generation; the value to save in one transaction, then :meth:`settle`."""
 
     def settle(self, recipient: Recipient) -> None:
-        """After the transaction: make the vault agree with the database."""
+        """After the transaction: the vault keeps this generation alone."""
+
+    def reconcile(self, recipient: Recipient) -> bool:
+        """At start: the database decides what a crash left open. False where the two do not fit together."""
 
     def destroy(self, recipient: RecipientId) -> None: ...
-    def tries_left(self, recipient: RecipientId) -> int: ...
+    def tries_left(self, recipient: RecipientId) -> int | None: ...
     def open_envelope(
         self, row: StoredAppointment, envelope: StoredEnvelope, recipient: Recipient, private: SecretBytes
     ) -> Detail: ...
@@ -251,3 +263,13 @@ class AnswerOpener(Protocol):
     def open_answer(self, answer: StoredAnswer) -> bytes: ...
 
 
+
+
+class Registrar(Protocol):
+    """Import side: recipients are born here."""
+
+    def new_recipient(self, language: Language, code: Secret) -> Recipient:
+        """In state invited, its key pair signed, its private half under ``code``; known to the vault."""
+
+    def relink_code(self, code: Secret) -> tuple[bytes, bytes]:
+        """Salt and verifier for an invitation that re-pins."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, insert, select, update
 
 from bot.domain.records import OutboxKind, OutboxRow, OutboxState
 from bot.domain.values import EventId, RecipientId
@@ -110,17 +110,27 @@ class OutboxRows:
     def get(self, row: int) -> OutboxRow | None:
         return next(iter(self._select(_c.id == row)), None)
 
-    def claim(self, *, now: datetime, device: str, limit: int) -> Sequence[OutboxRow]:
-        rows = self._select(_c.state == OutboxState.QUEUED.value, _c.due <= now, limit=limit)
+    def claim(
+        self,
+        *,
+        now: datetime,
+        device: str,
+        kinds: Sequence[OutboxKind],
+        limit: int,
+        busy: Collection[str] = (),
+    ) -> Sequence[OutboxRow]:
+        wanted = and_(_c.kind.in_([k.value for k in kinds]), _c.room.not_in(list(busy)))
+        rows = self._select(wanted, _c.state == OutboxState.QUEUED.value, _c.due <= now, limit=limit)
         if rows:
             query = update(t.outbox).where(_c.id.in_([r.id for r in rows]))
-            self._db.execute(
-                query.values(state=OutboxState.CLAIMED.value, claimed_at=now, claimed_by=device)
-            )
+            self._db.execute(query.values(state=OutboxState.CLAIMED.value, claimed_at=now, claimed_by=device))
         return rows
 
     def claimed(self) -> Sequence[OutboxRow]:
         return self._select(_c.state == OutboxState.CLAIMED.value)
+
+    def waiting(self, kind: OutboxKind) -> Sequence[OutboxRow]:
+        return self._select(_c.kind == kind.value, _c.state == OutboxState.QUEUED.value)
 
     def settle(self, row: int, state: OutboxState, *, event: EventId | None = None, now: datetime) -> None:
         values: dict[str, Any] = {"state": state.value, "settled_at": now}

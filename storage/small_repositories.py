@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from bot.domain.records import AuditKind, Problem, ProblemKind
 from bot.domain.values import RecipientId
 from storage import tables as t
+from storage.audit_chain import START
 from storage.columns import Columns
 
 # Minutes to wait after the n-th wrong code of one sender; the last goes on. Codes have over 60 secret bits, so this
@@ -87,12 +88,14 @@ class AuditRows:
 
     def __init__(self, connection: Connection, link: Callable[[bytes, int, tuple[str, ...]], bytes]) -> None:
         self._db, self._link = connection, link
-        self.head: tuple[int, bytes] | None = None
+        self.head: tuple[int, bytes] | None = None  # of the rows added here
 
-    def add(self, kind: AuditKind, now: datetime, recipient: RecipientId | None = None, count: int = 0) -> None:
+    def add(
+        self, kind: AuditKind, now: datetime, recipient: RecipientId | None = None, count: int = 0
+    ) -> None:
         c = t.audit.c
         last = self._db.execute(select(c.seq, c.mac).order_by(c.seq.desc()).limit(1)).one_or_none()
-        seq, previous = (last[0] + 1, last[1]) if last else (1, b"")
+        seq, previous = (last[0] + 1, last[1]) if last else (1, START)
         fields = (now.isoformat(), kind.value, recipient or "", str(count))
         mac = self._link(previous, seq, fields)
         self._db.execute(

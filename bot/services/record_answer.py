@@ -1,0 +1,140 @@
+"""What patients answer: recorded sealed to the practice, read and closed by the practice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bot.domain.appointment import Detail
+from bot.domain.records import (
+    AnswerKind,
+    AnswerState,
+    AuditKind,
+    Recipient,
+    StoredAnswer,
+    StoredAppointment,
+)
+from bot.domain.values import Secret, new_id
+from bot.errors import InvalidSeal, Refused
+from bot.ports_storage import AnswerOpener, KeyRing, UnitOfWork, UnitOfWorkFactory
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Answer:
+    """One answer, opened. ``source`` is the agenda's own identity; ``at`` ISO 8601 with offset; ``with_`` the
+    practitioner; ``received`` when it was given; ``readable`` is False where the box does not open.
+    """
+
+    id: str
+    state: AnswerState
+    answer: AnswerKind
+    received: datetime
+    source: str = ""
+    patient: str = ""
+    at: str = ""
+    with_: str = ""
+    text: str = ""
+    readable: bool = field(default=True)
+
+
+def record_answer(
+    uow: UnitOfWork,
+    keys: KeyRing,
+    *,
+    recipient: Recipient,
+    row: StoredAppointment,
+    detail: Detail,
+    kind: AnswerKind,
+    wish: Secret | None,
+    zone_time: str,
+    now: datetime,
+) -> str:
+    """Void the earlier answer of this recipient, store the new one sealed; its id. The caller commits.
+
+    ``zone_time`` is the start as ISO 8601 in the practice's zone.
+    """
+    for earlier in uow.answers.of(row.id, recipient.id):
+        if earlier.state is AnswerState.OPEN:
+            uow.answers.set_state(earlier.id, AnswerState.VOID)
+    answer = new_id("w")
+    content = {
+        "source": detail.source,
+        "patient": detail.patient,
+        "at": zone_time,
+        "with": detail.practitioner,
+        "text": wish.reveal() if wish is not None else "",
+    }
+    blob = keys.seal_answer(answer, recipient.id, json.dumps(content, ensure_ascii=False).encode())
+    uow.answers.add(
+        StoredAnswer(
+            id=answer,
+            appointment=row.id,
+            recipient=recipient.id,
+            time_revision=row.time_revision,
+            kind=kind,
+            state=AnswerState.OPEN,
+            at=now,
+            blob=blob,
+        )
+    )
+    uow.audit.add(AuditKind.ANSWERED, now, recipient.id)
+    return answer
+
+
+def withdraw_answer(uow: UnitOfWork, *, recipient: Recipient, row: StoredAppointment, now: datetime) -> bool:
+    """The patient keeps the appointment after all: void what is open. The caller commits."""
+    found = [a for a in uow.answers.of(row.id, recipient.id) if a.state is AnswerState.OPEN]
+    for answer in found:
+        uow.answers.set_state(answer.id, AnswerState.VOID)
+    if found:
+        uow.audit.add(AuditKind.ANSWERED, now, recipient.id)
+    return bool(found)
+
+
+class ReadAnswers:
+    """For the practice."""
+
+    def __init__(self, uow: UnitOfWorkFactory, opener: AnswerOpener) -> None:
+        self._uow, self._opener = uow, opener
+
+    def __call__(self, *, since: datetime | None = None, everything: bool = False) -> Sequence[Answer]:
+        """Those that are open, oldest first; with ``everything`` also those that are done or void."""
+        states = tuple(AnswerState) if everything else (AnswerState.OPEN,)
+        with self._uow() as uow:
+            stored = uow.answers.listing(since=since, states=states)
+        return [self._open(answer) for answer in stored]
+
+    def _open(self, stored: StoredAnswer) -> Answer:
+        base = Answer(id=stored.id, state=stored.state, answer=stored.kind, received=stored.at)
+        try:
+            content = json.loads(self._opener.open_answer(stored))
+            return Answer(
+                id=base.id,
+                state=base.state,
+                answer=base.answer,
+                received=base.received,
+                source=content["source"],
+                patient=content["patient"],
+                at=content["at"],
+                with_=content["with"],
+                text=content["text"],
+            )
+        except (InvalidSeal, ValueError, KeyError, TypeError):
+            # One box that does not open never hides the others.
+            return Answer(
+                id=base.id, state=base.state, answer=base.answer, received=base.received, readable=False
+            )
+
+    def done(self, answer: str, *, now: datetime) -> None:
+        """The secretary has dealt with it. Raises :class:`Refused`."""
+        with self._uow() as uow:
+            stored = uow.answers.get(answer)
+            if stored is None:
+                raise Refused("no answer with this id", mend="see: pli answers")
+            if stored.state is AnswerState.VOID:
+                raise Refused("this answer no longer holds: the patient or the agenda changed it since")
+            uow.answers.set_state(answer, AnswerState.DONE)
+            uow.audit.add(AuditKind.ANSWER_DONE, now, stored.recipient)
+            uow.commit()
