@@ -1,0 +1,70 @@
+"""Fixtures of the test rig. The servers start once a session, at their first use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tests.rig.homeserver import RigHomeserver, running_homeserver
+from tests.rig.js_patient import JsPatient
+from tests.rig.postgres import RigPostgres, running_postgres
+from tests.rig.push_gateway import PushGateway
+from tests.rig.py_patient import PyPatient
+
+
+@pytest.fixture(scope="session")
+def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RigHomeserver]:
+    """A closed Synapse with lifted rate limits, one for the whole session."""
+    with running_homeserver(tmp_path_factory.mktemp("homeserver")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RigPostgres]:
+    """A PostgreSQL cluster, one for the whole session."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
+
+
+@pytest.fixture
+def postgres_url(postgres_server: RigPostgres) -> Iterator[str]:
+    """SQLAlchemy URL of a database made for this test alone."""
+    with postgres_server.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture
+async def push_gateway() -> AsyncIterator[PushGateway]:
+    """A push gateway on loopback."""
+    async with PushGateway() as gateway:
+        yield gateway
+
+
+NewPyPatient = Callable[[], Awaitable[PyPatient]]
+NewJsPatient = Callable[[], Awaitable[JsPatient]]
+
+
+@pytest.fixture
+async def new_py_patient(homeserver: RigHomeserver) -> AsyncIterator[NewPyPatient]:
+    """Makes an account with a cross-signed Python client; closed at the end of the test."""
+    async with AsyncExitStack() as stack:
+
+        async def make() -> PyPatient:
+            user, password = await homeserver.new_user()
+            return await stack.enter_async_context(await PyPatient.start(homeserver.url, user, password))
+
+        yield make
+
+
+@pytest.fixture
+async def new_js_patient(homeserver: RigHomeserver) -> AsyncIterator[NewJsPatient]:
+    """Makes an account with a cross-signed, strict matrix-js-sdk client; closed at the end of the test."""
+    async with AsyncExitStack() as stack:
+
+        async def make() -> JsPatient:
+            user, password = await homeserver.new_user()
+            return await stack.enter_async_context(await JsPatient.start(homeserver.url, user, password))
+
+        yield make

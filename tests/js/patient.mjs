@@ -1,0 +1,234 @@
+// A patient's Matrix client that is not ours: matrix-js-sdk with its Rust crypto and strict device isolation.
+//
+// One JSON object a line. In: {"id": 1, "cmd": "send", ...}. Out: {"id": 1, "ok": ...} or {"id": 1, "error": "..."}.
+// The keys live in memory: every start is a new device. The SDK's own chatter goes to stderr when PLI_JS_LOG is set.
+
+import { createInterface } from "node:readline";
+
+const chatter = process.env.PLI_JS_LOG ? (...what) => process.stderr.write(what.join(" ") + "\n") : () => {};
+for (const level of ["trace", "debug", "log", "info", "warn", "error"]) console[level] = chatter;
+
+// The SDK asks for Node 22. Of that it uses here one function which Node 20 lacks; without it the sync stops silently.
+Promise.withResolvers ??= function withResolvers() {
+  let resolve, reject;
+  const promise = new this((yes, no) => ((resolve = yes), (reject = no)));
+  return { promise, resolve, reject };
+};
+
+const sdk = await import("matrix-js-sdk");
+const { OnlySignedDevicesIsolationMode } = await import("matrix-js-sdk/lib/crypto-api/index.js");
+
+let client = null;
+let crypto = null;
+const seen = [];
+
+const since = (start) => Math.round(performance.now() - start);
+
+async function login({ url, user, password, cross_sign = true }) {
+  const start = performance.now();
+  const session = await sdk.createClient({ baseUrl: url }).loginRequest({
+    type: "m.login.password",
+    identifier: { type: "m.id.user", user },
+    password,
+    initial_device_display_name: "phone",
+  });
+  const loginMs = since(start);
+  client = sdk.createClient({
+    baseUrl: url,
+    userId: session.user_id,
+    deviceId: session.device_id,
+    accessToken: session.access_token,
+  });
+  await client.initRustCrypto({ useIndexedDB: false });
+  crypto = client.getCrypto();
+  crypto.setDeviceIsolationMode(new OnlySignedDevicesIsolationMode());
+  const cryptoMs = since(start);
+  client.on(sdk.RoomEvent.Timeline, (event, room, toStart) => {
+    if (!toStart && room) seen.push(event);
+  });
+  await client.startClient({ initialSyncLimit: 100, pendingEventOrdering: sdk.PendingEventOrdering.Detached });
+  await firstSync();
+  const syncMs = since(start);
+  if (cross_sign) {
+    // The homeserver asks for no password the first time; where it does, the patient's is known here.
+    await crypto.bootstrapCrossSigning({ authUploadDeviceSigningKeys: withPassword(session.user_id, password) });
+    await identityKnown();
+  }
+  return {
+    user: session.user_id,
+    device: session.device_id,
+    ms: { login: loginMs, crypto: cryptoMs, first_sync: syncMs, ready: since(start) },
+  };
+}
+
+function withPassword(user, password) {
+  return async (request) => {
+    try {
+      return await request(null);
+    } catch (error) {
+      const session = error?.data?.session;
+      if (!session) throw error;
+      const identifier = { type: "m.id.user", user };
+      return await request({ type: "m.login.password", identifier, password, session });
+    }
+  };
+}
+
+// The client shows its own identity only once it has read it back from the homeserver.
+const identityKnown = () => eventually(() => crypto.getCrossSigningKeyId(), "the own identity");
+
+async function eventually(probe, what) {
+  for (let tries = 0; tries < 200; tries++) {
+    if (await probe()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`waited in vain for ${what}`);
+}
+
+function firstSync() {
+  return new Promise((resolve, reject) => {
+    client.on(sdk.ClientEvent.Sync, function listen(state, _previous, data) {
+      if (state === "PREPARED") resolve();
+      else if (state === "ERROR") reject(data?.error ?? new Error("sync failed"));
+      else return;
+      client.off(sdk.ClientEvent.Sync, listen);
+    });
+  });
+}
+
+async function describe(event, index) {
+  const content = event.getContent();
+  const encrypted = event.isEncrypted();
+  const decrypted = encrypted && !event.isDecryptionFailure() && event.getType() !== "m.room.encrypted";
+  const shield = decrypted && !event.isRedacted() ? await crypto.getEncryptionInfoForEvent(event) : null;
+  const push = client.getPushActionsForEvent(event, true);
+  return {
+    index,
+    room: event.getRoomId(),
+    event: event.getId(),
+    type: event.getType(),
+    sender: event.getSender(),
+    at: event.getTs(),
+    msgtype: content.msgtype ?? null,
+    body: content.body ?? null,
+    content,
+    encrypted,
+    decrypted,
+    failure: event.isDecryptionFailure() ? event.decryptionFailureReason : null,
+    shield: shield?.shieldReason ?? null,
+    redacted: event.isRedacted(),
+    wire_size: event.getWireContent()?.ciphertext?.length ?? null,
+    notify: event.getSender() !== client.getUserId() && !!push?.notify,
+    sound: push?.tweaks?.sound ?? null,
+  };
+}
+
+function rooms(membership) {
+  return client
+    .getRooms()
+    .filter((room) => room.getMyMembership() === membership)
+    .map((room) => ({
+      room: room.roomId,
+      name: room.name,
+      encrypted: room.hasEncryptionStateEvent(),
+      members: room.getMembers().map((member) => [member.userId, member.membership]),
+    }));
+}
+
+const commands = {
+  login,
+  invites: () => rooms("invite"),
+  rooms: () => rooms("join"),
+  join: async ({ room }) => (await client.joinRoom(room)).roomId,
+  leave: async ({ room }) => void (await client.leave(room)),
+  create_dm: async ({ user }) => {
+    const { room_id } = await client.createRoom({
+      preset: sdk.Preset.PrivateChat,
+      is_direct: true,
+      invite: [user],
+      initial_state: [
+        { type: "m.room.encryption", state_key: "", content: { algorithm: "m.megolm.v1.aes-sha2" } },
+      ],
+    });
+    return room_id;
+  },
+  send: async ({ room, text }) =>
+    (await client.sendMessage(room, { msgtype: sdk.MsgType.Text, body: text })).event_id,
+  send_raw: async ({ room, type, content }) => (await client.sendEvent(room, type, content)).event_id,
+  send_clear: async ({ room, type, content }) => {
+    // Past the SDK, which would encrypt: what a broken or hostile client puts into an encrypted room.
+    const path = `/rooms/${encodeURIComponent(room)}/send/${encodeURIComponent(type)}/${client.makeTxnId()}`;
+    return (await client.http.authedRequest("PUT", path, undefined, content)).event_id;
+  },
+  redact: async ({ room, event }) => (await client.redactEvent(room, event)).event_id,
+  read: async ({ since: first }) => {
+    const found = [];
+    for (let index = first; index < seen.length; index++) found.push(await describe(seen[index], index));
+    return found;
+  },
+  identity: async () => ({
+    user: client.getUserId(),
+    device: client.getDeviceId(),
+    ed25519: (await crypto.getOwnDeviceKeys()).ed25519,
+    curve25519: (await crypto.getOwnDeviceKeys()).curve25519,
+    master: await crypto.getCrossSigningKeyId(),
+  }),
+  devices_of: async ({ user }) => {
+    const devices = (await crypto.getUserDeviceInfo([user], true)).get(user) ?? new Map();
+    const statuses = await Promise.all(
+      [...devices.keys()].map(async (device) => {
+        const status = await crypto.getDeviceVerificationStatus(user, device);
+        return [device, !!status?.signedByOwner];
+      }),
+    );
+    return Object.fromEntries(statuses);
+  },
+  sign_device: async ({ device }) => {
+    const own = client.getUserId();
+    await eventually(async () => (await crypto.getUserDeviceInfo([own], true)).get(own)?.has(device), "the device");
+    await crypto.crossSignDevice(device);
+  },
+  reset_identity: async ({ password }) => {
+    await crypto.bootstrapCrossSigning({
+      setupNewCrossSigning: true,
+      authUploadDeviceSigningKeys: withPassword(client.getUserId(), password),
+    });
+    await identityKnown();
+  },
+  set_pusher: async ({ url, event_id_only = false }) => {
+    await client.setPusher({
+      kind: "http",
+      app_id: "pli.test",
+      app_display_name: "test",
+      device_display_name: "phone",
+      pushkey: client.getDeviceId(),
+      lang: "fr",
+      data: event_id_only ? { url, format: "event_id_only" } : { url },
+    });
+  },
+  logout: async () => {
+    client.stopClient();
+    await client.logout(true);
+  },
+};
+
+const answer = (line) => process.stdout.write(JSON.stringify(line) + "\n");
+
+process.on("unhandledRejection", (error) => chatter("unhandled", error?.stack ?? error));
+
+answer({ id: 0, ok: "ready" });
+const input = createInterface({ input: process.stdin });
+input.on("line", async (line) => {
+  const { id, cmd, ...parameters } = JSON.parse(line);
+  try {
+    if (!Object.hasOwn(commands, cmd)) throw new Error(`no such command: ${cmd}`);
+    answer({ id, ok: (await commands[cmd](parameters)) ?? null });
+  } catch (error) {
+    chatter(error?.stack ?? error);
+    answer({ id, error: `${error?.errcode ?? ""} ${error?.message ?? error}`.trim() });
+  }
+});
+input.on("close", () => {
+  client?.stopClient();
+  process.exit(0);
+});

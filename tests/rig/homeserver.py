@@ -1,0 +1,46 @@
+"""A real Synapse for the whole test session, and accounts on it in no time."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.domain.values import Secret, UserId, new_id
+from bot.homeserver.admin import HomeserverAdmin
+from bot.homeserver.bootstrap import administer
+from bot.homeserver.embedded import EmbeddedHomeserver
+from bot.homeserver.settings import ServerOptions
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RigHomeserver:
+    """``url`` is the client API's base address; ``folder`` holds all that the homeserver stores and logs."""
+
+    url: str
+    server_name: str
+    folder: Path
+    embedded: EmbeddedHomeserver
+
+    async def new_user(self, prefix: str = "p") -> tuple[str, str]:
+        """A new account without devices: user id and password."""
+        user, password = UserId(f"@{new_id(prefix)}:{self.server_name}"), secrets.token_urlsafe(16)
+        async with await self.admin() as admin:
+            assert await admin.put_user(user, Secret(password)), "the account exists already"
+        return user, password
+
+    async def admin(self) -> HomeserverAdmin:
+        """An administrator; the caller closes it."""
+        return await administer(self.embedded)
+
+
+@contextmanager
+def running_homeserver(folder: Path) -> Iterator[RigHomeserver]:
+    """Start a homeserver with lifted limits, loopback push and an access log; stop it at the end."""
+    options = ServerOptions(generous_limits=True, allow_loopback_push=True, access_log=True)
+    with EmbeddedHomeserver(folder, options=options) as embedded:
+        yield RigHomeserver(
+            url=embedded.url, server_name=embedded.server_name, folder=embedded.folder, embedded=embedded
+        )
