@@ -1,0 +1,176 @@
+"""Names of everything that the bot may say (msgids of the catalogues) and the values that each may hold. Pure.
+
+1. A text takes exactly the values named here; the catalogues are checked against this list.
+2. ``appointment`` is the only value that tells something of an agenda. A text that takes it, and the list, are
+   releases: never in the outbox as text, redacted when their time is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from bot.domain.appointment import Detail
+from bot.domain.messages import OpenSentence
+
+CONSENT_VERSION = "2026-1"
+
+
+class Template(StrEnum):
+    """Private replies."""
+
+    CONSENT = "reply.consent"
+    CONSENT_ASK = "reply.consent_ask"
+    CONSENT_REFUSED = "reply.consent_refused"
+    CODE_AGAIN = "reply.code_again"
+    CODE_KNOWN = "reply.code_known"
+    RELINKED = "reply.relinked"
+    CHOOSE_PIN = "reply.choose_pin"
+    PIN_TOO_SOON = "reply.pin_too_soon"
+    PIN_LENGTH_CHOSEN = "reply.pin_length_chosen"
+    PIN_EASY = "reply.pin_easy"
+    REPEAT_PIN = "reply.repeat_pin"
+    PIN_DIFFERS = "reply.pin_differs"
+    READY = "reply.ready"
+    ASK_PIN = "reply.ask_pin"
+    ASK_PIN_CHANGED = "reply.ask_pin_changed"
+    PIN_LENGTH = "reply.pin_length"
+    PIN_WRONG = "reply.pin_wrong"
+    PIN_WRONG_WAIT = "reply.pin_wrong_wait"
+    PIN_WRONG_TRIES = "reply.pin_wrong_tries"
+    PIN_WAIT = "reply.pin_wait"
+    PIN_NOT_NEEDED = "reply.pin_not_needed"
+    LOCKED_NOW = "reply.locked_now"
+    LOCKED = "reply.locked"
+    FORGOT_PIN = "reply.forgot_pin"
+    LIST = "reply.list"
+    LIST_EMPTY = "reply.list_empty"
+    NO_MORE = "reply.no_more"
+    WHICH = "reply.which"
+    NO_SUCH_NUMBER = "reply.no_such_number"
+    NUMBER_ALONE = "reply.number_alone"
+    GONE = "reply.gone"
+    ASK_CONFIRM = "reply.ask_confirm"
+    ASK_CANCEL = "reply.ask_cancel"
+    ASK_KEEP = "reply.ask_keep"
+    ASK_MOVE = "reply.ask_move"
+    ASK_WISH = "reply.ask_wish"
+    CONFIRMED = "reply.confirmed"
+    CANCEL_PASSED_ON = "reply.cancel_passed_on"
+    KEPT = "reply.kept"
+    MOVE_PASSED_ON = "reply.move_passed_on"
+    YES_OR_NO = "reply.yes_or_no"
+    WISH_AGAIN = "reply.wish_again"
+    NOTHING_DONE = "reply.nothing_done"
+    NO_QUESTION = "reply.no_question"
+    CHANGE_PIN_OLD = "reply.change_pin_old"
+    CHANGE_PIN_NEW = "reply.change_pin_new"
+    PIN_CHANGED = "reply.pin_changed"
+    PIN_UNCHANGED = "reply.pin_unchanged"
+    LANGUAGE_ASK = "reply.language_ask"
+    LANGUAGE_SET = "reply.language_set"
+    STOPPED = "reply.stopped"
+    STARTED = "reply.started"
+    ASK_LEAVE = "reply.ask_leave"
+    STAYED = "reply.stayed"
+    LEFT = "reply.left"
+    HELP = "reply.help"
+    THANKS = "reply.thanks"
+    NOT_TEXT = "reply.not_text"
+    OTHER = "reply.other"
+    TROUBLE = "reply.trouble"
+
+
+_NAMED: dict[Template, frozenset[str]] = {
+    Template.CONSENT: frozenset({"call", "practice", "version"}),
+    Template.CONSENT_REFUSED: frozenset({"call"}),
+    Template.CODE_AGAIN: frozenset({"call"}),
+    Template.CHOOSE_PIN: frozenset({"minimum"}),
+    Template.PIN_LENGTH_CHOSEN: frozenset({"minimum"}),
+    Template.CHANGE_PIN_NEW: frozenset({"minimum"}),
+    Template.READY: frozenset({"call"}),
+    Template.PIN_WRONG_WAIT: frozenset({"wait"}),
+    Template.PIN_WRONG_TRIES: frozenset({"wait", "tries", "call"}),
+    Template.PIN_WAIT: frozenset({"wait"}),
+    Template.LOCKED_NOW: frozenset({"call"}),
+    Template.LOCKED: frozenset({"call"}),
+    Template.FORGOT_PIN: frozenset({"call"}),
+    Template.WHICH: frozenset({"count"}),
+    Template.GONE: frozenset({"call"}),
+    Template.ASK_CONFIRM: frozenset({"appointment"}),
+    Template.ASK_CANCEL: frozenset({"appointment"}),
+    Template.ASK_KEEP: frozenset({"appointment"}),
+    Template.ASK_MOVE: frozenset({"appointment"}),
+    Template.ASK_WISH: frozenset({"appointment"}),
+    Template.CONFIRMED: frozenset({"appointment"}),
+    Template.CANCEL_PASSED_ON: frozenset({"appointment", "call"}),
+    Template.KEPT: frozenset({"appointment"}),
+    Template.MOVE_PASSED_ON: frozenset({"appointment", "call"}),
+    Template.LEFT: frozenset({"call"}),
+    Template.HELP: frozenset({"call"}),
+    Template.NOT_TEXT: frozenset({"call"}),
+    Template.OTHER: frozenset({"call"}),
+    Template.TROUBLE: frozenset({"call"}),
+}
+
+# Filled in by the wording itself from what the practice is; the others come from the caller.
+OF_THE_PRACTICE = frozenset({"call", "practice", "version", "minimum"})
+LISTS = frozenset({Template.LIST, Template.LIST_EMPTY})
+
+
+def values_of(template: Template) -> frozenset[str]:
+    """All values that the text holds."""
+    return _NAMED.get(template, frozenset())
+
+
+def asked_of(template: Template) -> frozenset[str]:
+    """The values that the caller must give: ``wait`` (seconds), ``tries``, ``count``, ``appointment`` (rendered)."""
+    return values_of(template) - OF_THE_PRACTICE
+
+
+def is_release(template: Template) -> bool:
+    """Rule 2."""
+    return template in LISTS or "appointment" in values_of(template)
+
+
+class Mark(StrEnum):
+    """What a list says about an appointment beside its details."""
+
+    CONFIRMED = "mark.confirmed"
+    CANCEL_PASSED_ON = "mark.cancel_passed_on"
+    MOVE_PASSED_ON = "mark.move_passed_on"
+    CANCELLED = "mark.cancelled"
+    CHANGED = "mark.changed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Listed:
+    """One line of a list: the details, and a mark where there is something to say."""
+
+    detail: Detail
+    mark: Mark | None = None
+
+    def __repr__(self) -> str:
+        return "Listed(…)"
+
+
+class Words(Protocol):
+    """The bot's words in one language, for one practice (``config.wording.Wording``)."""
+
+    def text(self, *templates: Template, **values: int | str) -> str:
+        """The texts, joined by blank lines. Raises :class:`bot.errors.WrongUse` for a value missing or not named."""
+
+    def open_text(self, sentence: OpenSentence) -> str:
+        """A constant sentence for any device."""
+
+    def nudge(self) -> str:
+        """The constant nudge."""
+
+    def list(self, listed: Sequence[Listed], *, several_patients: bool, until: datetime, more: bool) -> str:
+        """A page of at most five, or that there is nothing."""
+
+    def one(self, detail: Detail, *, several_patients: bool) -> str:
+        """The value of ``appointment``: one appointment in one line."""

@@ -1,0 +1,230 @@
+"""The words that patients type, in every language at all times. Written plain: lower case, without accents.
+
+A phrase is looked up after the fillers were dropped from what was typed, and from the phrase itself.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from bot.domain.values import Language
+
+
+def _set(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+class IntentKind(StrEnum):
+    """What a message asks for."""
+
+    SHOW = "show"
+    MORE = "more"
+    CONFIRM = "confirm"
+    CANCEL = "cancel"
+    KEEP = "keep"
+    MOVE = "move"
+    CHANGE_PIN = "change_pin"
+    FORGOT_PIN = "forgot_pin"
+    LANGUAGE = "language"
+    LANGUAGE_ASK = "language_ask"
+    STOP = "stop"
+    START = "start"
+    LEAVE = "leave"
+    HELP = "help"
+    YES = "yes"
+    NO = "no"
+    HELLO = "hello"
+    THANKS = "thanks"
+    CODE = "code"
+    CODE_TYPO = "code_typo"
+    DIGITS = "digits"
+    DIGITS_ODD = "digits_odd"
+    NUMBER = "number"
+    NOT_TEXT = "not_text"
+    OTHER = "other"
+
+
+# Words that change nothing. None of them negates, none is a command or an answer.
+FILLERS = _set(
+    """
+    svp stp s il te vous plait please pls merci thanks thank you bonjour bonsoir salut hello hi
+    madame monsieur je j moi me m mon ma mes nous notre nos veux voudrais souhaite souhaiterais
+    aimerais desire peux puis pourrais pourriez pouvez peut on le la les l un une des du ce cet
+    cette pour for numero num nr rendez rdv rv rendezvous i id d ll we would like want wish to can
+    could may my our the a an this that appointment appointments appt one donc alors bien beaucoup
+    docteur doctor dr much very so
+    """
+)
+
+HELLO_WORDS = _set(
+    """
+    bonjour bonsoir salut coucou hello hi hey
+    """
+)
+THANKS_WORDS = _set(
+    """
+    merci thanks thank thx
+    """
+)
+NEGATIONS = _set(
+    """
+    ne n pas plus jamais sans non not never dont cannot cant no
+    """
+)
+
+ORDINALS = {
+    **dict.fromkeys(_set("1er 1re 1ere premier premiere first 1st"), 1),
+    **dict.fromkeys(_set("2e 2eme 2nd 2nde deux deuxieme second seconde two"), 2),
+    **dict.fromkeys(_set("3e 3eme 3rd trois troisieme three third"), 3),
+    **dict.fromkeys(_set("4e 4eme 4th quatre quatrieme four fourth"), 4),
+    **dict.fromkeys(_set("5e 5eme 5th cinq cinquieme five fifth"), 5),
+}
+
+# After a command that asks before it acts, these words only say which appointment is meant.
+DATE_WORDS = _set(
+    """
+    lundi mardi mercredi jeudi vendredi samedi dimanche monday tuesday wednesday thursday friday
+    saturday sunday janvier fevrier mars avril mai juin juillet aout septembre octobre novembre
+    decembre january february march april may june july august september october november december
+    de du d a au chez avec docteur dr heure heures h matin midi apres soir demain prochain prochaine
+    celui of on at with doctor am pm morning afternoon evening tomorrow next o clock
+    """
+)
+MONTHS_AND_HOURS = _set(
+    """
+    janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre january
+    february march april may june july august september october november december h heure heures am
+    pm oclock jour jours day days semaine semaines week weeks mois month months
+    """
+)
+
+CANCEL_VERBS = _set(
+    """
+    annuler annule annulez annulons annulation anuler anule annuller annul cancel cancell cancels
+    cancellation canceled cancelled
+    """
+)
+MOVE_VERBS = _set(
+    """
+    deplacer deplace deplacez depalcer deplasser deplacement decaler decale decalez reporter reporte
+    reportez report move moving reschedule rescheduling postpone
+    """
+)
+
+LANGUAGE_NAMES = {
+    **dict.fromkeys(_set("francais francaise french fr"), Language.FR),
+    **dict.fromkeys(_set("anglais anglaise english en"), Language.EN),
+}
+
+PHRASES: dict[IntentKind, str] = {
+    IntentKind.SHOW: """
+        voir, vois, voire, voit, montrer, montre, montrez, afficher, affiche, affichez, lire,
+        consulter, consulte, liste, la liste, voir la liste, message, voir message, voir les messages,
+        lire message, lire le message, rendez vous, mes rendez vous, voir rendez vous, mon rendez vous,
+        quand, c est quand, quel jour, voir tout, voir tous, tout voir, details, detail, voir details,
+        voir les details, ouvrir, ouvre, ouvrez, show, view, see, display, read, list, open, show me,
+        show list, show all, see all, when, when is it, appointment, appointments, my appointments,
+        show details, read message, read messages, show messages
+    """,
+    IntentKind.MORE: """
+        suite, la suite, plus, encore, voir plus, voir la suite, suivant, suivants, voir les suivants,
+        les autres, autres, voir les autres, reste, le reste, voir le reste, more, next, show more,
+        see more, the rest, rest
+    """,
+    IntentKind.CONFIRM: """
+        confirmer, confirme, confirmez, confirmation, confirmes, confimer, confirmer rendez vous,
+        comfirmer, je viens, je viendrai, je serai la, j y serai, present, presente, je serai present,
+        je serai presente, confirm, confirmed, confirms, confirming, i will come, i will be there,
+        i am coming, i m coming, attending
+    """,
+    IntentKind.CANCEL: """
+        je ne viens pas, je viens pas, je ne viendrai pas, je ne peux pas venir, je peux pas venir,
+        je ne pourrai pas venir, je ne serai pas la, i can t come, i cannot come, i will not come,
+        i won t come, i am not coming, i m not coming
+    """,
+    IntentKind.KEEP: """
+        garder, garde, gardez, conserver, conserve, maintenir, maintiens, maintenez, retablir,
+        retablissez, ne pas annuler, n annulez pas, n annule pas, je n annule pas, ne plus annuler,
+        finalement je viens, keep, keep it, restore, do not cancel, don t cancel, undo
+    """,
+    IntentKind.CHANGE_PIN: """
+        code, pin, mon code, code pin, code secret, mot de passe, changer code, changer le code,
+        changer de code, changer pin, changer le pin, changer mon code secret, changer code secret,
+        changer de code secret, changer code pin, changer de code pin, changer mot de passe,
+        nouveau code, nouveau pin, nouveau code secret, modifier code, modifier pin,
+        modifier code secret, changement code, changement de code, change code, change pin,
+        change my pin, change secret number, change password, new code, new pin, password, pin code,
+        secret number, change secret code, secret code, change pin code, change my secret number
+    """,
+    IntentKind.FORGOT_PIN: """
+        code oublie, pin oublie, oublie, code secret oublie, j ai oublie, j ai oublie mon code,
+        oublie mon code, j ai oublie mon code secret, j ai oublie le code, j ai oublie mon pin,
+        code perdu, j ai perdu mon code, j ai perdu mon code secret, perdu mon code,
+        je ne connais pas mon code, je ne sais plus mon code, je ne me souviens plus de mon code,
+        mot de passe oublie, je n ai pas de code, je ne connais plus mon code, forgot, forgotten,
+        i forgot, forgot pin, forgot code, forgot my code, i forgot my pin, i forgot my code,
+        forgot my secret number, i forgot my secret number, forgot secret number, lost pin, lost code,
+        i lost my code, forgotten pin, forgotten code, i don t know my code, i have forgotten my code,
+        i don t remember my code
+    """,
+    IntentKind.LANGUAGE_ASK: """
+        langue, changer langue, changer de langue, changer la langue, langues, autre langue,
+        quelle langue, language, languages, change language, other language
+    """,
+    IntentKind.STOP: """
+        arreter, arrete, arretez, arret, stop, stopper, stoppez, pause, suspendre, suspendez, stop sms,
+        arreter les rappels, arretez les rappels, arreter les messages, arretez les messages,
+        plus de messages, plus de message, plus de rappels, plus de rappel, stop rappels, stop rappel,
+        stop message, stop messages, ne plus recevoir de messages, ne m ecrivez plus, desabonner,
+        desabonnement, me desabonner, se desabonner, unsubscribe, stop reminders, stop reminder,
+        no more messages, no more reminders, stop nudges, opt out, stop it, stop all, stop tout,
+        tout arreter, arreter tout, halt
+    """,
+    IntentKind.START: """
+        reprendre, reprends, reprend, reprenez, reprise, recommencer, recommence, recommencez,
+        redemarrer, demarrer, reprendre les rappels, reprendre les messages, reactiver, commencer,
+        relancer, start, restart, resume, start again, begin, subscribe, unstop, start reminders,
+        resume reminders, go on, start messages, resume messages, continue
+    """,
+    IntentKind.LEAVE: """
+        quitter, quitte, quittez, partir, me desinscrire, desinscrire, desinscription, tout supprimer,
+        supprimer mon compte, effacer mon compte, tout effacer, supprimer mes donnees,
+        effacer mes donnees, quitter le service, supprimer tout, effacer tout, leave, quit,
+        delete everything, delete my account, delete my data, remove me, erase everything,
+        erase my data, delete all, sign off
+    """,
+    IntentKind.HELP: """
+        aide, aider, aidez, a l aide, besoin d aide, j ai besoin d aide, comment faire, comment,
+        que faire, menu, commandes, mode d emploi, comment ca marche, je ne comprends pas,
+        je comprends pas, je n y comprends rien, que dois je faire, que puis je faire, quoi,
+        quoi faire, info, infos, information, informations, qui etes, help, help me, i need help,
+        need help, how, what can i do, what do i do, commands, how does it work, i do not understand,
+        i don t understand, what, options
+    """,
+    IntentKind.YES: """
+        oui, ouai, ouais, ui, o, ok, okay, okey, oki, d accord, dac, entendu, accepte, j accepte,
+        accepter, oui j accepte, c est d accord, oui d accord, tout a fait, exact, parfait, volontiers,
+        bien sur, oui bien sur, certainement, absolument, ok oui, oui ok, c est bon, c est bien ca,
+        valider, je valide, valide, oui c est bon, yes, y, yep, yeah, yup, sure, agreed, agree,
+        i agree, accept, i accept, yes i agree, yes i accept, right, of course, yes of course, correct,
+        fine, that s right, all right, alright, yes ok, ok yes
+    """,
+    IntentKind.NO: """
+        non, nan, nn, pas d accord, je ne suis pas d accord, je refuse, refuse, refuser, surtout pas,
+        non non, pas du tout, je ne veux pas, non je ne veux pas, non je refuse, abandonner, abandon,
+        laisser, laissez tomber, laisse tomber, non surtout pas, retour, no, nope, nay, i refuse,
+        i disagree, disagree, i do not want, i don t want, no i don t, not, back, never mind,
+        nevermind, no way, do not, don t
+    """,
+}
+
+# Around a secret number ("mon code est 482915").
+PIN_WORDS = _set(
+    """
+    code pin secret est is voici voila c ca here s it voir show see password mot de passe my mon
+    number
+    """
+)
+
+THUMBS_UP = frozenset("👍✅✔☑👌🆗")
+THUMBS_DOWN = frozenset("👎❌✖🚫")
