@@ -1,0 +1,327 @@
+"""The sync loop: asks, sorts, hands on; backs off and never ends by itself.
+
+1. State and devices are taken in first, then keys, then messages: who may give a key is known before it
+   comes.
+2. Each room, device event and invitation is contained; what cannot be read never stops the next.
+3. The homeserver deletes device events once their token is used: they are stored before it is used again.
+4. Rooms of others are not entered: whoever invites is told on, and the invitation is declined.
+5. A gap in a room's timeline is filled, so that a burst loses nothing.
+6. 429, 5xx, time-outs and an expired token back off and say so (:class:`Health`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
+from typing import Final
+
+from bot.channels.matrix.directory import Directory
+from bot.channels.matrix.hearing import Hearing, Listener
+from bot.channels.matrix.http import CLIENT, Http, MatrixError, pause, segment
+from bot.channels.matrix.inbox import MAX_WAITING, Inbox, Job, SyncStore
+from bot.channels.matrix.olm import Machine, contained
+from bot.channels.matrix.reading import room_event
+from bot.channels.matrix.rooms import STATE_TYPES, RoomState
+from bot.channels.matrix.safejson import JsonObject, as_list, as_object, as_text
+from bot.channels.matrix.upkeep import Upkeep
+from bot.domain.values import RoomId, UserId
+from bot.errors import ChannelError, StorageError
+
+_LONG_POLL_SECONDS: Final = 30
+_FIRST_WAIT: Final = 1.0
+_LONGEST_WAIT: Final = 60.0
+_TOO_MANY_WAITING: Final = 5 * MAX_WAITING
+_GAP_PAGES: Final = 5
+_PAGE: Final = 100
+
+_log = logging.getLogger("pli.matrix.sync")
+
+
+class Health(StrEnum):
+    STARTING = "starting"
+    CONNECTED = "connected"
+    BACKING_OFF = "backing_off"
+    LOGGED_OUT = "logged_out"
+    STOPPED = "stopped"
+
+
+class Client:
+    """One device's view of its rooms. :meth:`run` until :meth:`stop`."""
+
+    def __init__(
+        self,
+        http: Http,
+        machine: Machine,
+        directory: Directory,
+        listener: Listener,
+        sync_store: SyncStore,
+        *,
+        health: Callable[[Health], None],
+        grace_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._http = http
+        self._machine = machine
+        self._directory = directory
+        self._listener = listener
+        self._sync_store = sync_store
+        self._tell_health = health
+        self._monotonic = monotonic
+        self._upkeep = Upkeep(http, machine, monotonic=monotonic)
+        self._hearing = Hearing(
+            machine, directory, listener, grace_seconds=grace_seconds, monotonic=monotonic
+        )
+        self._inbox = Inbox(sync_store, stored=self._hearing.token_stored)
+        self._rooms: dict[RoomId, RoomState] = {}
+        self._declining: set[RoomId] = set()
+        self._jobs: list[tuple[str, Job]] = []
+        self._since: str | None = None
+        self._first = True
+        self._stop = asyncio.Event()
+        self.ready = asyncio.Event()
+        self.health = Health.STARTING
+        machine.may_share(self._may_share)
+
+    @property
+    def upkeep(self) -> Upkeep:
+        return self._upkeep
+
+    def state_of(self, room: RoomId) -> RoomState | None:
+        """The room's clear state as followed since the start; None where it is not known (yet)."""
+        return self._rooms.get(room)
+
+    async def run(self) -> None:
+        """Sync until :meth:`stop`; never raises for what the homeserver does."""
+        self._since = await self._sync_store.load()
+        wait = _FIRST_WAIT
+        while not self._stop.is_set():
+            try:
+                await self._once()
+                self._be(Health.CONNECTED)
+                wait = _FIRST_WAIT
+                continue
+            except ChannelError as error:
+                pausing = self._backing_off(error, wait)
+            except StorageError:
+                _log.error("the store refused; trying again")
+                self._machine.reload()
+                pausing = wait
+            except Exception as error:  # noqa: BLE001 - the loop outlives whatever an answer does to it
+                _log.error("an answer could not be read (%s)", type(error).__name__)
+                pausing = wait
+            wait = min(wait * 2, _LONGEST_WAIT)
+            await pause(pausing, self._stop)
+
+    async def stop(self, *, seconds: float) -> None:
+        """Let what is being handled end within ``seconds``."""
+        self._stop.set()
+        await self._inbox.close(seconds=seconds)
+        self._hearing.forget_read(at_once=True)
+        self._be(Health.STOPPED)
+
+    # -- one answer ----------------------------------------------------------------------------------------
+
+    async def _once(self) -> None:
+        while self._inbox.waiting > _TOO_MANY_WAITING and not await pause(0.1, self._stop):
+            pass
+        query = {"filter": _FILTER, "timeout": "0" if self._first else str(_LONG_POLL_SECONDS * 1000)}
+        if self._since:
+            query["since"] = self._since
+        if self._first:
+            query["full_state"] = "true"
+        asking = asyncio.ensure_future(
+            self._http.call("GET", f"{CLIENT}/sync", query=query, timeout=_LONG_POLL_SECONDS + 60.0)
+        )
+        stopping = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            if not asking.done():
+                asking.cancel()
+        if self._stop.is_set():
+            return
+        await self._take(await asking)
+
+    async def _take(self, sync: JsonObject) -> None:
+        """All of one answer, or an exception and the same answer again."""
+        token = as_text(sync.get("next_batch"))
+        if not token:
+            raise MatrixError(status=502)
+        arrived = self._monotonic()
+        rooms = as_object(sync.get("rooms"))
+        joined = {RoomId(room): as_object(part) for room, part in as_object(rooms.get("join")).items()}
+        timelines = {room: await self._timeline(room, part) for room, part in joined.items()}
+        changed = as_object(sync.get("device_lists"))
+        self._directory.changed(UserId(u) for u in as_list(changed.get("changed")) if as_text(u))
+        self._directory.forget(UserId(u) for u in as_list(changed.get("left")) if as_text(u))
+        for room, part in joined.items():
+            with contained("room"):
+                self._take_state(room, part)
+        await self._take_device_events(as_list(as_object(sync.get("to_device")).get("events")))
+        for room, events in timelines.items():
+            self._queue_messages(room, events, arrived)
+        for foreign, part in as_object(rooms.get("invite")).items():
+            with contained("invitation"):
+                self._queue_invitation(RoomId(foreign), as_object(part))
+        for gone in map(RoomId, as_object(rooms.get("leave"))):
+            self._rooms.pop(gone, None)
+            self._declining.discard(gone)
+        self._since, self._first = token, False  # rule 3: everything above is stored or queued
+        jobs, self._jobs = self._jobs, []
+        await self._inbox.add(token, jobs)
+        self._hearing.forget_read()
+        self.ready.set()
+        self._upkeep.hear(sync)
+        await self._look_after_keys()
+
+    def _take_state(self, room: RoomId, part: JsonObject) -> None:
+        known = self._rooms.get(room)
+        state = known if known is not None and not self._first else RoomState()
+        self._rooms[room] = state
+        timeline = as_object(part.get("timeline"))
+        gap = timeline.get("limited") is True
+        for event in as_list(as_object(part.get("state")).get("events")):
+            self._apply(room, state, as_object(event), tell=gap and known is not None)
+        for event in as_list(timeline.get("events")):
+            self._apply(room, state, as_object(event), tell=True)
+
+    def _apply(self, room: RoomId, state: RoomState, event: JsonObject, *, tell: bool) -> None:
+        if "state_key" not in event:
+            return
+        user = UserId(as_text(event.get("state_key")))
+        member = event.get("type") == "m.room.member" and user and user != self._machine.user
+        before = state.membership(user) if member else ""
+        state.apply(event)
+        after = state.membership(user) if member else ""
+        if not member or not tell or before == after:
+            return
+        if after == "join":
+            self._jobs.append((room, partial(self._on_joined, room, user)))
+        elif before == "join" or (after in {"leave", "ban"} and before == "invite"):
+            self._jobs.append((room, partial(self._on_left, room, user)))
+
+    async def _take_device_events(self, events: list[object]) -> None:
+        for number, event in enumerate(events):
+            self._machine.receive(as_object(event))
+            if number % 20 == 19:
+                await asyncio.sleep(0)  # a flood of keys must not keep sends waiting
+        self._hearing.keys_arrived()
+
+    def _queue_messages(self, room: RoomId, events: list[object], arrived: float) -> None:
+        for raw in events:
+            with contained("room event"):
+                event = room_event(room, as_object(raw))
+                if event is not None:
+                    self._jobs.append((room, partial(self._hearing.hear, event, arrived)))
+
+    async def _timeline(self, room: RoomId, part: JsonObject) -> list[object]:
+        timeline = as_object(part.get("timeline"))
+        events = as_list(timeline.get("events"))
+        if timeline.get("limited") is True and self._since:
+            return [*await self._gap(room, as_text(timeline.get("prev_batch"))), *events]
+        return events
+
+    async def _gap(self, room: RoomId, start: str) -> list[JsonObject]:
+        """Rule 5, oldest first."""
+        found: list[JsonObject] = []
+        for _ in range(_GAP_PAGES):
+            if not start:
+                break
+            query = {"dir": "b", "from": start, "to": self._since or "", "limit": str(_PAGE)}
+            page = await self._http.call("GET", f"{CLIENT}/rooms/{segment(room)}/messages", query=query)
+            chunk = as_list(page.get("chunk"))
+            found = [as_object(event) for event in reversed(chunk)] + found
+            start = as_text(page.get("end")) if chunk else ""
+        return found
+
+    # -- members and invitations ---------------------------------------------------------------------------
+
+    async def _on_joined(self, room: RoomId, user: UserId) -> None:
+        if await self._listener.book.opened_by_bot(room):
+            await self._listener.on_joined(room, user)
+
+    async def _on_left(self, room: RoomId, user: UserId) -> None:
+        if await self._listener.book.opened_by_bot(room):
+            await self._listener.on_left(room, user)
+
+    def _queue_invitation(self, room: RoomId, part: JsonObject) -> None:
+        """Rule 4."""
+        if room in self._declining:
+            return
+        self._declining.add(room)
+        inviter = next(
+            (
+                UserId(as_text(event.get("sender")))
+                for event in map(as_object, as_list(as_object(part.get("invite_state")).get("events")))
+                if event.get("type") == "m.room.member" and event.get("state_key") == self._machine.user
+            ),
+            None,
+        )
+        self._jobs.append((f"invited by {inviter}", partial(self._on_invited, room, inviter)))
+
+    async def _on_invited(self, room: RoomId, inviter: UserId | None) -> None:
+        try:
+            if inviter:
+                await self._listener.on_invited(inviter)
+        finally:
+            await self._decline(room)
+
+    async def _decline(self, room: RoomId) -> None:
+        try:
+            await self._http.call("POST", f"{CLIENT}/rooms/{segment(room)}/leave", {})
+        except ChannelError as error:
+            self._declining.discard(room)
+            _log.warning("an invitation could not be declined (permanent: %s)", error.permanent)
+
+    def _may_share(self, room: RoomId, user: UserId) -> bool:
+        state = self._rooms.get(room)
+        return state is not None and state.membership(user) in {"join", "invite"}
+
+    # -- keys and health -----------------------------------------------------------------------------------
+
+    async def _look_after_keys(self) -> None:
+        try:
+            await self._upkeep.top_up()
+            await self._upkeep.heal(self._directory)
+        except ChannelError as error:
+            _log.warning("keys were not looked after (permanent: %s)", error.permanent)
+
+    def _backing_off(self, error: ChannelError, wait: float) -> float:
+        """Seconds to wait, with a little chance in them so that clients do not return all at once."""
+        status = error.status if isinstance(error, MatrixError) else 0
+        if status == 401:
+            self._be(Health.LOGGED_OUT)
+        else:
+            self._be(Health.BACKING_OFF)
+        if status == 400 and self._since:
+            _log.warning("the homeserver no longer knows the sync token; starting without")
+            self._since, self._first = None, True
+        return max(error.retry_after or 0.0, wait) * (1.0 + secrets.randbelow(250) / 1000)
+
+    def _be(self, health: Health) -> None:
+        if health is not self.health:
+            self.health = health
+            _log.info("health: %s", health.value)
+            self._tell_health(health)
+
+
+_FILTER: Final = json.dumps(
+    {
+        "presence": {"types": []},
+        "account_data": {"types": []},
+        "room": {
+            "ephemeral": {"types": []},
+            "account_data": {"types": []},
+            "state": {"types": list(STATE_TYPES), "lazy_load_members": False},
+            "timeline": {"limit": 50, "types": [*STATE_TYPES, "m.room.encrypted", "m.room.message"]},
+        },
+    },
+    separators=(",", ":"),
+)

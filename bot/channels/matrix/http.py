@@ -1,0 +1,144 @@
+"""Raw calls to the client-server API: one method, time-outs on everything, one error.
+
+The text of an error names neither path nor answer: both hold rooms and people. Retries are decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from bot.channels.matrix.safejson import JsonObject, as_list, as_object, as_text, parse
+from bot.errors import ChannelError
+
+CLIENT: Final = "/_matrix/client/v3"
+DEFAULT_TIMEOUT: Final = 30.0
+_MAX_ANSWER: Final = 256 * 1024 * 1024
+_TRANSIENT_4XX: Final = frozenset({401, 408, 425, 429})
+
+
+class MatrixError(ChannelError):
+    """The homeserver refused or did not answer.
+
+    ``status`` is 0 where there was no answer at all; ``errcode`` is the specification's, or empty; ``body``
+    the refusal itself, needed for interactive authentication and never shown.
+    """
+
+    def __init__(
+        self,
+        *,
+        status: int,
+        errcode: str = "",
+        retry_after: float | None = None,
+        body: JsonObject | None = None,
+    ) -> None:
+        permanent = 400 <= status < 500 and status not in _TRANSIENT_4XX
+        super().__init__(
+            f"homeserver: {status} {errcode}".rstrip(), permanent=permanent, retry_after=retry_after
+        )
+        self.status = status
+        self.errcode = errcode
+        self.body: JsonObject = body or {}
+
+
+def segment(value: str) -> str:
+    """``value`` as one segment of a path."""
+    return quote(value, safe="")
+
+
+class Http:
+    """One connection pool to one homeserver, with one account's token (or none)."""
+
+    def __init__(self, homeserver_url: str, token: str | None = None) -> None:
+        self._base = homeserver_url.rstrip("/")
+        self._token = token
+        self._session: aiohttp.ClientSession | None = None
+
+    async def call(
+        self,
+        method: Literal["GET", "POST", "PUT", "DELETE"],
+        path: str,
+        body: JsonObject | None = None,
+        *,
+        query: dict[str, str] | None = None,
+        timeout: float = DEFAULT_TIMEOUT,  # noqa: ASYNC109 - handed to aiohttp, which keeps it
+    ) -> JsonObject:
+        """``path`` is already quoted (see :func:`segment`). Raises :class:`MatrixError`."""
+        return as_object(await self._exchange(method, path, body, query, timeout))
+
+    async def get_list(self, path: str) -> list[Any]:
+        """Like :meth:`call`, for the few answers that are an array."""
+        return as_list(await self._exchange("GET", path, None, None, DEFAULT_TIMEOUT))
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _exchange(
+        self, method: str, path: str, body: JsonObject | None, query: dict[str, str] | None, seconds: float
+    ) -> object:
+        url = URL(self._base + path, encoded=True)
+        if query:
+            url = url.update_query(query)
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        try:
+            async with self._pool().request(
+                method, url, data=data, headers=headers, timeout=aiohttp.ClientTimeout(total=seconds)
+            ) as answer:
+                status = answer.status
+                raw = await _read(answer)
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            # from None: aiohttp's texts hold the address that was asked for
+            raise MatrixError(status=0) from None
+        try:
+            parsed = parse(raw)
+        except ValueError:
+            if status < 400:
+                raise MatrixError(status=502) from None
+            parsed = {}
+        if status >= 400:
+            raise _refusal(status, as_object(parsed))
+        return parsed
+
+    def _pool(self) -> aiohttp.ClientSession:
+        if self._session is None or self._session.closed:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=64), auto_decompress=True, trust_env=False
+            )
+        return self._session
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    parts = bytearray()
+    async for part in answer.content.iter_any():
+        parts += part
+        if len(parts) > _MAX_ANSWER:
+            raise TimeoutError
+    return bytes(parts)
+
+
+def _refusal(status: int, body: JsonObject) -> MatrixError:
+    wait = body.get("retry_after_ms")
+    retry_after = wait / 1000 if isinstance(wait, int | float) and 0 <= wait < 86_400_000 else None
+    return MatrixError(
+        status=status, errcode=as_text(body.get("errcode")), retry_after=retry_after, body=as_object(body)
+    )
+
+
+async def pause(seconds: float, stop: asyncio.Event) -> bool:
+    """Wait; True if ``stop`` was set meanwhile."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True

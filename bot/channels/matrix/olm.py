@@ -1,0 +1,373 @@
+"""matrix-nio's Olm machine with a guard around each item that comes from a stranger.
+
+nio keeps the account, the Olm sessions and the inbound Megolm sessions, and their encrypted store. Everything
+that decides (which device, which room, who gets a key) is decided outside of nio, on our own reading of the
+answers.
+
+1. No item from outside raises: it is dropped and counted, and the next one is looked at.
+2. A room key counts only from a member of that room, and an id once known never changes room, sender or
+   beginning.
+3. Forwarded keys, key requests and verification messages never reach nio.
+4. No inbound copy of the bot's own outbound sessions is made.
+5. An inbound session is moved past what was read (:meth:`Machine.forget`), so that the disk cannot read it
+   again.
+6. What a to-device event changes is stored in one transaction.
+7. Olm sessions per device and Megolm sessions per room are bounded; the oldest go.
+8. nio and peewee log nothing at all: they would log plaintext.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import peewee
+import vodozemac
+from nio.crypto import (  # type: ignore[import-untyped]  # nio ships no types
+    InboundGroupSession,
+    Olm,
+    OlmDevice,
+    Session,
+)
+from nio.events import OlmEvent  # type: ignore[import-untyped]  # as above
+from nio.store import SqliteStore  # type: ignore[import-untyped]  # as above
+
+from bot.channels.matrix.safejson import JsonObject, as_object, as_text, canonical, parse_object
+from bot.domain.trust import Device
+from bot.domain.values import RoomId, SecretBytes, UserId
+from bot.errors import StorageError
+
+OLM: Final = "m.olm.v1.curve25519-aes-sha2"
+MEGOLM: Final = "m.megolm.v1.aes-sha2"
+MAX_OLM_SESSIONS: Final = 6
+MAX_ROOM_SESSIONS: Final = 40
+
+_log = logging.getLogger("pli.matrix.olm")
+
+MayShare = Callable[[RoomId, UserId], bool]
+
+
+def silence_libraries() -> None:
+    """Rule 8. Idempotent; called by every constructor here."""
+    for name in ("nio", "peewee"):
+        logger = logging.getLogger(name)
+        logger.propagate = False
+        logger.setLevel(logging.CRITICAL + 1)
+        logger.addHandler(logging.NullHandler())  # without any, Python prints warnings to stderr
+        for child in list(logging.root.manager.loggerDict):
+            if child.startswith(name + "."):
+                logging.getLogger(child).setLevel(logging.NOTSET)
+
+
+@contextmanager
+def contained(what: str) -> Iterator[None]:
+    """Rule 1: swallow what a malformed item raises, and say only which kind of item it was.
+
+    A store that fails is not the item's fault: raises :class:`StorageError`, so that the item is read again.
+    """
+    try:
+        yield
+    except (peewee.OperationalError, sqlite3.OperationalError) as error:
+        raise StorageError("the store of the device's keys refused") from error
+    except Exception as error:  # noqa: BLE001 - whatever a stranger's bytes raise, the next item must be read
+        _log.warning("dropped a malformed %s (%s)", what, type(error).__name__)
+    except BaseException as error:
+        # vodozemac's panics derive from BaseException; cancellation and exit must pass
+        if type(error).__name__ != "PanicException":
+            raise
+        _log.warning("dropped a malformed %s (panic)", what)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Decrypted:
+    """One decrypted event: its payload, and the keys of whoever made the Megolm session."""
+
+    payload: JsonObject
+    curve25519: str
+    ed25519: str
+    session_id: str
+    index: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoKey:
+    """The session is not known (yet)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unreadable:
+    """The session is known and the event does not decrypt with it. ``stale``: it was read before."""
+
+    stale: bool
+
+
+class _Store(SqliteStore):  # type: ignore[misc]  # nio ships no types
+    """nio's store, durable and without waiting readers."""
+
+    def _create_database(self) -> peewee.SqliteDatabase:
+        pragmas = {"foreign_keys": 1, "secure_delete": 1, "journal_mode": "wal", "synchronous": "full"}
+        return peewee.SqliteDatabase(self.database_path, pragmas=pragmas)
+
+
+class _GuardedOlm(Olm):  # type: ignore[misc]  # nio ships no types
+    def __init__(self, user: str, device_id: str, store: _Store) -> None:
+        self.may_share: MayShare = lambda _room, _user: False
+        self.new_keys: list[tuple[RoomId, str]] = []
+        self.wedged: list[tuple[UserId, str]] = []
+        super().__init__(user, device_id, store)
+        self.known_ids = {session.id for session in self.inbound_group_store}
+
+    def handle_to_device_event(self, event: object) -> None:
+        if isinstance(event, OlmEvent):  # rule 3
+            with contained("to-device event"), self.store.database.atomic():
+                self.decrypt_event(event)
+
+    def create_group_session(
+        self, sender_key: str, sender_fp_key: str, room_id: str, session_id: str, session_key: str
+    ) -> None:
+        if sender_key == self.account.identity_keys["curve25519"]:
+            return  # rule 4
+        session = InboundGroupSession(session_key, sender_fp_key, sender_key, room_id)
+        if session.id != session_id or session_id in self.known_ids:
+            return  # rule 2
+        self.known_ids.add(session_id)
+        self.inbound_group_store.add(session)
+        self.save_inbound_group_session(session)
+        self.new_keys.append((RoomId(room_id), session_id))
+
+    def _handle_room_key_event(self, sender: str, sender_key: str, payload: JsonObject) -> object:
+        room = as_text(as_object(payload.get("content")).get("room_id"))
+        if not room or not self.may_share(RoomId(room), UserId(sender)):
+            return None  # rule 2
+        return super()._handle_room_key_event(sender, sender_key, payload)
+
+    def _handle_forwarded_room_key_event(self, *_: object) -> None:
+        return  # rule 3
+
+    def _mark_device_for_unwedging(self, sender: str, sender_key: str) -> None:
+        self.wedged.append((UserId(sender), sender_key))
+
+
+class Machine:
+    """The keys and sessions of one device. Not thread-safe; nothing here waits for the network."""
+
+    def __init__(self, *, user: UserId, device_id: str, folder: Path, pickle_key: SecretBytes) -> None:
+        silence_libraries()
+        self.user = user
+        self.device_id = device_id
+        path = folder / "olm.db"
+        path.touch(mode=0o600)
+        # nio hashes a pass phrase once and uses it as the key: 32 random bytes make that enough
+        self._store = _Store(user, device_id, str(folder), pickle_key.reveal().hex(), database_name=path.name)
+        self._olm = _GuardedOlm(user, device_id, self._store)
+        self._room_index = self._indexed()
+
+    # -- own keys ------------------------------------------------------------------------------------------
+
+    @property
+    def curve25519(self) -> str:
+        return str(self._olm.account.identity_keys["curve25519"])
+
+    @property
+    def ed25519(self) -> str:
+        return str(self._olm.account.identity_keys["ed25519"])
+
+    def device_keys(self) -> JsonObject:
+        """The signed device key object as it is published."""
+        return self.sign(
+            {
+                "algorithms": [OLM, MEGOLM],
+                "device_id": self.device_id,
+                "user_id": self.user,
+                "keys": {
+                    f"curve25519:{self.device_id}": self.curve25519,
+                    f"ed25519:{self.device_id}": self.ed25519,
+                },
+            }
+        )
+
+    def sign(self, value: JsonObject) -> JsonObject:
+        """``value`` with this device's signature; other signatures in it are kept."""
+        body = {k: v for k, v in value.items() if k not in {"signatures", "unsigned"}}
+        signature = self._olm.account.sign(canonical(body).decode())
+        signatures = {u: dict(s) for u, s in as_object(value.get("signatures")).items()}
+        signatures.setdefault(self.user, {})[f"ed25519:{self.device_id}"] = signature
+        return {**value, "signatures": signatures}
+
+    @property
+    def published(self) -> bool:
+        return bool(self._olm.account.shared)
+
+    def mark_published(self) -> None:
+        self._olm.account.shared = True
+        self._olm.account.mark_keys_as_published()
+        self._olm.save_account()
+
+    def prepare_one_time_keys(self, missing: int, *, fallback: bool) -> tuple[JsonObject, JsonObject]:
+        """(one-time keys, fallback keys) for ``/keys/upload``; stored before they are returned.
+
+        Keys of an upload whose answer was lost are not offered again: one of them may have been claimed
+        already.
+        """
+        account = self._olm.account._account  # noqa: SLF001 - nio's wrapper has no fallback keys
+        account.mark_keys_as_published()
+        if missing > 0:
+            account.generate_one_time_keys(min(missing, account.max_number_of_one_time_keys))
+        if fallback:
+            account.generate_fallback_key()
+        self._olm.save_account()
+        one_time = {
+            f"signed_curve25519:{name}": self.sign({"key": key.to_base64()})
+            for name, key in account.one_time_keys.items()
+        }
+        fallbacks = {
+            f"signed_curve25519:{name}": self.sign({"key": key.to_base64(), "fallback": True})
+            for name, key in (account.fallback_key.items() if fallback else ())
+        }
+        return one_time, fallbacks
+
+    @property
+    def one_time_key_target(self) -> int:
+        return int(self._olm.account.max_one_time_keys)
+
+    # -- from others ---------------------------------------------------------------------------------------
+
+    def may_share(self, rule: MayShare) -> None:
+        """Who may give keys for which room (rule 2)."""
+        self._olm.may_share = rule
+
+    def receive(self, event: JsonObject) -> None:
+        """One to-device event. Never raises."""
+        with contained("to-device event"):
+            content = as_object(event.get("content"))
+            if event.get("type") != "m.room.encrypted" or content.get("algorithm") != OLM:
+                return
+            sender_key = as_text(content.get("sender_key"))
+            parsed = OlmEvent.from_dict(event)
+            if isinstance(parsed, OlmEvent):
+                self._olm.handle_to_device_event(parsed)
+            self._trim_olm_sessions(sender_key)
+
+    def take_new_keys(self) -> list[tuple[RoomId, str]]:
+        """(room, session id) of the room keys that arrived since the last call."""
+        arrived, self._olm.new_keys = self._olm.new_keys, []
+        for room, session_id in arrived:
+            for by_id in self._olm.inbound_group_store[room].values():
+                if session_id in by_id:
+                    self._room_index.setdefault((room, session_id), []).append(by_id[session_id])
+            self._trim_room_sessions(room)
+        return arrived
+
+    def take_wedged(self) -> list[tuple[UserId, str]]:
+        """(user, Curve25519 key) of the devices whose Olm messages no longer decrypt, since the last call."""
+        wedged, self._olm.wedged = self._olm.wedged, []
+        return wedged
+
+    def decrypt(self, room: RoomId, content: JsonObject) -> Decrypted | NoKey | Unreadable:
+        """One Megolm event of ``room``. Never raises; never trusts the event's own ``sender_key``."""
+        session_id = as_text(content.get("session_id"))
+        candidates = self._room_index.get((room, session_id), [])
+        if not candidates:
+            return NoKey()
+        session = candidates[0]
+        stale = False
+        with contained("room event"):
+            message = vodozemac.MegolmMessage.from_base64(as_text(content.get("ciphertext")))
+            stale = message.message_index() < session.first_known_index
+            if not stale:
+                plain = session._session.decrypt(message)  # noqa: SLF001 - nio's wrapper decodes too early
+                return Decrypted(
+                    payload=parse_object(bytes(plain.plaintext)),
+                    curve25519=session.sender_key,
+                    ed25519=session.ed25519,
+                    session_id=session_id,
+                    index=plain.message_index,
+                )
+        return Unreadable(stale=stale)
+
+    def forget(self, room: RoomId, session_id: str, index: int) -> None:
+        """Make everything up to ``index`` of that session unreadable for ever (rule 5)."""
+        with contained("session"):
+            for session in self._room_index.get((room, session_id), []):
+                if session.first_known_index > index:
+                    continue
+                later = session.export_session(index + 1)
+                imported = vodozemac.InboundGroupSession.import_session(vodozemac.ExportedSessionKey(later))
+                session._session = imported  # noqa: SLF001 - nio has no way to move a session on
+                self._olm.save_inbound_group_session(session)
+
+    # -- to others -----------------------------------------------------------------------------------------
+
+    def has_session(self, device: Device) -> bool:
+        return bool(self._olm.session_store[device.curve25519])
+
+    def start_session(self, device: Device, one_time_key: str) -> bool:
+        """A new Olm session from a checked one-time key; False where the key is unfit."""
+        with contained("one-time key"):
+            self._olm.create_session(one_time_key, device.curve25519)
+            self._trim_olm_sessions(device.curve25519)
+            return True
+        return False
+
+    def encrypt_to(self, device: Device, event_type: str, content: JsonObject) -> JsonObject | None:
+        """``content`` for one device as content of ``m.room.encrypted``; stored before it is returned."""
+        with contained("Olm session"):
+            sessions: list[Session] = self._olm.session_store[device.curve25519]
+            target = OlmDevice(
+                device.user, device.device_id, {"ed25519": device.ed25519, "curve25519": device.curve25519}
+            )
+            newest = max(sessions, key=lambda s: s.use_time)
+            # nio has no public name for encrypting something for one device
+            encrypted: JsonObject = self._olm._olm_encrypt(newest, target, event_type, content)  # noqa: SLF001
+            return encrypted
+        return None
+
+    def batch(self) -> AbstractContextManager[Any]:
+        """One durable write for many operations."""
+        atomic: AbstractContextManager[Any] = self._store.database.atomic()
+        return atomic
+
+    def reload(self) -> None:
+        """Back to what the store holds, after it refused in the middle of a change."""
+        self._olm.account = self._store.load_account()
+        self._olm.load()
+        self._olm.known_ids = {session.id for session in self._olm.inbound_group_store}
+        self._room_index = self._indexed()
+
+    def close(self) -> None:
+        self._store.database.close()
+
+    def _indexed(self) -> dict[tuple[str, str], list[InboundGroupSession]]:
+        index: dict[tuple[str, str], list[InboundGroupSession]] = {}
+        for session in self._olm.inbound_group_store:
+            index.setdefault((session.room_id, session.id), []).append(session)
+        return index
+
+    # -- bounds (rule 7) -----------------------------------------------------------------------------------
+
+    def _trim_olm_sessions(self, curve25519: str) -> None:
+        sessions = self._olm.session_store[curve25519]
+        if not sessions:
+            self._olm.session_store._entries.pop(curve25519, None)  # noqa: SLF001 - a look-up leaves an entry
+            return
+        if len(sessions) <= MAX_OLM_SESSIONS:
+            return
+        sessions.sort(key=lambda s: s.use_time, reverse=True)
+        for old in sessions[MAX_OLM_SESSIONS:]:
+            self._store.database.execute_sql("DELETE FROM olmsessions WHERE session_id = ?", (old.id,))
+        del sessions[MAX_OLM_SESSIONS:]
+
+    def _trim_room_sessions(self, room: RoomId) -> None:
+        ids = [session_id for place, session_id in self._room_index if place == room]
+        for session_id in ids[:-MAX_ROOM_SESSIONS]:
+            self._olm.known_ids.discard(session_id)
+            for session in self._room_index.pop((room, session_id)):
+                self._olm.inbound_group_store[room][session.sender_key].pop(session_id, None)
+            self._store.database.execute_sql(
+                "DELETE FROM megolminboundsessions WHERE session_id = ?", (session_id,)
+            )

@@ -1,0 +1,108 @@
+"""What an event says: from the raw event to :class:`~bot.domain.messages.Incoming`. Pure.
+
+1. Only a decrypted event whose payload names the same room is text; the clear part adds nothing to it.
+2. State, reactions, calls and verification inside encryption say nothing to the bot and change nothing.
+3. What is not plain text says so in ``oddity``; an edit or a reply keeps its text, so that a PIN in it can be
+   redacted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from bot.channels.matrix.olm import Decrypted
+from bot.channels.matrix.safejson import JsonObject, as_object, as_text
+from bot.domain.messages import Oddity
+from bot.domain.values import EventId, RoomId, Secret, UserId
+
+_MESSAGE: Final = "m.room.message"
+_ENCRYPTED: Final = "m.room.encrypted"
+_SAID_OTHERWISE: Final = frozenset({_MESSAGE, "m.sticker", "m.poll.start", "org.matrix.msc3381.poll.start"})
+_SILENT_MESSAGES: Final = frozenset({"m.notice", "m.key.verification.request"})
+_LAST_MOMENT: Final = 253_402_300_799_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RoomEvent:
+    """The parts of a room event that count; ``content`` as the homeserver gave it."""
+
+    room: RoomId
+    sender: UserId
+    event: EventId
+    at: datetime
+    content: JsonObject
+    encrypted: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    text: Secret
+    oddity: Oddity | None
+
+
+def room_event(room: RoomId, raw: JsonObject) -> RoomEvent | None:
+    """None for everything that is not a message: state, redacted events, reactions, malformed ones."""
+    kind = raw.get("type")
+    sender, event = as_text(raw.get("sender")), as_text(raw.get("event_id"))
+    content = as_object(raw.get("content"))
+    if "state_key" in raw or kind not in (_MESSAGE, _ENCRYPTED) or not sender or not event or not content:
+        return None
+    return RoomEvent(
+        room=room,
+        sender=UserId(sender),
+        event=EventId(event),
+        at=_moment(raw.get("origin_server_ts")),
+        content=content,
+        encrypted=kind == _ENCRYPTED,
+    )
+
+
+def said_in_clear(event: RoomEvent) -> Said | None:
+    said = _said(_MESSAGE, event.content, event.content)
+    return said and Said(text=said.text, oddity=Oddity.UNENCRYPTED)
+
+
+def said_encrypted(event: RoomEvent, decrypted: Decrypted) -> Said | None:
+    """None where nothing was said (rule 2). A payload of another room is undecryptable to us (rule 1)."""
+    payload = decrypted.payload
+    if payload.get("room_id") != event.room:
+        return Said(text=Secret(""), oddity=Oddity.UNDECRYPTABLE)
+    return _said(as_text(payload.get("type")), as_object(payload.get("content")), event.content)
+
+
+def replay_key(room: RoomId, decrypted: Decrypted) -> str:
+    """SHA-256 over (room, sender key, session, index): the same ciphertext under any event id."""
+    parts = [room, decrypted.curve25519, decrypted.session_id, decrypted.index]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _said(kind: str, content: JsonObject, clear: JsonObject) -> Said | None:
+    if kind not in _SAID_OTHERWISE or as_text(content.get("msgtype")) in _SILENT_MESSAGES:
+        return None
+    relation = as_object(content.get("m.relates_to")) or as_object(clear.get("m.relates_to"))
+    if relation.get("rel_type") == "m.replace":
+        new = as_object(content.get("m.new_content")) or content
+        return Said(text=Secret(as_text(new.get("body"))), oddity=Oddity.EDIT)
+    body = as_text(content.get("body"))
+    if kind != _MESSAGE or content.get("msgtype") != "m.text" or not body:
+        return Said(text=Secret(""), oddity=Oddity.NOT_TEXT)
+    if relation:
+        return Said(text=Secret(_without_quote(body)), oddity=Oddity.REPLY)
+    return Said(text=Secret(body), oddity=None)
+
+
+def _without_quote(body: str) -> str:
+    """``body`` without the quotation that older clients put in front of a reply."""
+    lines = body.split("\n")
+    while lines and lines[0].startswith("> "):
+        lines.pop(0)
+    return "\n".join(lines).strip()
+
+
+def _moment(milliseconds: object) -> datetime:
+    known = milliseconds if type(milliseconds) is int else 0
+    return datetime.fromtimestamp(min(max(known, 0), _LAST_MOMENT) / 1000, UTC)

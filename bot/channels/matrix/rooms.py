@@ -1,0 +1,170 @@
+"""Rooms: how the bot opens one, and whether one is still as it was opened. State comes from clear events
+only.
+
+A room is fit for a message to its patient only if
+
+1. the bot created it and nobody co-created it,
+2. it is encrypted with ``m.megolm.v1.aes-sha2``,
+3. exactly the bot and the patient are joined, and nobody else is invited or knocking,
+4. it is invite-only, its history is for joined members, and guests are forbidden,
+5. inviting, removing, redacting and changing its state is out of everybody's reach but the bot's.
+
+An encrypted event never changes any of this, whatever it says once decrypted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from bot.channels.matrix.http import CLIENT, Http, MatrixError, segment
+from bot.channels.matrix.olm import MEGOLM
+from bot.channels.matrix.safejson import JsonObject, as_object, as_text
+from bot.domain.values import EventId, RoomId, TransactionId, UserId
+from bot.errors import ChannelError, Untrusted
+
+STATE_TYPES: Final = (
+    "m.room.create",
+    "m.room.encryption",
+    "m.room.guest_access",
+    "m.room.history_visibility",
+    "m.room.join_rules",
+    "m.room.member",
+    "m.room.power_levels",
+    "m.room.tombstone",
+)
+_PRESENT: Final = frozenset({"join", "invite", "knock"})
+_BOT_LEVEL: Final = 100
+_GUARDED_ACTIONS: Final = ("invite", "kick", "ban", "redact", "state_default")
+_GUARDED_EVENTS: Final = (
+    "m.room.avatar",
+    "m.room.canonical_alias",
+    "m.room.encryption",
+    "m.room.guest_access",
+    "m.room.history_visibility",
+    "m.room.join_rules",
+    "m.room.name",
+    "m.room.pinned_events",
+    "m.room.power_levels",
+    "m.room.server_acl",
+    "m.room.tombstone",
+    "m.room.topic",
+)
+
+
+class RoomState:
+    """The clear state of one room."""
+
+    def __init__(self, events: Iterable[object] = ()) -> None:
+        self._events: dict[tuple[str, str], JsonObject] = {}
+        for event in events:
+            self.apply(as_object(event))
+
+    def apply(self, event: JsonObject) -> None:
+        """Take in a clear state event; anything else is ignored."""
+        kind, key = event.get("type"), event.get("state_key")
+        if kind in STATE_TYPES and isinstance(key, str):
+            self._events[(str(kind), key)] = event
+
+    def membership(self, user: UserId) -> str:
+        return as_text(self._content("m.room.member", user).get("membership")) or "leave"
+
+    def present(self) -> frozenset[UserId]:
+        """Everyone who is joined, invited or knocking."""
+        return frozenset(
+            UserId(key) for kind, key in self._events if kind == "m.room.member" and self._is_present(key)
+        )
+
+    def created_by(self, bot: UserId) -> bool:
+        """Rule 1."""
+        created = self._events.get(("m.room.create", ""), {})
+        return created.get("sender") == bot and not as_object(created.get("content")).get(
+            "additional_creators"
+        )
+
+    def check(self, *, bot: UserId, patient: UserId) -> None:
+        """Raise :class:`Untrusted` unless the room is fit (rules 1 to 5)."""
+        if not self.created_by(bot) or ("m.room.tombstone", "") in self._events:
+            raise Untrusted("room")
+        if self._content("m.room.encryption").get("algorithm") != MEGOLM:
+            raise Untrusted("encryption")
+        joined = {self.membership(bot), self.membership(patient)} == {"join"}
+        if self.present() != {bot, patient} or not joined:
+            raise Untrusted("membership")
+        if (
+            self._content("m.room.join_rules").get("join_rule") != "invite"
+            or self._content("m.room.history_visibility").get("history_visibility") != "joined"
+            or self._content("m.room.guest_access").get("guest_access") != "forbidden"
+            or not self._is_guarded(bot)
+        ):
+            raise Untrusted("room")
+
+    def _content(self, kind: str, key: str = "") -> JsonObject:
+        return as_object(self._events.get((kind, key), {}).get("content"))
+
+    def _is_present(self, user: str) -> bool:
+        return self.membership(UserId(user)) in _PRESENT
+
+    def _is_guarded(self, bot: UserId) -> bool:
+        """Rule 5: every guarded level is above what anybody but the bot has."""
+        levels = self._content("m.room.power_levels")
+        others = [levels.get("users_default", 0)]
+        others += [level for user, level in as_object(levels.get("users")).items() if user != bot]
+        events = as_object(levels.get("events"))
+        guards = [levels.get(action, 0 if action == "invite" else 50) for action in _GUARDED_ACTIONS]
+        guards += [events[kind] for kind in STATE_TYPES if kind in events and kind != "m.room.member"]
+        if not all(type(level) is int for level in (*others, *guards)):
+            return False
+        return bool(levels) and max(others) < min(guards)
+
+
+async def open_room(http: Http, *, user: UserId, name: str) -> RoomId:
+    """Create an encrypted room that only ``user`` is invited to, named ``name``. Raises
+    :class:`ChannelError`.
+    """
+    body: JsonObject = {
+        "preset": "private_chat",
+        "visibility": "private",
+        "is_direct": True,
+        "name": name,
+        "invite": [user],
+        "initial_state": [
+            _state("m.room.encryption", {"algorithm": MEGOLM}),
+            _state("m.room.history_visibility", {"history_visibility": "joined"}),
+            _state("m.room.guest_access", {"guest_access": "forbidden"}),
+            _state("m.room.join_rules", {"join_rule": "invite"}),
+        ],
+        # no "users": the homeserver puts the creator there, or above it from room version 12 on
+        "power_level_content_override": {
+            "users_default": 0,
+            "events_default": 0,
+            **dict.fromkeys(_GUARDED_ACTIONS, _BOT_LEVEL),
+            "events": dict.fromkeys(_GUARDED_EVENTS, _BOT_LEVEL),
+            "notifications": {"room": _BOT_LEVEL},
+        },
+    }
+    made = await http.call("POST", f"{CLIENT}/createRoom", body)
+    room = as_text(made.get("room_id"))
+    if not room:
+        raise ChannelError("the homeserver named no room", permanent=False)
+    return RoomId(room)
+
+
+async def fetch_state(http: Http, room: RoomId) -> RoomState:
+    """The room's state now. Raises :class:`ChannelError`."""
+    path = f"{CLIENT}/rooms/{segment(room)}/state"
+    return RoomState(await http.get_list(path))
+
+
+async def redact(http: Http, room: RoomId, event: EventId, txn: TransactionId) -> None:
+    """Take an event back; one that is gone or unknown is no error. Raises :class:`ChannelError`."""
+    path = f"{CLIENT}/rooms/{segment(room)}/redact/{segment(event)}/{segment(txn)}"
+    try:
+        await http.call("PUT", path, {})
+    except MatrixError as error:
+        if error.status != 404:
+            raise
+
+
+def _state(kind: str, content: JsonObject) -> JsonObject:
+    return {"type": kind, "state_key": "", "content": content}

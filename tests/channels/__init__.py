@@ -1,0 +1,1 @@
+"""The Matrix channel, against a real homeserver and against everything a stranger can send."""
