@@ -1,4 +1,4 @@
-"""The ``[agenda]`` section of ``pli.toml``: where an agenda names the patient, and how its tables are written."""
+"""The ``[agenda]`` section of ``pli.toml``: where an agenda names the patient, how its tables look."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CsvProfile(BaseModel):
     """How one program writes its tables. The first line that holds the headings is the heading line.
 
     ``columns`` maps Pli's fields to headings (case and outer blanks do not count); several headings may be
-    given, the first that is there counts. Needed are ``patient`` and either ``start`` or ``date`` with ``time``.
+    given, the first that is there counts. Needed are ``patient`` and ``start``, or ``date`` with ``time``;
     ``end`` is a date with its time, ``end_time`` a time on the day of the start, ``duration`` a number of
     minutes. A status outside ``cancelled`` means booked, unless ``booked`` lists the words for that too.
     """

@@ -1,0 +1,58 @@
+"""What a reader may hand out besides appointments, and how a bad entry is said without showing it.
+
+Rules, which the other modules of this package cite:
+
+1. One bad entry never stops the rest: its fault becomes a located :class:`~bot.domain.appointment.Refusal`.
+2. No text of a refusal holds content of the entry: only names of fields, numbers of lines and constants.
+3. A refusal whose field is ``file`` says that the file is not whole, so absence in it means nothing.
+4. What a file can make the reader do is bounded: sizes, counts and steps have limits, and passing one is a
+   fault.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.domain.appointment import Refusal, Status
+
+FILE = "file"
+MAX_REFUSALS = 10_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Unmatched:
+    """An entry without a patient reference: counted, no error.
+
+    ``source`` is its identity (UID, or UID/RECURRENCE-ID; empty where the format has none), so that whoever
+    knew it under a patient can see that it is nobody's now.
+    """
+
+    where: str
+    source: str = ""
+    status: Status = Status.BOOKED
+
+    def __repr__(self) -> str:
+        return "Unmatched(…)"
+
+
+class Fault(Exception):  # noqa: N818 - not an error of the program; it becomes a Refusal (rule 1)
+    """Why one entry cannot be read. ``field`` is a property or column of the format."""
+
+    def __init__(self, *, field: str, why: str, mend: str) -> None:
+        super().__init__(f"{field}: {why}")
+        self.field = field
+        self.why = why
+        self.mend = mend
+
+    def at(self, where: str) -> Refusal:
+        return Refusal(where=where, field=self.field, why=self.why, mend=self.mend)
+
+
+def cut_off(where: str) -> Refusal:
+    """The refusal of rule 3."""
+    return Refusal(
+        where=where,
+        field=FILE,
+        why="the file is cut off: its end is missing",
+        mend="export the agenda again; until then nothing counts as cancelled by being absent",
+    )
