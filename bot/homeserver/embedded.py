@@ -82,26 +82,23 @@ class EmbeddedHomeserver:
         """Write the configuration, start, return once ``/health`` answers.
 
         Raises :class:`Refused` where Synapse is missing, the folder is in use or belongs to another server
-        name, or the homeserver ends or does not answer before the deadline; :class:`StorageError` where the
-        folder cannot be written.
+        name, the port is taken, or the homeserver ends or does not answer before the deadline;
+        :class:`StorageError` where the folder cannot be written.
         """
         if self.running:
             return
         require_synapse()
         try:
             self._hold_lock()
-            self._port = self._wanted_port or _free_port()
+            self._port = _reserve(self._wanted_port)
             self._write_configuration()
             self._process = self._spawn()
         except OSError as error:
-            self._release_lock()
             raise StorageError(
                 "the homeserver's folder cannot be written", mend="check the folder's owner and mode"
             ) from error
-        except Refused:
-            self._release_lock()
-            raise
-        self._release_lock()  # the homeserver holds its own copy from here on (rule 3)
+        finally:
+            self._release_lock()  # a homeserver that was started holds its own copy (rule 3)
         self._wait_until_healthy(deadline_seconds)
 
     def wait(self, timeout_seconds: float | None = None) -> int | None:
@@ -173,7 +170,7 @@ class EmbeddedHomeserver:
         _write(config, json.dumps(settings, indent=1))
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "synapse.app.homeserver", "-c", str(self.folder / _CONFIG)]
+        command = [sys.executable, "-P", "-m", "synapse.app.homeserver", "-c", str(self.folder / _CONFIG)]
         environment = dict(os.environ)
         if self.options.allow_loopback_push:
             environment.update({"no_proxy": "127.0.0.1,localhost", "NO_PROXY": "127.0.0.1,localhost"})
@@ -211,9 +208,16 @@ def _healthy(port: int) -> bool:
         connection.close()
 
 
-def _free_port() -> int:
+def _reserve(wanted: int) -> int:
+    """A port that is free now. Another's ``/health`` must not pass for ours."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            raise Refused(
+                "the homeserver's port is taken", mend="choose another port, or 0 for any"
+            ) from None
         port: int = probe.getsockname()[1]
         return port
 

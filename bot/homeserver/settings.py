@@ -63,7 +63,7 @@ def synapse_settings(folder: Path, *, port: int, secrets: ServerSecrets, options
                 "type": "http",
                 "tls": False,
                 "bind_addresses": ["127.0.0.1"],
-                "x_forwarded": False,
+                "x_forwarded": True,  # a proxy on this machine says whom the log-in limits are for
                 "resources": [{"names": ["client"], "compress": False}],
             }
         ],
