@@ -1,13 +1,14 @@
-"""The conversation as a machine: what was typed or what came of an action leads to a next state and one action.
+"""The conversation as a machine: what was typed, or what came of an action, leads to a state and an action.
 
-The table itself is in :mod:`bot.domain.conversation_table`. The service does what :class:`Step` says, and feeds what
-came of it (:class:`Outcome`) back, until a step says something (or nothing). One message gets one answer at most.
+The table itself is in :mod:`bot.domain.conversation_table`. The service does what :class:`Step` says, and
+feeds what came of it (:class:`Outcome`) back, until a step says something (or nothing). One message gets one
+answer at most.
 
 1. The table is total: every state has a transition for every input; inputs out of place are ignored by name.
-2. Nothing is released, and no command acts on an appointment, outside the open states (UNLOCKED, ASK_NUMBER, ASK_YES,
-   MOVE_WISH), which a right PIN alone reaches.
-3. A message that is or may hold a secret is redacted in every state; where a secret is awaited, so is everything that
-   was not understood.
+2. Nothing is released, and no command acts on an appointment, outside the open states (UNLOCKED, ASK_NUMBER,
+   ASK_YES, MOVE_WISH), which a right PIN alone reaches.
+3. A message that is or may hold a secret is redacted in every state; where a secret is awaited, so is
+   everything that was not understood.
 4. A device that nobody vouched for reads one sentence, whatever it types; a sign-up code alone is acted on.
 5. PIN digits of the wrong length never reach a check.
 6. What a state no longer needs is dropped: the service forgets all that :func:`holds` does not name.
@@ -32,7 +33,7 @@ from bot.errors import WrongUse
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """One conversation, in memory. ``pending`` is the command that waits for a PIN, a number, a wish or a yes."""
+    """One conversation, in memory. ``pending`` is the command that waits (PIN, number, wish, yes)."""
 
     language: Language
     state: State = State.STRANGER
@@ -138,9 +139,9 @@ def holds(state: State) -> frozenset[Held]:
 
 
 def advance(session: Session, event: Intent | Outcome | Tick) -> Step:
-    """One step. A command that waited and may go on now is fed again at once, so that RESUME never reaches the caller.
+    """One step. A command that may go on now is fed again at once: RESUME never reaches the caller.
 
-    Raises :class:`bot.errors.WrongUse` where the table resumes a command that is not there: a defect of the table.
+    Raises :class:`bot.errors.WrongUse` where no command waits: a session that no step made.
     """
     kind = event.kind if isinstance(event, Intent) else event
     transition = step(session.state, kind)

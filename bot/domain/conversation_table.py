@@ -1,4 +1,4 @@
-"""The one transition table: every state × every input. See :mod:`bot.domain.conversation` for the rules by number."""
+"""The one transition table: every state × every input. The rules are those of the conversation module."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _asides(state: State) -> Row:
 
 def _enrolling(state: State) -> Row:
     """Between the code and the PIN: nothing but the next step, leaving, and help."""
-    only_prompt = {kind: _aside(state) for kind in IntentKind}
+    only_prompt: Row = {kind: _aside(state) for kind in IntentKind}
     asides = _asides(state)
     del asides[IntentKind.STOP], asides[IntentKind.START], asides[Outcome.PAUSED], asides[Outcome.STARTED]
     return {

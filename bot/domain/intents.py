@@ -1,10 +1,11 @@
 """What a message asks for, in any language that Pli has, typed by anyone. Pure; never raises on any text.
 
 1. Every intent carries the typed text as :class:`Secret`; its repr is redacted.
-2. ``may_hold_secret`` is set for everything in which a sign-up code or a PIN may be hidden: four digits or more in
-   one group, or a code, at any place of the text.
-3. A negated command is never that command: what is left over beside a command makes the message not understood.
-   Only cancelling and moving, which repeat the appointment before anything happens, allow words for a date beside.
+2. ``may_hold_secret`` is set for everything in which a sign-up code or a PIN may be hidden: four digits or
+   more in one group, or a code, at any place of the text.
+3. A negated command is never that command: what is left over beside a command makes the message not
+   understood. Only cancelling and moving, which repeat the appointment before anything happens, allow words
+   for a date beside.
 4. Digits alone are a PIN's, whatever their length; digits beside a command never are.
 """
 
@@ -38,8 +39,9 @@ _CODE_WORDS_BEFORE = 6
 class Intent:
     """One message understood.
 
-    ``number`` is the number in a list (CONFIRM, CANCEL, KEEP, MOVE, NUMBER); ``digits`` the ASCII digits of DIGITS
-    and DIGITS_ODD; ``wish`` the free text of MOVE; ``language`` that of LANGUAGE; ``code`` that of CODE.
+    ``number`` is the number in a list (CONFIRM, CANCEL, KEEP, MOVE, NUMBER); ``digits`` the ASCII digits of
+    DIGITS and DIGITS_ODD; ``wish`` the free text of MOVE; ``language`` that of LANGUAGE; ``code`` that of
+    CODE.
     """
 
     kind: IntentKind
@@ -97,7 +99,7 @@ def _read(clean: str, tokens: Sequence[_Token], code: ParsedCode | CodeTypo | No
 
 
 def _clean(text: str) -> str:
-    """Composed, without invisible characters, decimal digits of every script as ASCII, at most MAX_READ long."""
+    """Composed, without invisible characters, decimal digits as ASCII, at most MAX_READ long."""
     text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text[:MAX_READ])).translate(_DEGREES)
     return "".join(ascii_digit(char) or char for char in text).strip()
 
@@ -206,7 +208,7 @@ def _move(clean: str, tokens: Sequence[_Token]) -> Intent | None:
 
 
 def _is_date_or_hour(clean: str, tokens: Sequence[_Token], index: int) -> bool:
-    """Whether the number at ``index`` begins a date or an hour ("le 3 mars", "14:30", "3/4") and is no list number."""
+    """Whether the number at ``index`` begins a date or an hour ("le 3 mars", "14:30", "3/4")."""
     if index + 1 >= len(tokens):
         return False
     gap = clean[tokens[index].end : tokens[index + 1].start]
@@ -214,7 +216,7 @@ def _is_date_or_hour(clean: str, tokens: Sequence[_Token], index: int) -> bool:
 
 
 def _vague_cancel(plain: Sequence[str]) -> Intent | None:
-    """A verb of cancelling first, then only words of a date, a name of a day, digits: which one is asked (rule 3)."""
+    """A verb of cancelling, then only words of a date: which one is asked (rule 3)."""
     core = [w for w in plain if w not in words.FILLERS]
     if not core or core[0] not in words.CANCEL_VERBS or words.NEGATIONS & set(plain):
         return None

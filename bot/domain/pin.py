@@ -2,8 +2,8 @@
 
 1. Decimal digits of every script count as the ASCII digit of the same value; nothing else is translated.
 2. Spaces, dots and hyphens between digits are skipped; any other character makes the text no PIN.
-3. A PIN has 6 to 12 digits, and at least as many as the practice asks for. Length is judged before anything is
-   counted, so that a PIN of the wrong length costs no try.
+3. A PIN has 6 to 12 digits, and at least as many as the practice asks for. Length is judged before anything
+   is counted, so that a PIN of the wrong length costs no try.
 4. Refused when chosen: few different digits and repeated blocks, runs, dates, values that are common.
 5. The policy never judges a PIN that was set already: it is asked when one is chosen, nowhere else.
 """
@@ -25,9 +25,9 @@ _QUOTES = "\"'«»“”„‘’<>()[]`"
 _YEARS = range(1900, 2050)
 _YEAR_WIDTH = 4
 
-# The ten most frequent six-digit PINs of Markert, Bailey, Golla, Dürmuth and Aviv, "This PIN Can Be Easily Guessed"
-# (IEEE S&P 2020), as far as no rule refuses them already; then walks over the keys of a telephone or a number pad,
-# and digits that people know by heart (pi, e, the golden ratio, square roots, agents).
+# The ten most frequent six-digit PINs of Markert, Bailey, Golla, Dürmuth and Aviv, "This PIN Can Be Easily
+# Guessed" (IEEE S&P 2020), as far as no rule refuses them already; then walks over the keys of a telephone
+# or a number pad, and digits that people know by heart (pi, e, the golden ratio, square roots, agents).
 _COMMON = """
     112233 123321 123654 123789 124578 141421 141592 142536 147258 147369 147852 147963 159357 159753
     161803 173205 223344 235689 258025 258369 258456 271828 314159 321456 321654 332211 357159 369147
@@ -57,7 +57,7 @@ def ascii_digit(char: str) -> str | None:
 
 
 def parse_pin(text: str) -> Secret | None:
-    """The ASCII digits of a text that is nothing but digits and separators (rules 1 and 2), of any length; else None.
+    """The ASCII digits of a text of nothing but digits and separators (rules 1 and 2), else None.
 
     Whether the length fits is for the caller (:data:`MIN_DIGITS`, :data:`MAX_DIGITS`). Never raises.
     """
@@ -98,7 +98,7 @@ def judge_pin(pin: Secret, minimum: int = MIN_DIGITS) -> PinFault | None:
 
 
 def _is_repeated(digits: str) -> bool:
-    """Fewer than three different digits, or one block over and over (a block found again inside the doubled text)."""
+    """Fewer than three different digits, or one block over and over (then a turned copy is the same)."""
     return len(set(digits)) < 3 or digits in (digits + digits)[1:-1]
 
 
@@ -113,10 +113,10 @@ def _is_date(digits: str) -> bool:
 
 
 def _readings(digits: str) -> Iterator[tuple[str, str]]:
-    """(day, month) of every way to read ``digits`` as a date: dmy and ymd, mdy where the year has four digits.
+    """(day, month) of every way to read a date: dmy and ymd; mdy where the year has four digits.
 
-    Days and months without their zero are read beside a year of four digits only; month and year alone count as the
-    first of the month.
+    Days and months without their zero are read beside a year of four digits only; month and year alone count
+    as the first of the month.
     """
     if len(digits) == 6:
         yield digits[:2], digits[2:4]
@@ -138,5 +138,5 @@ def _is_year(digits: str) -> bool:
 
 
 def _plausible(day: str, month: str) -> bool:
-    """The 29th of February counts: no year is asked. 30 and 31 are taken as they come, which refuses a few more."""
+    """Every month is given 31 days, which refuses a few more."""
     return 1 <= int(day) <= 31 and 1 <= int(month) <= 12

@@ -1,4 +1,4 @@
-"""The names of which the conversation's table is made: states, inputs, actions, and one entry of the table. Pure."""
+"""The names of which the conversation's table is made: states, inputs, actions, one entry. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.domain.vocabulary import IntentKind
 
 
 class State(StrEnum):
-    """Where a conversation stands. The first six are rests: known from storage alone, also after a restart."""
+    """Where a conversation stands. The first six are rests: storage alone tells them."""
 
     UNKNOWN_DEVICE = "unknown_device"
     STRANGER = "stranger"
@@ -78,7 +78,7 @@ class Outcome(StrEnum):
 
 
 class Tick(StrEnum):
-    """Time alone. ``TIME_UP``: the time that :data:`bot.domain.conversation.LIMITS` names for the state is over."""
+    """Time alone: the time that ``conversation.LIMITS`` names for the state is over."""
 
     TIME_UP = "time_up"
 

@@ -1,8 +1,8 @@
-"""Names of everything that the bot may say (msgids of the catalogues) and the values that each may hold. Pure.
+"""Names of all that the bot may say (msgids of the catalogues) and the values that each may hold. Pure.
 
 1. A text takes exactly the values named here; the catalogues are checked against this list.
-2. ``appointment`` is the only value that tells something of an agenda. A text that takes it, and the list, are
-   releases: never in the outbox as text, redacted when their time is over.
+2. ``appointment`` is the only value that tells something of an agenda. A text that takes it, and the list,
+   are releases: never in the outbox as text, redacted when their time is over.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def values_of(template: Template) -> frozenset[str]:
 
 
 def asked_of(template: Template) -> frozenset[str]:
-    """The values that the caller must give: ``wait`` (seconds), ``tries``, ``count``, ``appointment`` (rendered)."""
+    """What the caller must give: ``wait`` (seconds), ``tries``, ``count``, ``appointment`` (rendered)."""
     return values_of(template) - OF_THE_PRACTICE
 
 
@@ -161,7 +161,7 @@ class Words(Protocol):
     """The bot's words in one language, for one practice (``config.wording.Wording``)."""
 
     def text(self, *templates: Template, **values: int | str) -> str:
-        """The texts, joined by blank lines. Raises :class:`bot.errors.WrongUse` for a value missing or not named."""
+        """The texts, joined by blank lines. Raises :class:`bot.errors.WrongUse` for other values."""
 
     def open_text(self, sentence: OpenSentence) -> str:
         """A constant sentence for any device."""
