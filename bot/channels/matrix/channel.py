@@ -33,7 +33,7 @@ from bot.channels.matrix.upkeep import Upkeep
 from bot.domain.messages import Nudge, OpenSentence, PrivateText
 from bot.domain.trust import Address
 from bot.domain.values import EventId, Language, RoomId, Secret, SecretBytes, TransactionId, UserId
-from bot.errors import ChannelError, WrongUse
+from bot.errors import ChannelError, Refused, WrongUse
 
 _STOP_SECONDS: Final = 6.0
 
@@ -231,5 +231,10 @@ async def _publish_until_done(http: Http, seeds: Seeds, machine: Machine, upkeep
             _log.warning("the device is not published yet (permanent: %s)", error.permanent)
             await asyncio.sleep(max(wait, error.retry_after or 0.0))
             wait = min(wait * 2, 60.0)
+        except (
+            Refused
+        ) as error:  # a foreign identity or device: private messages are refused until it is gone
+            _log.error("the bot's account does not look as it should (%s)", type(error).__name__)
+            return
         else:
             return

@@ -80,13 +80,14 @@ class Client:
         self._inbox = Inbox(sync_store, stored=self._hearing.token_stored)
         self._rooms: dict[RoomId, RoomState] = {}
         self._declining: set[RoomId] = set()
+        self._people: frozenset[UserId] = frozenset()
         self._jobs: list[tuple[str, Job]] = []
         self._since: str | None = None
         self._first = True
         self._stop = asyncio.Event()
         self.ready = asyncio.Event()
         self.health = Health.STARTING
-        machine.may_share(self._may_share)
+        machine.admit(may_share=self._may_share, may_speak=self._may_speak)
 
     @property
     def upkeep(self) -> Upkeep:
@@ -145,9 +146,12 @@ class Client:
             stopping.cancel()
             if not asking.done():
                 asking.cancel()
-        if self._stop.is_set():
-            return
-        await self._take(await asking)
+            answer = (await asyncio.gather(asking, return_exceptions=True))[0]
+        if isinstance(answer, BaseException):
+            if self._stop.is_set():
+                return
+            raise answer
+        await self._take(answer)
 
     async def _take(self, sync: JsonObject) -> None:
         """All of one answer, or an exception and the same answer again."""
@@ -208,6 +212,8 @@ class Client:
             self._jobs.append((room, partial(self._on_left, room, user)))
 
     async def _take_device_events(self, events: list[object]) -> None:
+        if events:
+            self._people = frozenset(user for state in self._rooms.values() for user in state.present())
         for number, event in enumerate(events):
             self._machine.receive(as_object(event))
             if number % 20 == 19:
@@ -284,12 +290,17 @@ class Client:
         state = self._rooms.get(room)
         return state is not None and state.membership(user) in {"join", "invite"}
 
+    def _may_speak(self, user: UserId) -> bool:
+        return user in self._people
+
     # -- keys and health -----------------------------------------------------------------------------------
 
     async def _look_after_keys(self) -> None:
         try:
             await self._upkeep.top_up()
             await self._upkeep.heal(self._directory)
+            if self._directory.stale([self._machine.user]):
+                await self._directory.refresh([self._machine.user])
         except ChannelError as error:
             _log.warning("keys were not looked after (permanent: %s)", error.permanent)
 

@@ -21,7 +21,7 @@ from bot.channels.matrix.safejson import JsonObject, as_object
 from bot.channels.matrix.trust import answered, devices_of, listed_devices, master_key_of, one_time_key
 from bot.domain.trust import Device
 from bot.domain.values import UserId
-from bot.errors import Untrusted
+from bot.errors import ChannelError, Untrusted
 
 USERS_PER_QUERY: Final = 200
 KEYS_PER_CLAIM: Final = 200
@@ -79,21 +79,24 @@ class Directory:
         """Asked for now, together with the bot's own account. Raises :class:`Untrusted` where that is not
         clean.
         """
-        await self.refresh([user, self._machine.user])
+        silent = await self.refresh([user, self._machine.user])
         if not self._own_clean:
             raise Untrusted("own_device")
-        return self._known.get(user, People(devices=(), master_key=None))
+        if user in silent:
+            raise ChannelError("the homeserver said nothing about the patient's devices", permanent=False)
+        return self._known[user]
 
-    async def refresh(self, users: Collection[UserId]) -> None:
-        """Ask for ``users``. Raises :class:`ChannelError`."""
+    async def refresh(self, users: Collection[UserId]) -> frozenset[UserId]:
+        """Ask for ``users``; returns those about whom nothing was said. Raises :class:`ChannelError`."""
         asked = sorted(set(users))
+        silent: set[UserId] = set()
         for start in range(0, len(asked), USERS_PER_QUERY):
             part = asked[start : start + USERS_PER_QUERY]
             before = {user: self._changes.get(user, 0) for user in part}
             body = {"device_keys": {user: [] for user in part}, "timeout": 10_000}
             answer = await self._http.call("POST", f"{CLIENT}/keys/query", body)
-            for user in part:
-                self._take(answer, user, before[user])
+            silent |= {user for user in part if not self._take(answer, user, before[user])}
+        return frozenset(silent)
 
     async def claim(self, devices: Iterable[Device]) -> None:
         """Start Olm sessions with ``devices``, as far as their one-time keys are fit. Raises
@@ -128,15 +131,19 @@ class Directory:
         if unfit:
             _log.warning("devices without a fit one-time key: %d", unfit)
 
-    def _take(self, answer: JsonObject, user: UserId, change: int) -> None:
+    def _take(self, answer: JsonObject, user: UserId, change: int) -> bool:
         if user == self._machine.user:
-            self._own_clean = self._is_clean(answer)
+            clean = self._is_clean(answer)
+            if self._own_clean and not clean:
+                _log.error("the bot's own account shows a device that the bot did not sign")
+            self._own_clean = clean
         if not answered(answer, user):
-            return
+            return False
         self._known[user] = People(
             devices=tuple(devices_of(answer, user)), master_key=master_key_of(answer, user)
         )
         self._clean_at[user] = change  # rule 3
+        return True
 
     def _is_clean(self, answer: JsonObject) -> bool:
         own = self._machine

@@ -58,6 +58,7 @@ class Http:
         self._base = homeserver_url.rstrip("/")
         self._token = token
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
 
     async def call(
         self,
@@ -76,6 +77,8 @@ class Http:
         return as_list(await self._exchange("GET", path, None, None, DEFAULT_TIMEOUT))
 
     async def close(self) -> None:
+        """End the connections; later calls fail as if the homeserver were gone."""
+        self._closed = True
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -111,7 +114,9 @@ class Http:
         return parsed
 
     def _pool(self) -> aiohttp.ClientSession:
-        if self._session is None or self._session.closed:
+        if self._closed:
+            raise MatrixError(status=0)
+        if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=64), auto_decompress=True, trust_env=False
             )

@@ -13,11 +13,15 @@ answers.
    again.
 6. What a to-device event changes is stored in one transaction.
 7. Olm sessions per device and Megolm sessions per room are bounded; the oldest go.
-8. nio and peewee log nothing at all: they would log plaintext.
+8. Device events of people who share no room with the bot are not even decrypted.
+9. The store names no room: a keyed digest stands for it.
+10. nio and peewee log nothing at all: they would log plaintext.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -50,10 +54,11 @@ MAX_ROOM_SESSIONS: Final = 40
 _log = logging.getLogger("pli.matrix.olm")
 
 MayShare = Callable[[RoomId, UserId], bool]
+MaySpeak = Callable[[UserId], bool]
 
 
 def silence_libraries() -> None:
-    """Rule 8. Idempotent; called by every constructor here."""
+    """Rule 10. Idempotent; called by every constructor here."""
     for name in ("nio", "peewee"):
         logger = logging.getLogger(name)
         logger.propagate = False
@@ -115,8 +120,10 @@ class _Store(SqliteStore):  # type: ignore[misc]  # nio ships no types
 
 
 class _GuardedOlm(Olm):  # type: ignore[misc]  # nio ships no types
-    def __init__(self, user: str, device_id: str, store: _Store) -> None:
+    def __init__(self, user: str, device_id: str, store: _Store, blind: Callable[[str], str]) -> None:
+        self.blind = blind
         self.may_share: MayShare = lambda _room, _user: False
+        self.may_speak: MaySpeak = lambda _user: False
         self.new_keys: list[tuple[RoomId, str]] = []
         self.wedged: list[tuple[UserId, str]] = []
         super().__init__(user, device_id, store)
@@ -132,7 +139,7 @@ class _GuardedOlm(Olm):  # type: ignore[misc]  # nio ships no types
     ) -> None:
         if sender_key == self.account.identity_keys["curve25519"]:
             return  # rule 4
-        session = InboundGroupSession(session_key, sender_fp_key, sender_key, room_id)
+        session = InboundGroupSession(session_key, sender_fp_key, sender_key, self.blind(room_id))
         if session.id != session_id or session_id in self.known_ids:
             return  # rule 2
         self.known_ids.add(session_id)
@@ -164,8 +171,9 @@ class Machine:
         path.touch(mode=0o600)
         # nio hashes a pass phrase once and uses it as the key: 32 random bytes make that enough
         self._store = _Store(user, device_id, str(folder), pickle_key.reveal().hex(), database_name=path.name)
-        self._olm = _GuardedOlm(user, device_id, self._store)
-        self._room_index = self._indexed()
+        self._blind_key = hashlib.sha256(b"pli/v1/olm-room" + pickle_key.reveal()).digest()
+        self._olm = _GuardedOlm(user, device_id, self._store, self._blind)
+        self._sessions = self._indexed()
 
     # -- own keys ------------------------------------------------------------------------------------------
 
@@ -237,9 +245,10 @@ class Machine:
 
     # -- from others ---------------------------------------------------------------------------------------
 
-    def may_share(self, rule: MayShare) -> None:
-        """Who may give keys for which room (rule 2)."""
-        self._olm.may_share = rule
+    def admit(self, *, may_share: MayShare, may_speak: MaySpeak) -> None:
+        """Who may give keys for which room (rule 2), and whose device events are read at all (rule 8)."""
+        self._olm.may_share = may_share
+        self._olm.may_speak = may_speak
 
     def receive(self, event: JsonObject) -> None:
         """One to-device event. Never raises."""
@@ -247,6 +256,8 @@ class Machine:
             content = as_object(event.get("content"))
             if event.get("type") != "m.room.encrypted" or content.get("algorithm") != OLM:
                 return
+            if not self._olm.may_speak(UserId(as_text(event.get("sender")))):
+                return  # rule 8
             sender_key = as_text(content.get("sender_key"))
             parsed = OlmEvent.from_dict(event)
             if isinstance(parsed, OlmEvent):
@@ -257,10 +268,11 @@ class Machine:
         """(room, session id) of the room keys that arrived since the last call."""
         arrived, self._olm.new_keys = self._olm.new_keys, []
         for room, session_id in arrived:
-            for by_id in self._olm.inbound_group_store[room].values():
+            place = self._blind(room)
+            for by_id in self._olm.inbound_group_store[place].values():
                 if session_id in by_id:
-                    self._room_index.setdefault((room, session_id), []).append(by_id[session_id])
-            self._trim_room_sessions(room)
+                    self._sessions[place, session_id] = by_id[session_id]
+            self._trim_room_sessions(place)
         return arrived
 
     def take_wedged(self) -> list[tuple[UserId, str]]:
@@ -271,10 +283,9 @@ class Machine:
     def decrypt(self, room: RoomId, content: JsonObject) -> Decrypted | NoKey | Unreadable:
         """One Megolm event of ``room``. Never raises; never trusts the event's own ``sender_key``."""
         session_id = as_text(content.get("session_id"))
-        candidates = self._room_index.get((room, session_id), [])
-        if not candidates:
+        session = self._sessions.get((self._blind(room), session_id))
+        if session is None:
             return NoKey()
-        session = candidates[0]
         stale = False
         with contained("room event"):
             message = vodozemac.MegolmMessage.from_base64(as_text(content.get("ciphertext")))
@@ -293,12 +304,10 @@ class Machine:
     def forget(self, room: RoomId, session_id: str, index: int) -> None:
         """Make everything up to ``index`` of that session unreadable for ever (rule 5)."""
         with contained("session"):
-            for session in self._room_index.get((room, session_id), []):
-                if session.first_known_index > index:
-                    continue
-                later = session.export_session(index + 1)
-                imported = vodozemac.InboundGroupSession.import_session(vodozemac.ExportedSessionKey(later))
-                session._session = imported  # noqa: SLF001 - nio has no way to move a session on
+            session = self._sessions.get((self._blind(room), session_id))
+            if session is not None and session.first_known_index <= index:
+                later = vodozemac.ExportedSessionKey(session.export_session(index + 1))
+                session._session = vodozemac.InboundGroupSession.import_session(later)  # noqa: SLF001 - nio has no such way
                 self._olm.save_inbound_group_session(session)
 
     # -- to others -----------------------------------------------------------------------------------------
@@ -337,16 +346,17 @@ class Machine:
         self._olm.account = self._store.load_account()
         self._olm.load()
         self._olm.known_ids = {session.id for session in self._olm.inbound_group_store}
-        self._room_index = self._indexed()
+        self._sessions = self._indexed()
 
     def close(self) -> None:
         self._store.database.close()
 
-    def _indexed(self) -> dict[tuple[str, str], list[InboundGroupSession]]:
-        index: dict[tuple[str, str], list[InboundGroupSession]] = {}
-        for session in self._olm.inbound_group_store:
-            index.setdefault((session.room_id, session.id), []).append(session)
-        return index
+    def _indexed(self) -> dict[tuple[str, str], InboundGroupSession]:
+        return {(session.room_id, session.id): session for session in self._olm.inbound_group_store}
+
+    def _blind(self, room: str) -> str:
+        """Rule 9."""
+        return hmac.digest(self._blind_key, room.encode(), "sha256").hex()
 
     # -- bounds (rule 7) -----------------------------------------------------------------------------------
 
@@ -362,12 +372,12 @@ class Machine:
             self._store.database.execute_sql("DELETE FROM olmsessions WHERE session_id = ?", (old.id,))
         del sessions[MAX_OLM_SESSIONS:]
 
-    def _trim_room_sessions(self, room: RoomId) -> None:
-        ids = [session_id for place, session_id in self._room_index if place == room]
+    def _trim_room_sessions(self, place: str) -> None:
+        ids = [session_id for at, session_id in self._sessions if at == place]
         for session_id in ids[:-MAX_ROOM_SESSIONS]:
             self._olm.known_ids.discard(session_id)
-            for session in self._room_index.pop((room, session_id)):
-                self._olm.inbound_group_store[room][session.sender_key].pop(session_id, None)
+            session = self._sessions.pop((place, session_id))
+            self._olm.inbound_group_store[place][session.sender_key].pop(session_id, None)
             self._store.database.execute_sql(
                 "DELETE FROM megolminboundsessions WHERE session_id = ?", (session_id,)
             )

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -20,8 +21,6 @@ from bot.channels.matrix.olm import Machine
 from bot.channels.matrix.safejson import JsonObject, as_list, as_object
 from bot.channels.matrix.send import send_to_device
 from bot.domain.trust import Device
-from bot.domain.values import UserId
-from bot.errors import ChannelError
 
 _ALGORITHM: Final = "signed_curve25519"
 _HEAL_AGAIN_SECONDS: Final = 3600.0
@@ -39,6 +38,7 @@ class Upkeep:
         self._machine = machine
         self._monotonic = monotonic
         self._healed_at: dict[str, float] = {}
+        self._uploading = asyncio.Lock()
         self.one_time_keys: int | None = None
         self.has_fallback: bool | None = None
 
@@ -46,8 +46,11 @@ class Upkeep:
         """Upload the device's keys and fill up one-time and fallback keys (rule 1). Raises
         :class:`ChannelError`.
         """
-        body: JsonObject = {} if self._machine.published else {"device_keys": self._machine.device_keys()}
-        self._take(await self._upload(body))
+        async with self._uploading:
+            new = not self._machine.published
+            await self._upload({"device_keys": self._machine.device_keys()} if new else {})
+            if new:
+                self.has_fallback = False
         await self.top_up()
 
     def hear(self, sync: JsonObject) -> None:
@@ -61,61 +64,43 @@ class Upkeep:
 
     async def top_up(self) -> None:
         """Upload what is missing (rules 2 and 3). Raises :class:`ChannelError`."""
-        target = self._machine.one_time_key_target
-        have = self.one_time_keys
-        missing = target - have if have is not None and have <= target // 2 else 0
-        fallback = not self.has_fallback
-        if missing <= 0 and not fallback:
-            return
-        one_time, fallbacks = self._machine.prepare_one_time_keys(missing, fallback=fallback)
-        body: JsonObject = {}
-        if one_time:
-            body["one_time_keys"] = one_time
-        if fallbacks:
-            body["fallback_keys"] = fallbacks
-        self._take(await self._upload(body))
-        self.has_fallback = True
+        async with self._uploading:
+            target = self._machine.one_time_key_target
+            have = self.one_time_keys
+            missing = target - have if have is not None and have <= target // 2 else 0
+            fallback = self.has_fallback is False
+            if missing <= 0 and not fallback:
+                return
+            one_time, fallbacks = self._machine.prepare_one_time_keys(missing, fallback=fallback)
+            await self._upload({"one_time_keys": one_time, "fallback_keys": fallbacks})
+            self.has_fallback = True if fallback else self.has_fallback
 
     async def heal(self, directory: Directory) -> None:
         """Open a new Olm session with devices that lost theirs (rule 4). Raises :class:`ChannelError`."""
-        lost: dict[str, Device] = {}
+        now = self._monotonic()
+        self._healed_at = {k: t for k, t in self._healed_at.items() if now - t < _HEAL_AGAIN_SECONDS}
+        lost: set[Device] = set()
         for user, curve25519 in self._machine.take_wedged():
-            if device := await self._wedged(directory, user, curve25519):
-                lost[curve25519] = device
+            if curve25519 not in self._healed_at:
+                people = await directory.current(user)
+                lost |= {device for device in people.devices if device.curve25519 == curve25519}
         if not lost:
             return
-        await directory.claim(lost.values())
+        await directory.claim(lost)
         contents = {}
-        for device in lost.values():
-            if self._machine.has_session(device):
-                content = self._machine.encrypt_to(device, "m.dummy", {})
-                if content is not None:
-                    contents[device] = content
+        for device in lost:
+            content = self._machine.encrypt_to(device, "m.dummy", {})
+            if content is not None:
+                contents[device] = content
         if contents:
-            _log.info("renewed Olm sessions: %d", len(contents))
             await send_to_device(self._http, contents)
+        self._healed_at |= {device.curve25519: now for device in lost}
+        _log.info("renewed Olm sessions: %d", len(contents))
 
-    async def _wedged(self, directory: Directory, user: UserId, curve25519: str) -> Device | None:
-        now = self._monotonic()
-        if now - self._healed_at.get(curve25519, -_HEAL_AGAIN_SECONDS) < _HEAL_AGAIN_SECONDS:
-            return None
-        for device in (await directory.current(user)).devices:
-            if device.curve25519 == curve25519:
-                self._healed_at[curve25519] = now
-                return device
-        return None
-
-    async def _upload(self, body: JsonObject) -> JsonObject:
-        try:
-            answer = await self._http.call("POST", f"{CLIENT}/keys/upload", body)
-        except ChannelError as error:
-            _log.warning("keys were not uploaded (permanent: %s)", error.permanent)
-            raise
+    async def _upload(self, body: JsonObject) -> None:
+        answer = await self._http.call("POST", f"{CLIENT}/keys/upload", body)
         if body:
             self._machine.mark_published()
-        return answer
-
-    def _take(self, answer: JsonObject) -> None:
         self.one_time_keys = _count(as_object(answer.get("one_time_key_counts")))
 
 
