@@ -33,6 +33,8 @@ _ALWAYS = frozenset(
 )
 _WHEN = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})(?:T([0-9]{2})([0-9]{2})([0-9]{2})?(Z)?)?")
 _SPLIT = re.compile(r"(?<!\\),")
+_NONE = timedelta(0)
+_ONE_BY_ONE = "enter these appointments one by one"
 _LISTS = frozenset({"CATEGORIES", "RESOURCES"})
 _BOOKED_METHODS = frozenset({"", "PUBLISH", "REQUEST", "ADD"})
 _BOOKED_STATUSES = frozenset({"", "CONFIRMED", "TENTATIVE"})
@@ -152,7 +154,7 @@ class EntryReader:
             nominal=nominal,
             exact=exact,
             rules=tuple(line.value for line in lines.get("RRULE", ())),
-            more=self._many(lines, "RDATE"),
+            more=self._many(lines, "RDATE", (nominal, exact)),
             without=self._many(lines, "EXDATE"),
             sequence=_sequence(lines),
             modified=self._modified(lines),
@@ -238,38 +240,40 @@ class EntryReader:
         zone = self._zones.get(tzid) if tzid else self._zones.practice
         return When(wall=wall, zone=zone, is_date=False)
 
-    def _many(self, lines: dict[str, list[Line]], field: str) -> tuple[When, ...]:
+    def _many(
+        self, lines: dict[str, list[Line]], field: str, length: tuple[timedelta, timedelta] | None = None
+    ) -> tuple[When, ...]:
+        """A list of dates. Periods are taken where they last as long as the entry itself, ``length``."""
         found: list[When] = []
         for line in lines.get(field, ()):
-            if "/" in line.value:
-                raise Fault(field=field, why="holds periods", mend="enter these appointments one by one")
+            tzid = line.params.get("TZID")
             for text in filter(None, (piece.strip() for piece in line.value.split(","))):
-                found.append(self._when_text(text, line.params.get("TZID"), field))
+                first, period, last = text.partition("/")
+                when = self._when_text(first, tzid, field)
+                if period:
+                    until = _duration(last) if "P" in last else None
+                    until = until or _between(when, self._when_text(last, tzid, field))
+                    if length is None or sum(until, _NONE) != sum(length, _NONE):
+                        raise Fault(field=field, why="holds a period of another length", mend=_ONE_BY_ONE)
+                found.append(when)
                 if len(found) > _MAX_KEPT_LINES:
-                    raise Fault(
-                        field=field, why="holds too many dates", mend="enter these appointments one by one"
-                    )
+                    raise Fault(field=field, why="holds too many dates", mend=_ONE_BY_ONE)
         return tuple(found)
 
     def _length(self, lines: dict[str, list[Line]], start: When) -> tuple[timedelta, timedelta]:
-        none = timedelta(0)
         end, duration = _single(lines, "DTEND"), _single(lines, "DURATION")
         if end is not None:
-            until = self._when(end, "DTEND")
-            if until.zone is start.zone or until.is_date or start.is_date:
-                length = (until.wall - start.wall, none)
-            else:
-                length = (none, until.at() - start.at())
-            if length < (none, none):
+            length = _between(start, self._when(end, "DTEND"))
+            if length < (_NONE, _NONE):
                 raise Fault(
                     field="DTEND", why="lies before the start", mend="set the end again in the agenda"
                 )
-            if start.is_date and length == (none, none):
-                return timedelta(days=1), none
+            if start.is_date and length == (_NONE, _NONE):
+                return timedelta(days=1), _NONE
             return length
         if duration is not None:
             return _duration(duration.value.strip())
-        return (timedelta(days=1) if start.is_date else none), none
+        return (timedelta(days=1) if start.is_date else _NONE), _NONE
 
     def _modified(self, lines: dict[str, list[Line]]) -> datetime | None:
         for field in ("LAST-MODIFIED", "DTSTAMP"):
@@ -326,6 +330,13 @@ def _sequence(lines: dict[str, list[Line]]) -> int:
     if not re.fullmatch("[0-9]{1,9}", text):
         raise Fault(field="SEQUENCE", why="is not a number", mend="save the entry again in the agenda")
     return int(text)
+
+
+def _between(start: When, until: When) -> tuple[timedelta, timedelta]:
+    """Nominal and exact length: on one clock where both are of one zone, else elapsed."""
+    if until.zone is start.zone or until.is_date or start.is_date:
+        return until.wall - start.wall, _NONE
+    return _NONE, until.at() - start.at()
 
 
 def _duration(text: str) -> tuple[timedelta, timedelta]:

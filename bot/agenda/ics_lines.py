@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from icalendar import vText
 from icalendar.parser import Contentline
 
 from bot.agenda.fault import Fault
@@ -17,6 +16,7 @@ _NAME = r"[A-Za-z0-9-]+"
 _VALUE = r'(?:"[^"]*"|[^";:,]*)'
 _PLAIN = re.compile(rf"({_NAME})((?:;{_NAME}={_VALUE}(?:,{_VALUE})*)*):(.*)", re.DOTALL)
 _PARAM = re.compile(rf";({_NAME})=({_VALUE}(?:,{_VALUE})*)")
+_ESCAPED = re.compile(r"\\([\\,;:nN])")
 _NAME_BYTES = re.compile(rb"[A-Za-z0-9-]+")
 
 
@@ -28,7 +28,7 @@ class Line:
     value: str
 
     def text(self) -> str:
-        return str(vText.from_ical(self.value)) if "\\" in self.value else self.value
+        return _ESCAPED.sub(lambda found: "\n" if found[1] in "nN" else found[1], self.value)
 
 
 def name_of(raw: bytes) -> str:

@@ -150,7 +150,7 @@ class _Scanner:
             self._open = []
             self.result.calendars.append(Calendar())
         elif component in ("VEVENT", "VTIMEZONE"):
-            if not self._open:
+            if "VCALENDAR" not in self._open:
                 self._stray_line(number)
                 return
             self._leave_entry_open()

@@ -32,9 +32,8 @@ _UNTIL = re.compile(r"[0-9]{8}(T[0-9]{6}Z?)?")
 def parse_rule(text: str) -> dict[str, str]:
     """Split a rule into its parts, checked one by one; raises :class:`Fault`."""
     parts: dict[str, str] = {}
-    for piece in text.strip().upper().rstrip(";").split(";"):
+    for piece in re.sub(r"\s", "", text).upper().rstrip(";").split(";"):
         key, found, value = piece.partition("=")
-        key, value = key.strip(), value.strip()
         if not found or key not in _KEYS or key in parts or not value:
             raise _unreadable()
         parts[key] = value
@@ -69,7 +68,7 @@ def check_yearly(text: str) -> None:
     parts = parse_rule(text)
     if parts["FREQ"] != "YEARLY" or parts.get("INTERVAL", "1") != "1":
         raise _refused("does not repeat once a year")
-    check_rule(parts, start=(1, 31), timed=False)  # 31: a month alone, without its day, is no change of time
+    check_rule(parts, start=(1, 31), timed=True)  # 31: a month alone, without its day, is no change of time
 
 
 def _daily(parts: dict[str, str], _start: tuple[int, int]) -> None:

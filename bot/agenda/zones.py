@@ -1,9 +1,10 @@
-"""Local times and zones. Told times are aware, in an IANA zone, whatever the file writes.
+"""Local times and zones. Whatever zone the file writes, patients are told the practice's.
 
 1. A TZID is an IANA name (any case, a vendor's prefix dropped), else a Windows name, else a VTIMEZONE of the
    file; anything else is a fault. It is never read as floating.
 2. A time in a gap is moved forward by the gap; an ambiguous time is its first occurrence.
-3. Times in UTC, with a fixed offset or in a zone that only the file knows are told in the practice's zone.
+3. Every moment comes out in the practice's zone: one place, one clock. A zone in an entry is more often that of
+   someone's travelling telephone than that of the visit.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from bot.agenda.fault import Fault
 from bot.agenda.rules import check_yearly
 
 _DAY = timedelta(days=1)
-_PLACELESS = frozenset({"UTC", "UCT", "GMT", "GMT0", "GMT+0", "GMT-0", "Greenwich", "Universal", "Zulu"})
 _KEPT = ("BEGIN", "END", "DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "RRULE", "RDATE")
 _OFFSET = re.compile(r"[+-](0[0-9]|1[0-5])[0-5][0-9]([0-5][0-9])?")
 _MAX_RDATES = 1000
@@ -30,7 +30,7 @@ _MAX_RDATES = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NamedZone:
-    """A zone of the IANA database; ``told`` is the zone in which its times are told."""
+    """A zone of the IANA database; ``told`` is the practice's (rule 3)."""
 
     zone: ZoneInfo
     told: ZoneInfo
@@ -107,9 +107,7 @@ class Zones:
     def _find(self, tzid: str) -> Zone:
         name = iana_name(tzid)
         if name is not None:
-            zone = ZoneInfo(name)
-            placeless = name in _PLACELESS or name.startswith("Etc/")
-            return NamedZone(zone=zone, told=self.practice.told if placeless else zone)
+            return NamedZone(zone=ZoneInfo(name), told=self.practice.told)
         if tzid in self._definitions:
             return DefinedZone(zone=_define(self._definitions[tzid]), told=self.practice.told)
         raise _unknown()
