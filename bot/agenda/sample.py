@@ -1,7 +1,7 @@
 """The agenda that ships with the project, moved to the days ahead. For the demo and for first trials.
 
-Dates are moved by whole weeks, so that days of the week, the series and its exceptions stay what they are. The
-series runs for 34 weeks: one change of the clocks falls into it, whatever the day.
+Dates are moved by whole weeks, so that days of the week, the series and its exceptions stay what they are.
+The series runs for 34 weeks: one change of the clocks falls into it, whatever the day.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CSV_DATE = re.compile(r"(;)([0-9]{2}/[0-9]{2}/[0-9]{4})")
 
 
 def write_sample(path: Path, today: date) -> date:
-    """Write the sample as ``path`` (``.csv`` gives the table, all else the calendar); return the first day in it.
+    """Write the sample as ``path`` (``.csv`` gives the table, else the calendar); return its first day.
 
     That day lies 8 to 14 days after ``today``. Zone definitions stay where they are.
     """

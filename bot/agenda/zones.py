@@ -3,8 +3,8 @@
 1. A TZID is an IANA name (any case, a vendor's prefix dropped), else a Windows name, else a VTIMEZONE of the
    file; anything else is a fault. It is never read as floating.
 2. A time in a gap is moved forward by the gap; an ambiguous time is its first occurrence.
-3. Every moment comes out in the practice's zone: one place, one clock. A zone in an entry is more often that of
-   someone's travelling telephone than that of the visit.
+3. Every moment comes out in the practice's zone: one place, one clock. A zone in an entry is more often
+   that of someone's travelling telephone than that of the visit.
 """
 
 from __future__ import annotations
