@@ -182,13 +182,15 @@ def _read(folder: Path, name: str) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise StorageError(f"{path}: cannot be read", mend="Restore the file, or run pli init.") from error
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
+    try:
+        mode = os.fstat(handle).st_mode
+        if not stat.S_ISREG(mode):
             raise StorageError(f"{path}: not a plain file", mend="Put the key file itself there.")
-        if status.st_mode & _OTHERS:
+        if mode & _OTHERS:
             raise StorageError(f"{path}: open to other accounts", mend=f"chmod 600 {path}")
-        data = file.read(_SIZE + 1)
+        data = os.read(handle, _SIZE + 1)
+    finally:
+        os.close(handle)
     if len(data) != _SIZE:
         raise StorageError(f"{path}: not {_SIZE} bytes long", mend="Restore the file from a copy.")
     return data

@@ -1,0 +1,142 @@
+"""The vault against a model of its rules: random histories with crashes, old databases, two openers."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from bot.errors import KeyDestroyed, MustWait, StaleGeneration, WrongSecret
+from storage.vault import TRIES, WAIT_MINUTES, Staged, Vault
+from tests.storage.vault_rig import CODE, KEY, WHO, enrolled_vault, h
+
+
+class VaultHistory(RuleBasedStateMachine):
+    """The model: which generations live, which PIN opens each, how many wrong ones, when the wait ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        first, self.clock, answer = enrolled_vault(Path(self._folder.name))
+        self.vaults = (first, Vault(Path(self._folder.name) / "vault.db", self.clock))
+        self.pins = {1: 2_000}
+        self.answers = {1: answer.reveal()}
+        self.named = 1
+        self.wrong = 0
+        self.wait_until = self.clock.now()
+        self.gone = False
+        self.fresh = 10_000
+
+    def teardown(self) -> None:
+        self._folder.cleanup()
+
+    def _new_number(self) -> int:
+        self.fresh += 1
+        return self.fresh
+
+    def _count_wrong(self) -> None:
+        self.wrong += 1
+        if self.wrong == TRIES:
+            self.gone = True
+        else:
+            self.wait_until = self.clock.now() + timedelta(minutes=WAIT_MINUTES[self.wrong - 1])
+
+    @property
+    def _waiting(self) -> bool:
+        return self.wrong > 0 and self.clock.now() < self.wait_until
+
+    @rule(which=st.integers(0, 1), generation=st.integers(0, 6), right=st.booleans(), crash=st.booleans())
+    def guess(self, which: int, generation: int, right: bool, crash: bool) -> None:
+        vault = self.vaults[which]
+        number = self.pins.get(generation, 1) if right else self._new_number()
+        right = right and generation in self.pins
+        try:
+            if crash:  # killed after the count, before the comparison
+                vault._count(WHO, KEY, generation, h(number))
+                outcome = None
+            else:
+                outcome = vault.unlock(WHO, KEY, generation, h(number)).reveal()
+        except KeyDestroyed:
+            if not self.gone:
+                assert generation in self.pins
+                assert not right
+                assert not self._waiting
+                self._count_wrong()
+            assert self.gone
+        except StaleGeneration:
+            assert generation not in self.pins
+        except MustWait:
+            assert self._waiting
+        except WrongSecret:
+            assert not right
+            self._count_wrong()
+        else:
+            assert not self.gone
+            assert not self._waiting
+            if right:
+                assert outcome in (None, self.answers[generation])
+                self.wrong = 0
+            else:
+                assert crash
+                self._count_wrong()
+
+    @rule(which=st.integers(0, 1))
+    def stage(self, which: int) -> None:
+        number = self._new_number()
+        generation = self.named
+        try:
+            staged = self.vaults[which].unlock_and_stage(
+                WHO, KEY, generation, h(self.pins.get(generation, 0)), h(number)
+            )
+        except KeyDestroyed:
+            assert self.gone
+        except MustWait:
+            assert self._waiting
+        else:
+            assert isinstance(staged, Staged)
+            assert staged.old.reveal() == self.answers[generation]
+            assert staged.generation not in self.pins
+            self.pins[staged.generation] = number
+            self.answers[staged.generation] = staged.new.reveal()
+            self.wrong = 0
+
+    @precondition(lambda self: len(self.pins) > 1 and not self.gone)
+    @rule(which=st.integers(0, 1), newest=st.booleans(), at_start=st.booleans())
+    def database_names_one(self, which: int, newest: bool, at_start: bool) -> None:
+        generation = max(self.pins) if newest else min(self.pins)
+        if at_start:
+            self.vaults[which].reconcile(WHO, KEY, generation)
+        else:
+            self.vaults[which].commit(WHO, KEY, generation)
+        self.named = generation
+        self.pins = {generation: self.pins[generation]}
+
+    @rule(minutes=st.sampled_from((1, 5, 60, 720)))
+    def time_passes(self, minutes: int) -> None:
+        self.clock.forward(minutes=minutes)
+
+    @rule(which=st.integers(0, 1))
+    def old_database_is_put_back(self, which: int) -> None:
+        try:
+            self.vaults[which].unlock(WHO, KEY, 0, CODE)
+        except (StaleGeneration, KeyDestroyed):
+            return
+        raise AssertionError("a generation that was destroyed answered")
+
+    @invariant()
+    def the_vault_agrees(self) -> None:
+        assert self.vaults[0].tries_left(WHO) == (0 if self.gone else TRIES - self.wrong)
+        assert (self.vaults[1].wait_seconds(WHO) > 0) == (not self.gone and self._waiting)
+
+
+TestVaultHistory = VaultHistory.TestCase
+TestVaultHistory.settings = settings(
+    max_examples=40,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],  # every step is flushed to the disk, on purpose
+)

@@ -1,0 +1,93 @@
+"""A clock that is set by hand, and a vault with one enrolled recipient."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from bot.domain.values import KeyId, RecipientId, SecretBytes
+from storage.vault import Vault
+from storage.vault_file import create_vault
+
+WHO, KEY = RecipientId("r-1"), KeyId("k-1")
+
+
+def h(number: int) -> SecretBytes:
+    """Stands for the Argon2id hash of the PIN ``number``."""
+    return SecretBytes(number.to_bytes(32, "big"))
+
+
+CODE, PIN = h(1_000), h(2_000)
+
+
+class HandClock:
+    """Starts at a fixed moment and moves only when told."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def forward(self, **delta: float) -> None:
+        self.moment += timedelta(**delta)
+
+
+def new_vault(folder: Path) -> tuple[Vault, HandClock]:
+    path, clock = folder / "vault.db", HandClock()
+    create_vault(path)
+    return Vault(path, clock), clock
+
+
+def enrolled_vault(folder: Path) -> tuple[Vault, HandClock, SecretBytes]:
+    """With recipient WHO at generation 1, guarded by PIN; the last is its answer."""
+    vault, clock = new_vault(folder)
+    vault.create(WHO, KEY, CODE)
+    staged = vault.unlock_and_stage(WHO, KEY, 0, CODE, PIN)
+    vault.commit(WHO, KEY, staged.generation)
+    return vault, clock, staged.new
+
+
+def raw(folder: Path, sql: str) -> list[tuple[Any, ...]]:
+    """Look into the file behind the vault's back."""
+    connection = sqlite3.connect(folder / "vault.db")
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+def killed_at(step: int, action: Callable[[], object]) -> bool:
+    """Run ``action`` in a child that kills itself (SIGKILL) at the ``step``-th line of the vault it runs.
+
+    False if it ended before that step.
+    """
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        return os.WIFSIGNALED(status)
+    lines = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal lines
+        if Path(frame.f_code.co_filename).name not in ("vault.py", "vault_file.py"):
+            return None
+        if event == "line":
+            lines += 1
+            if lines == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        action()
+    except BaseException:  # noqa: BLE001  # refused or not, the child ends here and never returns to pytest
+        os._exit(1)
+    os._exit(0)
