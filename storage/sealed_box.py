@@ -25,7 +25,7 @@ def new_key_pair() -> tuple[SecretBytes, bytes]:
     return SecretBytes(key.private_bytes_raw()), key.public_key().public_bytes_raw()
 
 
-def public_of(private: SecretBytes) -> bytes:
+def public_half(private: SecretBytes) -> bytes:
     """The raw public key that belongs to ``private``."""
     return X25519PrivateKey.from_private_bytes(private.reveal()).public_key().public_bytes_raw()
 

@@ -17,7 +17,7 @@ from bot.errors import InvalidSeal, WrongUse
 from storage import envelope
 from storage.envelope import Header
 from storage.framing import frame, pad, unpad
-from storage.sealed_box import new_key_pair, open_box, public_of, seal_box
+from storage.sealed_box import new_key_pair, open_box, public_half, seal_box
 from storage.signatures import sign
 from tests.storage import hpke_reference
 from tests.vectors import unhex, vectors
@@ -224,7 +224,7 @@ def test_pinned_envelope_opens_and_is_built_as_documented() -> None:
     assert header.encode().hex() == v["header"]
     box = hpke_reference.seal(
         ephemeral,
-        public_of(SecretBytes(private)),
+        public_half(SecretBytes(private)),
         b"pli/v1/detail" + header.encode(),
         b"",
         pad(detail),
@@ -233,7 +233,7 @@ def test_pinned_envelope_opens_and_is_built_as_documented() -> None:
     preceding = header.encode() + len(box).to_bytes(4, "big") + box
     label = b"pli/v1/envelope"
     assert blob == preceding + key.sign(len(label).to_bytes(4, "big") + label + preceding)
-    fresh = envelope.seal(detail, header, public_of(SecretBytes(private)), key)
+    fresh = envelope.seal(detail, header, public_half(SecretBytes(private)), key)
     assert (fresh[: len(header.encode()) + 4], len(fresh)) == (
         preceding[: len(header.encode()) + 4],
         len(blob),

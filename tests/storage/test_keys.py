@@ -17,7 +17,7 @@ from bot.domain.values import RecipientId, SecretBytes
 from bot.errors import Refused, StorageError
 from storage.answer_box import open_answer, seal_answer
 from storage.keys import BOT_FILES, IMPORT_FILES, BotKeys, ImportKeys, create_keys, derive
-from storage.sealed_box import public_of
+from storage.sealed_box import public_half
 from tests.vectors import unhex, vectors
 
 _WHO = RecipientId("r-1")
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 def test_the_two_sides_fit_together(folder: Path) -> None:
     bot, importer = BotKeys.load(folder / "bot"), ImportKeys.load(folder / "import")
     bot.importer.verify(importer.signer.sign(b"message"), b"message")
-    assert public_of(importer.answer_private) == bot.answer_public
+    assert public_half(importer.answer_private) == bot.answer_public
     box = seal_answer(b"text", answer="w", recipient=_WHO, practice_public=bot.answer_public)
     assert open_answer(box, answer="w", recipient=_WHO, practice_private=importer.answer_private) == b"text"
 
