@@ -1,6 +1,6 @@
 """The conversation as a machine: what was typed, or what came of an action, leads to a state and an action.
 
-The table itself is in :mod:`bot.domain.conversation_table`. The service does what :class:`Step` says, and
+The table itself is in :mod:`bot.domain.dialogue.table`. The service does what :class:`Step` says, and
 feeds what came of it (:class:`Outcome`) back, until a step says something (or nothing). One message gets one
 answer at most.
 
@@ -20,8 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from bot.domain.conversation_table import step
-from bot.domain.intents import Intent
+from bot.domain.dialogue.table import step
+from bot.domain.intents import Intent, as_wish
 from bot.domain.messages import OpenSentence
 from bot.domain.records import RecipientState
 from bot.domain.states import ENROLLING, OPEN_STATES, Action, Outcome, Pending, State, Tick
@@ -29,6 +29,24 @@ from bot.domain.templates import Template
 from bot.domain.values import Language
 from bot.domain.vocabulary import IntentKind
 from bot.errors import WrongUse
+
+__all__ = [
+    "LIMITS",
+    "OPEN_STATES",
+    "Action",
+    "Held",
+    "Limit",
+    "Outcome",
+    "Session",
+    "State",
+    "Step",
+    "Tick",
+    "advance",
+    "holds",
+    "rest_from",
+    "rest_of",
+    "settle",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,5 +202,5 @@ def _pending(waiting: Intent | None, event: Intent | Outcome | Tick, change: Pen
 def _with_wish(waiting: Intent, event: Intent) -> Intent:
     """The move that waits, with the words just typed; another "move" brings its own."""
     if event.kind is not IntentKind.MOVE:
-        return replace(waiting, wish=event.text)
+        return replace(waiting, wish=as_wish(event.text))
     return event if event.number is not None else replace(waiting, wish=event.wish)

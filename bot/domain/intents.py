@@ -71,6 +71,11 @@ def not_text() -> Intent:
     return Intent(kind=IntentKind.NOT_TEXT)
 
 
+def as_wish(text: Secret) -> Secret:
+    """Free text for the practice: cleaned, at most MAX_WISH characters."""
+    return Secret(_clean(text.reveal())[:MAX_WISH])
+
+
 def understand(text: Secret) -> Intent:
     """The intent of one typed message."""
     clean = _clean(text.reveal())
@@ -94,8 +99,14 @@ def _read(clean: str, tokens: Sequence[_Token], code: ParsedCode | CodeTypo | No
     return (
         _thumb(clean)
         or _pin_in_a_sentence(clean, tokens)
-        or Intent(kind=IntentKind.OTHER if code is None else IntentKind.CODE_TYPO)
+        or Intent(kind=IntentKind.OTHER if code is None or not _in_groups(clean) else IntentKind.CODE_TYPO)
     )
+
+
+def _in_groups(clean: str) -> bool:
+    """Whether a text that has the length of a code is written like one, and not like a short sentence."""
+    groups = re.split(r"[\s\-‐‑‒–—−]+", clean)
+    return len(groups) <= 2 or sum(not 3 <= len(group) <= 5 for group in groups) <= 1
 
 
 def _clean(text: str) -> str:
@@ -203,8 +214,8 @@ def _move(clean: str, tokens: Sequence[_Token]) -> Intent | None:
         first_of_wish = index if index == len(tokens) else first_of_wish
     if first_of_wish >= len(tokens):
         return Intent(kind=IntentKind.MOVE, number=number)
-    wish = clean[tokens[first_of_wish].start :][:MAX_WISH]
-    return Intent(kind=IntentKind.MOVE, number=number, wish=Secret(wish))
+    wish = as_wish(Secret(clean[tokens[first_of_wish].start :]))
+    return Intent(kind=IntentKind.MOVE, number=number, wish=wish)
 
 
 def _is_date_or_hour(clean: str, tokens: Sequence[_Token], index: int) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import pairwise
 
 from bot.domain.values import Secret
 from bot.errors import WrongUse
@@ -86,15 +87,13 @@ def judge_pin(pin: Secret, minimum: int = MIN_DIGITS) -> PinFault | None:
         return PinFault.TOO_SHORT
     if len(digits) > MAX_DIGITS:
         return PinFault.TOO_LONG
-    if _is_repeated(digits):
-        return PinFault.REPEATED
-    if _is_run(digits):
-        return PinFault.RUN
-    if _is_date(digits):
-        return PinFault.DATE
-    if digits in _COMMON_PINS:
-        return PinFault.COMMON
-    return None
+    weak = (
+        (PinFault.REPEATED, _is_repeated),
+        (PinFault.RUN, _is_run),
+        (PinFault.DATE, _is_date),
+        (PinFault.COMMON, _COMMON_PINS.__contains__),
+    )
+    return next((fault for fault, has_it in weak if has_it(digits)), None)
 
 
 def _is_repeated(digits: str) -> bool:
@@ -104,7 +103,7 @@ def _is_repeated(digits: str) -> bool:
 
 def _is_run(digits: str) -> bool:
     """One step from each digit to the next, modulo ten (123456, 987654, 246802, 890123)."""
-    steps = {(int(b) - int(a)) % 10 for a, b in zip(digits, digits[1:], strict=False)}
+    steps = {(int(b) - int(a)) % 10 for a, b in pairwise(digits)}
     return len(steps) == 1
 
 

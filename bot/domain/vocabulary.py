@@ -121,9 +121,11 @@ PHRASES: dict[IntentKind, str] = {
         voir, vois, voire, voit, montrer, montre, montrez, afficher, affiche, affichez, lire,
         consulter, consulte, liste, la liste, voir la liste, message, voir message, voir les messages,
         lire message, lire le message, rendez vous, mes rendez vous, voir rendez vous, mon rendez vous,
-        quand, c est quand, quel jour, voir tout, voir tous, tout voir, details, detail, voir details,
+        quand, c est quand, quel jour, quelle heure, a quelle heure, quand est, prochain, prochains,
+        voir tout, voir tous, tout voir, details, detail, voir details,
         voir les details, ouvrir, ouvre, ouvrez, show, view, see, display, read, list, open, show me,
-        show list, show all, see all, when, when is it, appointment, appointments, my appointments,
+        show list, show all, see all, when, when is it, when is, what time, what day, appointment,
+        appointments, my appointments,
         show details, read message, read messages, show messages
     """,
     IntentKind.MORE: """

@@ -1,0 +1,1 @@
+"""The transition table of the conversation, in parts."""
