@@ -11,7 +11,7 @@ from bot.domain.values import UserId
 from tests.conftest import NewJsPatient, NewPyPatient
 from tests.rig.homeserver import RigHomeserver
 from tests.rig.js_patient import JsError, JsPatient
-from tests.rig.node import JS_FOLDER
+from tests.rig.node import JS_FOLDER, ensure_node_modules
 from tests.rig.patient import Message, Patient
 from tests.rig.push_gateway import PushGateway
 from tests.rig.py_patient import PyPatient
@@ -97,22 +97,14 @@ async def test_a_second_device_is_unsigned_until_the_first_vouches_for_it(
     first, master = js.device, (await js.identity()).master
     async with await js.second_device() as second, await py.second_device() as third:
         assert (await second.identity()).master in {None, master}
-        await _sees(second, js.user, {first: True, second.device: False})
+        assert await second.devices_of(js.user) == {first: True, second.device: False}
         await js.sign_device(second.device)
-        await _sees(second, js.user, {first: True, second.device: True})
-        await _meet(js, py)  # clients are told of changed devices of those they share a room with
-        await _sees(js, py.user, {py.device: True, third.device: False})
+        assert await second.devices_of(js.user) == {first: True, second.device: True}
+        assert await js.devices_of(py.user) == {py.device: True, third.device: False}
         await py.sign_device(third.device)
-        await _sees(js, py.user, {py.device: True, third.device: True})
+        assert await js.devices_of(py.user) == {py.device: True, third.device: True}
         await second.logout()
-    await _sees(js, js.user, {first: True})
-
-
-async def _sees(viewer: JsPatient, user: str, devices: dict[str, bool]) -> None:
-    async def same() -> bool:
-        return await viewer.devices_of(user) == devices
-
-    await until(same, "the devices as expected")
+    assert await js.devices_of(js.user) == {first: True}
 
 
 async def test_a_reset_identity_is_a_new_master_key(new_js_patient: NewJsPatient) -> None:
@@ -180,12 +172,107 @@ async def test_a_wrong_password_ends_the_client(homeserver: RigHomeserver) -> No
         await JsPatient.start(homeserver.url, user, "not the password")
 
 
-async def test_the_python_patient_logs_out(new_py_patient: NewPyPatient, homeserver: RigHomeserver) -> None:
-    py = await new_py_patient()
-    async with await py.second_device() as second, await homeserver.admin() as admin:
-        assert set(await admin.devices(UserId(py.user))) == {py.device, second.device}
+@pytest.fixture(params=["js", "py"])
+async def either(
+    request: pytest.FixtureRequest, new_js_patient: NewJsPatient, new_py_patient: NewPyPatient
+) -> JsPatient | PyPatient:
+    """A patient of each kind: what follows is the contract that both keep."""
+    return await (new_js_patient if request.param == "js" else new_py_patient)()
+
+
+async def test_contract_logging_out_removes_the_device(
+    either: JsPatient | PyPatient, homeserver: RigHomeserver
+) -> None:
+    async with await either.second_device() as second, await homeserver.admin() as admin:
+        assert set(await admin.devices(UserId(either.user))) == {either.device, second.device}
         await second.logout()
-        assert await admin.devices(UserId(py.user)) == (py.device,)
+        assert await admin.devices(UserId(either.user)) == (either.device,)
+
+
+async def test_contract_leaving_is_seen_by_those_who_stay(
+    either: JsPatient | PyPatient, new_py_patient: NewPyPatient
+) -> None:
+    host = await new_py_patient()
+    room = await _meet(host, either)
+    await either.leave(room)
+
+    def left(it: Message) -> bool:
+        return (
+            it.type == "m.room.member"
+            and it.sender == either.user
+            and it.content.get("membership") == "leave"
+        )
+
+    assert (await host.wait_for(left, "the departure")).room == room
+
+
+async def test_contract_events_keep_their_order_and_their_index(
+    either: JsPatient | PyPatient, new_py_patient: NewPyPatient
+) -> None:
+    host = await new_py_patient()
+    room = await _meet(host, either)
+    sent = [await host.send(room, str(number)) for number in range(20)]
+    await either.wait_for(lambda it: it.event == sent[-1] and it.decrypted, "the last message")
+    seen = await either.read()
+    assert [message.index for message in seen] == list(range(len(seen)))
+    texts = [message for message in seen if message.type == "m.room.message"]
+    assert [(text.event, text.body) for text in texts] == [(event, str(n)) for n, event in enumerate(sent)]
+    assert await either.read(texts[-1].index) == [texts[-1]]
+    assert (await either.wait_message(since=texts[5].index)).body == "5"
+    assert await either.read(len(seen)) == []
+
+
+async def test_contract_raw_events_are_encrypted_and_own_ones_are_read_back(
+    either: JsPatient | PyPatient, new_py_patient: NewPyPatient
+) -> None:
+    host = await new_py_patient()
+    room = await _meet(host, either)
+    event = await either.send_raw(room, "m.room.message", {"msgtype": "m.notice", "body": "x", "filler": "…"})
+    for reader in (host, either):
+        seen = await reader.wait_for(lambda it: it.event == event and it.decrypted, "the notice")
+        assert (seen.msgtype, seen.content["filler"], seen.sender) == ("m.notice", "…", either.user)
+    clear = await either.send_clear(room, "m.reaction", {"m.relates_to": {"rel_type": "m.annotation"}})
+    assert (await host.wait_event(clear)).encrypted is False
+
+
+async def test_contract_a_pusher_pushes_ids_and_no_content(
+    either: JsPatient | PyPatient, new_py_patient: NewPyPatient, push_gateway: PushGateway
+) -> None:
+    host = await new_py_patient()
+    room = await _meet(host, either)
+    await either.set_pusher(push_gateway.url, event_id_only=True)
+    event = await host.send(room, "rings")
+
+    async def pushed() -> bool:
+        return event in push_gateway.events()
+
+    await until(pushed, "the push")
+    (push,) = (push for push in push_gateway.notifications if push.get("event_id") == event)
+    assert push["room_id"] == room
+    assert set(push) <= {"event_id", "room_id", "counts", "devices", "prio"}
+
+
+async def test_contract_the_identity_is_what_the_homeserver_serves(
+    either: JsPatient | PyPatient, new_js_patient: NewJsPatient
+) -> None:
+    identity = await either.identity()
+    assert (identity.user, identity.device) == (either.user, either.device)
+    assert identity.master
+    assert len(identity.master) == len(identity.ed25519) == len(identity.curve25519) == 43
+    viewer = await new_js_patient()
+    assert await viewer.devices_of(either.user) == {either.device: True}
+
+
+@pytest.mark.parametrize(
+    ("ci", "outcome"), [("", pytest.skip.Exception), ("true", pytest.fail.Exception)], ids=["here", "ci"]
+)
+def test_without_node_the_strict_journeys_are_skipped_aloud_but_fail_in_ci(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ci: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="DO NOT RUN"):
+        ensure_node_modules.__wrapped__()
 
 
 def test_the_lock_of_the_second_client_names_no_address() -> None:

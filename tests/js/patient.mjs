@@ -16,6 +16,7 @@ Promise.withResolvers ??= function withResolvers() {
 };
 
 const sdk = await import("matrix-js-sdk");
+const { UserId } = await import("@matrix-org/matrix-sdk-crypto-wasm");
 const { OnlySignedDevicesIsolationMode } = await import("matrix-js-sdk/lib/crypto-api/index.js");
 
 let client = null;
@@ -174,6 +175,9 @@ const commands = {
     master: await crypto.getCrossSigningKeyId(),
   }),
   devices_of: async ({ user }) => {
+    // Behind the public interface: it asks anew only about those with whom it shares a room.
+    const query = crypto.olmMachine.queryKeysForUsers([new UserId(user)]);
+    await crypto.outgoingRequestProcessor.makeOutgoingRequest(query);
     const devices = (await crypto.getUserDeviceInfo([user], true)).get(user) ?? new Map();
     const statuses = await Promise.all(
       [...devices.keys()].map(async (device) => {

@@ -124,7 +124,7 @@ class JsPatient(Patient):
         return Identity(**await self._ask("identity"))
 
     async def devices_of(self, user: str) -> Mapping[str, bool]:
-        """Device ids of ``user`` as the client knows them now, and whether the owner has signed each."""
+        """Device ids of ``user``, freshly asked for, and whether the owner has signed each."""
         found: Mapping[str, bool] = await self._ask("devices_of", user=user)
         return found
 

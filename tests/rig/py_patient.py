@@ -16,6 +16,7 @@ import aiohttp
 from nio import (  # type: ignore[import-untyped]  # nio ships no types
     AsyncClient,
     AsyncClientConfig,
+    BadEvent,
     Event,
     JoinResponse,
     LoginResponse,
@@ -56,7 +57,7 @@ class _Client(AsyncClient):  # type: ignore[misc]  # as above
 @dataclass
 class _Seen:
     room: str
-    event: Event
+    event: Event | BadEvent
     encrypted: bool
 
 
@@ -88,7 +89,7 @@ class PyPatient(Patient):
         assert isinstance(answer, LoginResponse), "the homeserver refused the login"
         http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {client.access_token}"})
         self = cls(client, http, url=url, password=password)
-        client.add_event_callback(self._note, Event)
+        client.add_event_callback(self._note, (Event, BadEvent))
         await client.keys_upload()
         if cross_sign:
             self._signer = CrossSigner(user)
@@ -211,7 +212,7 @@ class PyPatient(Patient):
         if self._syncing is not None and self._syncing.done():
             self._syncing.result()
 
-    async def _note(self, room: MatrixRoom, event: Event) -> None:
+    async def _note(self, room: MatrixRoom, event: Event | BadEvent) -> None:
         if isinstance(event, RedactionEvent):
             self._log.redacted.add(event.redacts)
         encrypted = (
