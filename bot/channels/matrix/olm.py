@@ -79,6 +79,8 @@ def contained(what: str) -> Iterator[None]:
         yield
     except (peewee.OperationalError, sqlite3.OperationalError) as error:
         raise StorageError("the store of the device's keys refused") from error
+    except StorageError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever a stranger's bytes raise, the next item must be read
         _log.warning("dropped a malformed %s (%s)", what, type(error).__name__)
     except BaseException as error:
