@@ -30,7 +30,8 @@ def write_big_ics(path: Path, n: int, today: date, *, series: int = 0) -> None:
                 + f"SEQUENCE:{i % 3}\nSUMMARY:Consultation\nSTATUS:CONFIRMED\n"
                 f'ORGANIZER;CN="Dr Hélène Noël":mailto:secretariat@cabinet.example\n'
                 f"LOCATION:Cabinet\\, 12 rue des Tanneurs\\, salle {i % _ROOMS}\n"
-                f"X-PLI-PATIENT:P-{i % PATIENTS:05}\nX-PLI-NOTE:Apportez vos derniers résultats.\nEND:VEVENT\n"
+                f"X-PLI-PATIENT:P-{i % PATIENTS:05}\n"
+                "X-PLI-NOTE:Apportez vos derniers résultats.\nEND:VEVENT\n"
             )
         out.write("END:VCALENDAR\n")
 
