@@ -126,16 +126,16 @@ def page(
     more: bool,
     max_bytes: int,
 ) -> str:
-    """A list of at most five, numbered from 1, within ``max_bytes`` (rule 4); or that there is nothing.
+    """A page of at most five within ``max_bytes`` (rule 4); or that there is nothing.
 
     Raises :class:`bot.errors.WrongUse` for more than five, or where not even the shortest form fits.
     """
     if len(listed) > MAX_LISTED:
         raise WrongUse(f"a list holds at most {MAX_LISTED}")
+    alone = [each.number for each in listed] == [1] and not more
     for note_cap, cap in _CAPS:
         items = [
             _item(
-                number,
                 each,
                 practice_zone,
                 catalogue,
@@ -143,28 +143,33 @@ def page(
                 note_cap=note_cap,
                 cap=cap,
             )
-            for number, each in enumerate(listed, start=1)
+            for each in listed
         ]
-        text = _frame(items, practice_zone, catalogue, until=until, more=more)
+        text = _frame(items, practice_zone, catalogue, until=until, more=more, alone=alone)
         if len(text.encode()) <= max_bytes:
             return text
     raise WrongUse("the list does not fit its size")
 
 
 def _frame(
-    items: Sequence[str], practice_zone: ZoneInfo, catalogue: Catalogue, *, until: datetime, more: bool
+    items: Sequence[str],
+    practice_zone: ZoneInfo,
+    catalogue: Catalogue,
+    *,
+    until: datetime,
+    more: bool,
+    alone: bool,
 ) -> str:
     title, nothing = (catalogue.fill(t) for t in (Template.LIST, Template.LIST_EMPTY))
     foot = [catalogue.fill("part.until", time=clock(until, practice_zone, catalogue))]
     if items:
-        foot.insert(0, catalogue.fill("part.answer_one" if len(items) == 1 else "part.answer_several"))
+        foot.insert(0, catalogue.fill("part.answer_one" if alone else "part.answer_several"))
     if more:
         foot.insert(0, catalogue.fill("part.more"))
     return "\n\n".join([title if items else nothing, *items, "\n".join(foot)])
 
 
 def _item(
-    number: int,
     listed: Listed,
     practice_zone: ZoneInfo,
     catalogue: Catalogue,
@@ -174,7 +179,7 @@ def _item(
     cap: int,
 ) -> str:
     detail = listed.detail
-    lines = [f"{number}. {when(detail, practice_zone, catalogue)}"]
+    lines = [f"{listed.number}. {when(detail, practice_zone, catalogue)}"]
     if listed.mark is not None:
         lines.append(catalogue.fill(listed.mark))
     named = [("part.practitioner", detail.practitioner), ("part.place", detail.place)]

@@ -24,7 +24,7 @@ from bot.domain.dialogue.table import step
 from bot.domain.intents import Intent, as_wish
 from bot.domain.messages import OpenSentence
 from bot.domain.records import RecipientState
-from bot.domain.states import ENROLLING, OPEN_STATES, Action, Outcome, Pending, State, Tick
+from bot.domain.states import ENROLLING, OPEN_STATES, OUTCOMES, Action, Outcome, Pending, State, Tick
 from bot.domain.templates import Template
 from bot.domain.values import Language
 from bot.domain.vocabulary import IntentKind
@@ -33,6 +33,7 @@ from bot.errors import WrongUse
 __all__ = [
     "LIMITS",
     "OPEN_STATES",
+    "OUTCOMES",
     "Action",
     "Held",
     "Limit",

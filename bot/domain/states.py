@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -110,6 +111,61 @@ class Action(StrEnum):
     START = "start"
     LEAVE = "leave"
     RESUME = "resume"
+
+
+_NOT_RIGHT = frozenset(
+    {
+        Outcome.PIN_WRONG,
+        Outcome.PIN_WRONG_WAIT,
+        Outcome.PIN_WRONG_TRIES,
+        Outcome.PIN_WAIT,
+        Outcome.PIN_DESTROYED,
+        Outcome.PIN_STALE,
+        Outcome.TROUBLE,
+    }
+)
+_NOT_FOUND = frozenset(
+    {
+        Outcome.WHICH,
+        Outcome.NO_SUCH_NUMBER,
+        Outcome.GONE,
+        Outcome.LISTED_NOTHING,
+        Outcome.STALE,
+        Outcome.TROUBLE,
+    }
+)
+_DONE = frozenset({Outcome.CONFIRMED, Outcome.KEPT, Outcome.MOVE_PASSED_ON, Outcome.WISH_NEEDED})
+
+# All that may come of each action; the table answers every one of them in the state where the action left it.
+OUTCOMES: Mapping[Action, frozenset[Outcome]] = {
+    Action.REDEEM_CODE: frozenset(
+        {
+            Outcome.CODE_RIGHT,
+            Outcome.CODE_RIGHT_CONSENTED,
+            Outcome.CODE_RELINKED,
+            Outcome.CODE_WRONG,
+            Outcome.CODE_WAIT,
+            Outcome.TROUBLE,
+        }
+    ),
+    Action.RECORD_CONSENT: frozenset({Outcome.CONSENTED, Outcome.CODE_GONE, Outcome.TROUBLE}),
+    Action.JUDGE_PIN: frozenset({Outcome.PIN_CHOSEN, Outcome.PIN_LENGTH, Outcome.PIN_EASY}),
+    Action.SET_PIN: frozenset({Outcome.PIN_SET, Outcome.PIN_DIFFERS, Outcome.CODE_GONE, Outcome.TROUBLE}),
+    Action.CHANGE_PIN: _NOT_RIGHT | {Outcome.PIN_SET, Outcome.PIN_DIFFERS},
+    Action.CHECK_PIN: _NOT_RIGHT | {Outcome.PIN_RIGHT},
+    Action.CHECK_OLD_PIN: _NOT_RIGHT | {Outcome.PIN_RIGHT},
+    Action.LIST: frozenset({Outcome.LISTED, Outcome.LISTED_NOTHING, Outcome.STALE, Outcome.TROUBLE}),
+    Action.LIST_MORE: frozenset(
+        {Outcome.LISTED, Outcome.LISTED_NOTHING, Outcome.NO_MORE, Outcome.STALE, Outcome.TROUBLE}
+    ),
+    Action.FIND: _NOT_FOUND | {Outcome.FOUND},
+    Action.ACT: _NOT_FOUND | _DONE | {Outcome.FOUND},
+    Action.ACT_AGREED: _NOT_FOUND | _DONE | {Outcome.CANCEL_PASSED_ON},
+    Action.SET_LANGUAGE: frozenset({Outcome.LANGUAGE_SET, Outcome.TROUBLE}),
+    Action.PAUSE: frozenset({Outcome.PAUSED, Outcome.TROUBLE}),
+    Action.START: frozenset({Outcome.STARTED, Outcome.TROUBLE}),
+    Action.LEAVE: frozenset({Outcome.LEFT, Outcome.TROUBLE}),
+}
 
 
 class Pending(StrEnum):

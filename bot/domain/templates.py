@@ -148,8 +148,9 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Listed:
-    """One line of a list: the details, and a mark where there is something to say."""
+    """One line of a list. ``number`` is the one that commands mean; it counts on from page to page."""
 
+    number: int
     detail: Detail
     mark: Mark | None = None
 

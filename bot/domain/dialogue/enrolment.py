@@ -21,6 +21,8 @@ from bot.domain.states import Action, Outcome, State, Tick
 from bot.domain.templates import Template
 from bot.domain.vocabulary import IntentKind
 
+_CODE_GONE = say(State.CODE_AGAIN, Template.CODE_AGAIN)
+
 
 def _outside(state: State, sentence: OpenSentence) -> Row:
     """Someone who is not enrolled, or not vouched for: one constant sentence for everything but a code."""
@@ -52,7 +54,6 @@ def _enrolling(state: State) -> Row:
         IntentKind.CODE: aside(state, Template.CODE_KNOWN),
         IntentKind.CODE_TYPO: aside(state, Template.CODE_KNOWN),
         IntentKind.LEAVE: say(State.CONFIRM_LEAVE_EARLY, Template.ASK_LEAVE),
-        Outcome.CODE_GONE: say(State.CODE_AGAIN, Template.CODE_AGAIN),
         Tick.TIME_UP: do(State.CODE_AGAIN, Action.NOTHING),
     }
 
@@ -60,7 +61,7 @@ def _enrolling(state: State) -> Row:
 def _code_again() -> Row:
     state = State.CODE_AGAIN
     row = _enrolling(state)
-    del row[Outcome.CODE_GONE], row[Tick.TIME_UP]
+    del row[Tick.TIME_UP]
     return {**row, **redeeming(state)}
 
 
@@ -69,6 +70,7 @@ def _consent() -> Row:
     return {
         **_enrolling(state),
         IntentKind.YES: do(state, Action.RECORD_CONSENT),
+        Outcome.CODE_GONE: _CODE_GONE,
         Outcome.CONSENTED: say(State.CHOOSE_PIN, Template.CHOOSE_PIN),
         IntentKind.NO: say(state, Template.CONSENT_REFUSED),
         IntentKind.STOP: say(state, Template.CONSENT_REFUSED),
@@ -89,6 +91,7 @@ def _repeat_pin() -> Row:
         IntentKind.NO: say(State.CHOOSE_PIN, Template.CHOOSE_PIN),
         IntentKind.CANCEL: say(State.CHOOSE_PIN, Template.CHOOSE_PIN),
         IntentKind.CHANGE_PIN: say(State.CHOOSE_PIN, Template.CHOOSE_PIN),
+        Outcome.CODE_GONE: _CODE_GONE,
         Outcome.PIN_DIFFERS: say(State.CHOOSE_PIN, Template.PIN_DIFFERS),
         Outcome.PIN_SET: say(State.READY, Template.READY),
     }
@@ -96,10 +99,8 @@ def _repeat_pin() -> Row:
 
 def _confirm_leave_early() -> Row:
     state, back = State.CONFIRM_LEAVE_EARLY, State.CODE_AGAIN
-    row = _enrolling(state)
-    del row[Outcome.CODE_GONE]
     return {
-        **row,
+        **_enrolling(state),
         **leaving(state, back, Template.CODE_AGAIN),
         **code_typed(back),
         IntentKind.SHOW: say(back, Template.CODE_AGAIN),
