@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from types import TracebackType
 from typing import Protocol, Self
 
 from bot.domain.appointment import Detail
@@ -28,7 +29,17 @@ from bot.domain.records import (
     StoredAppointment,
     StoredEnvelope,
 )
-from bot.domain.values import AppointmentId, EventId, Language, PatientId, RecipientId, RoomId, Secret, SecretBytes, UserId
+from bot.domain.values import (
+    AppointmentId,
+    EventId,
+    Language,
+    PatientId,
+    RecipientId,
+    RoomId,
+    Secret,
+    SecretBytes,
+    UserId,
+)
 
 
 class Patients(Protocol):
@@ -87,6 +98,7 @@ class Envelopes(Protocol):
         """Not past, of this recipient; those limited to somebody else left out."""
 
     def mark_told(self, appointment: AppointmentId, recipient: RecipientId, change: int) -> None: ...
+    def remove_of(self, recipient: RecipientId) -> None: ...
 
 
 class Reminders(Protocol):
@@ -97,13 +109,16 @@ class Reminders(Protocol):
         """Those still useful."""
 
     def drop(self, appointment: AppointmentId, recipient: RecipientId) -> None: ...
+    def remove_of(self, recipient: RecipientId) -> None: ...
 
 
 class Answers(Protocol):
     def add(self, answer: StoredAnswer) -> None: ...
     def get(self, answer: str) -> StoredAnswer | None: ...
     def set_state(self, answer: str, state: AnswerState) -> None: ...
-    def of(self, appointment: AppointmentId, recipient: RecipientId | None = None) -> Sequence[StoredAnswer]: ...
+    def of(
+        self, appointment: AppointmentId, recipient: RecipientId | None = None
+    ) -> Sequence[StoredAnswer]: ...
     def listing(self, *, since: datetime | None, states: Sequence[AnswerState]) -> Sequence[StoredAnswer]: ...
     def void_before(self, appointment: AppointmentId, time_revision: int) -> None: ...
 
@@ -141,7 +156,9 @@ class Outbox(Protocol):
 
     def claimed(self) -> Sequence[OutboxRow]: ...
     def waiting(self, kind: OutboxKind) -> Sequence[OutboxRow]: ...
-    def settle(self, row: int, state: OutboxState, *, event: EventId | None = None, now: datetime) -> None: ...
+    def settle(
+        self, row: int, state: OutboxState, *, event: EventId | None = None, now: datetime
+    ) -> None: ...
     def postpone(self, row: int, *, due: datetime) -> None: ...
     def rewrite(
         self,
@@ -152,9 +169,10 @@ class Outbox(Protocol):
         due: datetime,
         template: str,
         params: Mapping[str, int | str],
+        redact_after: int = 0,
     ) -> None: ...
-    def release_held(self, *, template: str, now: datetime) -> int:
-        """Turn rows held by a process that died into this reply; how many."""
+    def release_held(self, *, now: datetime) -> int:
+        """Let go the rows that a process held when it died; how many."""
 
     def drop_waiting(self, recipient: RecipientId, kinds: Sequence[OutboxKind]) -> int: ...
     def counts(self) -> Mapping[str, int]: ...
@@ -182,7 +200,9 @@ class Problems(Protocol):
 
 
 class Audit(Protocol):
-    def add(self, kind: AuditKind, now: datetime, recipient: RecipientId | None = None, count: int = 0) -> None: ...
+    def add(
+        self, kind: AuditKind, now: datetime, recipient: RecipientId | None = None, count: int = 0
+    ) -> None: ...
 
 
 class Meta(Protocol):
@@ -193,23 +213,39 @@ class Meta(Protocol):
 
 
 class UnitOfWork(Protocol):
-    patients: Patients
-    recipients: Recipients
-    invitations: Invitations
-    rooms: Rooms
-    appointments: Appointments
-    envelopes: Envelopes
-    reminders: Reminders
-    answers: Answers
-    outbox: Outbox
-    seen: Seen
-    guesses: Guesses
-    problems: Problems
-    audit: Audit
-    meta: Meta
+    @property
+    def patients(self) -> Patients: ...
+    @property
+    def recipients(self) -> Recipients: ...
+    @property
+    def invitations(self) -> Invitations: ...
+    @property
+    def rooms(self) -> Rooms: ...
+    @property
+    def appointments(self) -> Appointments: ...
+    @property
+    def envelopes(self) -> Envelopes: ...
+    @property
+    def reminders(self) -> Reminders: ...
+    @property
+    def answers(self) -> Answers: ...
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def seen(self) -> Seen: ...
+    @property
+    def guesses(self) -> Guesses: ...
+    @property
+    def problems(self) -> Problems: ...
+    @property
+    def audit(self) -> Audit: ...
+    @property
+    def meta(self) -> Meta: ...
 
     def __enter__(self) -> Self: ...
-    def __exit__(self, *exc: object) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
     def commit(self) -> None: ...
 
 
@@ -261,8 +297,6 @@ class AnswerOpener(Protocol):
     """Import side."""
 
     def open_answer(self, answer: StoredAnswer) -> bytes: ...
-
-
 
 
 class Registrar(Protocol):

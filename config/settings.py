@@ -12,7 +12,12 @@ from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from bot.domain.slots import NudgeRules, parse_hour
 from bot.domain.values import Language
@@ -79,6 +84,7 @@ class Homeserver(_Section):
     folder: str = "homeserver"
     server_name: str = "pli.localhost"
     port: int = Field(default=8008, ge=1, le=65535)
+    admin_token_file: str = ""
 
 
 class Health(_Section):
@@ -145,11 +151,17 @@ class Settings(BaseSettings):
     def unlock_window(self) -> timedelta:
         return timedelta(minutes=self.release.unlock_minutes)
 
+    @property
+    def answer_delay(self) -> timedelta:
+        return timedelta(seconds=self.release.answer_delay_seconds)
+
 
 def load(file: Path) -> Settings:
     """Read ``file``; raises :class:`WrongUse` naming the setting and the mend."""
     if not file.is_file():
-        raise WrongUse("no configuration file found", mend="name it with --config or PLI_CONFIG, or run: pli init DIR")
+        raise WrongUse(
+            "no configuration file found", mend="name it with --config or PLI_CONFIG, or run: pli init DIR"
+        )
     try:
         values = TomlConfigSettingsSource(Settings, toml_file=file)()
     except (ValueError, OSError) as error:
@@ -159,7 +171,9 @@ def load(file: Path) -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise WrongUse(f"{FILE_NAME}: {place}: {first['msg']}", mend=f"mend [{place}] in {FILE_NAME}") from None
+        raise WrongUse(
+            f"{FILE_NAME}: {place}: {first['msg']}", mend=f"mend [{place}] in {FILE_NAME}"
+        ) from None
 
 
 def locate(option: Path | None) -> Path:

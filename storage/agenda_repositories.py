@@ -125,7 +125,7 @@ class EnvelopeRows:
         )
 
     def put(self, rows: Iterable[StoredEnvelope]) -> None:
-        values = [
+        values: list[dict[str, Any]] = [
             {
                 "appointment": e.appointment,
                 "recipient": e.recipient,
@@ -183,6 +183,9 @@ class EnvelopeRows:
         query = update(t.envelope).where(c.appointment == appointment, c.recipient == recipient)
         self._db.execute(query.values(told=change))
 
+    def remove_of(self, recipient: RecipientId) -> None:
+        self._db.execute(delete(t.envelope).where(t.envelope.c.recipient == recipient))
+
 
 class ReminderRows:
     """Why somebody is to be nudged in a slot."""
@@ -231,6 +234,9 @@ class ReminderRows:
     def drop(self, appointment: AppointmentId, recipient: RecipientId) -> None:
         c = t.reminder.c
         self._db.execute(delete(t.reminder).where(c.appointment == appointment, c.recipient == recipient))
+
+    def remove_of(self, recipient: RecipientId) -> None:
+        self._db.execute(delete(t.reminder).where(t.reminder.c.recipient == recipient))
 
 
 class AnswerRows:
@@ -283,7 +289,7 @@ class AnswerRows:
         return self._select(*conditions)
 
     def listing(self, *, since: datetime | None, states: Sequence[AnswerState]) -> Sequence[StoredAnswer]:
-        conditions = [t.answer.c.state.in_([s.value for s in states])]
+        conditions: list[Any] = [t.answer.c.state.in_([s.value for s in states])]
         if since is not None:
             conditions.append(t.answer.c.at >= since)
         return self._select(*conditions)

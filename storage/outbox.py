@@ -151,6 +151,7 @@ class OutboxRows:
         due: datetime,
         template: str,
         params: Mapping[str, int | str],
+        redact_after: int = 0,
     ) -> None:
         query = update(t.outbox).where(_c.id == row)
         self._db.execute(
@@ -160,21 +161,13 @@ class OutboxRows:
                 due=due,
                 template=template,
                 params=json.dumps(dict(params)),
+                redact_after=redact_after,
             )
         )
 
-    def release_held(self, *, template: str, now: datetime) -> int:
+    def release_held(self, *, now: datetime) -> int:
         query = update(t.outbox).where(_c.state == OutboxState.HELD.value)
-        result = self._db.execute(
-            query.values(
-                kind=OutboxKind.REPLY.value,
-                state=OutboxState.QUEUED.value,
-                due=now,
-                template=template,
-                params="{}",
-            )
-        )
-        return int(result.rowcount)
+        return int(self._db.execute(query.values(state=OutboxState.QUEUED.value, due=now)).rowcount)
 
     def drop_waiting(self, recipient: RecipientId, kinds: Sequence[OutboxKind]) -> int:
         query = update(t.outbox).where(
@@ -190,4 +183,5 @@ class OutboxRows:
 
     def next_due(self) -> datetime | None:
         query = select(func.min(_c.due)).where(_c.state == OutboxState.QUEUED.value)
-        return self._db.execute(query).scalar_one()
+        found: datetime | None = self._db.execute(query).scalar_one()
+        return found

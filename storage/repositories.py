@@ -193,6 +193,7 @@ class RoomRows:
             "user_idx": self.user_index(r.user),
             "user_enc": seal(r.user, table="room", column="user", row=r.id),
             "language": r.language.value,
+            "left": r.left,
             "recipient": r.recipient,
         }
 
@@ -203,6 +204,7 @@ class RoomRows:
             room=RoomId(unseal(row["room_enc"], table="room", column="room", row=row["id"])),
             user=UserId(unseal(row["user_enc"], table="room", column="user", row=row["id"])),
             language=Language(row["language"]),
+            left=bool(row["left"]),
             recipient=RecipientId(row["recipient"]) if row["recipient"] else None,
         )
 

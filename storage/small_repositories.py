@@ -48,7 +48,7 @@ class GuessRows:
         if row is None:
             return 0.0
         minutes = CODE_DELAYS[min(row[0], len(CODE_DELAYS)) - 1]
-        since = max(now - row[1], timedelta(0))
+        since: timedelta = max(now - row[1], timedelta(0))
         return max(0.0, minutes * 60 - since.total_seconds())
 
     def wrong(self, sender: str, now: datetime) -> None:

@@ -56,10 +56,15 @@ def _id(name: str = "id") -> Column[str]:
     return Column(name, String(64), primary_key=True)
 
 
-def _ref(target: str, *, primary: bool = False, nullable: bool = False) -> Column[str]:
-    name = target.split(".")[0]
+def _ref(target: str, *, primary: bool = False, nullable: bool = False, lose: str = "CASCADE") -> Column[str]:
+    name = target.split(".", maxsplit=1)[0]
     return Column(
-        name, String(64), ForeignKey(target, ondelete="CASCADE"), primary_key=primary, nullable=nullable, index=True
+        name,
+        String(64),
+        ForeignKey(target, ondelete=lose),
+        primary_key=primary,
+        nullable=nullable,
+        index=True,
     )
 
 
@@ -120,7 +125,8 @@ room = Table(
     Column("user_idx", String(64), nullable=False, unique=True),
     Column("user_enc", LargeBinary, nullable=False),
     Column("language", String(8), nullable=False),
-    _ref("recipient.id", nullable=True),
+    Column("left", Boolean, nullable=False),
+    _ref("recipient.id", nullable=True, lose="SET NULL"),
 )
 
 appointment = Table(

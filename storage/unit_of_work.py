@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Connection, Engine
@@ -57,7 +58,9 @@ class SqlUnitOfWork:
         self.meta = MetaRows(db, self._columns)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if self._transaction.is_active:
                 self._transaction.rollback()

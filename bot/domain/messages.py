@@ -32,6 +32,7 @@ class OpenSentence(StrEnum):
     UNKNOWN_DEVICE = "open.unknown_device"
     UNENCRYPTED = "open.unencrypted"
     OUT_OF_ORDER = "open.out_of_order"
+    UNREADABLE = "open.unreadable"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)

@@ -66,13 +66,14 @@ class Invitation:
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Room:
-    """A room that the bot opened, for one account; ``recipient`` once it is known."""
+    """A room that the bot opened, for one account; ``recipient`` once it is known; ``left`` by that account."""
 
     id: str
     room: RoomId
     user: UserId
     language: Language
     recipient: RecipientId | None = None
+    left: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -213,6 +214,8 @@ class ProblemKind(StrEnum):
     STORES_DIFFER = "stores_differ"
     UNREADABLE = "unreadable"
     LEFT = "left"
+    ROOM_LEFT = "room_left"
+    TROUBLE = "trouble"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

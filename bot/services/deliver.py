@@ -34,12 +34,12 @@ from bot.domain.records import (
     Reminder,
     ReminderKind,
 )
+from bot.domain.templates import Template, Words
 from bot.domain.trust import Address
 from bot.domain.values import EventId, Language, RecipientId, TransactionId
 from bot.errors import ChannelError, PliError, Untrusted
 from bot.ports import Clock, NudgeChannel, PrivateChannel
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
-from bot.ports_words import Words
 from bot.services.plan_nudges import wants
 
 log = logging.getLogger("pli.deliver")
@@ -75,7 +75,7 @@ class Deliver:
         *,
         nudges: NudgeChannel,
         private: PrivateChannel,
-        words: Words,
+        words: Mapping[Language, Words],
         clock: Clock,
         device: str,
     ) -> None:
@@ -109,10 +109,11 @@ class Deliver:
                     kind=OutboxKind.REPLY,
                     state=OutboxState.QUEUED,
                     due=now,
-                    template=self._words.again,
+                    template=Template.ASK_PIN.value,
                     params={},
+                    redact_after=row.redact_after,
                 )
-            held = uow.outbox.release_held(template=self._words.again, now=now)
+            held = uow.outbox.release_held(now=now)
             uow.commit()
         return len(rows) + held
 
@@ -242,8 +243,9 @@ class Deliver:
                 )
             text = self._texts.get(row.id) if row.kind is OutboxKind.RELEASE else None
             if text is None:
-                template = self._words.again if row.kind is OutboxKind.RELEASE else row.template
-                text = self._words.reply(template, work.language, row.params)
+                names = Template.ASK_PIN.value if row.kind is OutboxKind.RELEASE else row.template
+                templates = (Template(name) for name in names.split(","))
+                text = PrivateText(text=self._words[work.language].text(*templates, **row.params))
             event = await self._private.say(work.to, text, txn, rotate=row.rotate)
         except PliError as error:
             return _Outcome(work=work, error=error)
@@ -269,8 +271,7 @@ class Deliver:
                 uow.outbox.add(
                     kind=OutboxKind.REDACT,
                     due=now + timedelta(minutes=row.redact_after),
-                    room=row.room,
-                    recipient=row.recipient,
+                    room=row.room,  # and no recipient: what is to be taken back outlives who it was for
                     event=outcome.event,
                 )
             return

@@ -82,7 +82,13 @@ class ImportAgenda:
     """One instance an import. ``read`` gives the entries afresh each time it is called."""
 
     def __init__(
-        self, uow: UnitOfWorkFactory, sealer: Sealer, *, rules: NudgeRules, now: datetime, options: ImportOptions
+        self,
+        uow: UnitOfWorkFactory,
+        sealer: Sealer,
+        *,
+        rules: NudgeRules,
+        now: datetime,
+        options: ImportOptions,
     ) -> None:
         self._uow, self._sealer, self._rules, self._now, self._options = uow, sealer, rules, now, options
         self._run = _Run()
@@ -220,11 +226,7 @@ class ImportAgenda:
             if row.status is Status.BOOKED:
                 for recipient in recipients:
                     have = mine.get(recipient.id)
-                    if (
-                        have is not None
-                        and have.key_id == recipient.key_id
-                        and have.revision == row.revision
-                    ):
+                    if have is not None and have.key_id == recipient.key_id and have.revision == row.revision:
                         continue
                     blob = self._sealer.seal(
                         detail, appointment=row.id, recipient=recipient, revision=row.revision

@@ -17,7 +17,7 @@ def plan_nudges(uow: UnitOfWork, recipients: Iterable[RecipientId], now: datetim
         recipient = uow.recipients.get(recipient_id)
         if recipient is None or recipient.state is not RecipientState.ENROLLED:
             continue
-        wanted = {}
+        wanted: dict[datetime, datetime] = {}
         for reminder in uow.reminders.after(recipient_id, now):
             if reminder.slot >= now and wants(recipient, reminder.kind):
                 known = wanted.get(reminder.slot, reminder.useful_until)

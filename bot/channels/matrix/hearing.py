@@ -4,7 +4,7 @@
 2. ``device`` is set only if the keys of whoever made the Megolm session are those of exactly one device of
    the sender in a checked answer; the event's own claims about its sender's keys are not read.
 3. Where no device fits, the homeserver is asked once more before the event is taken for a stranger's.
-4. An event that was read before (a replayed ciphertext) is dropped without a word.
+4. A ciphertext that was read before and comes again carries the replay key it had, readable or not.
 """
 
 from __future__ import annotations
@@ -86,8 +86,12 @@ class Hearing:
         found = await self._decrypt(event, arrived)
         if isinstance(found, Decrypted):
             await self._hear_decrypted(event, found)
-        elif isinstance(found, NoKey) or not found.stale:  # rule 4
-            await self._tell(event, Said(text=Secret(""), oddity=Oddity.UNDECRYPTABLE))
+            return
+        replay = None
+        if isinstance(found, Unreadable) and found.passed is not None:  # rule 4
+            session_id = as_text(event.content.get("session_id"))
+            replay = replay_key(event.room, found.curve25519, session_id, found.passed)
+        await self._tell(event, Said(text=Secret(""), oddity=Oddity.UNDECRYPTABLE), replay=replay)
 
     def keys_arrived(self) -> None:
         """Wake the events whose key came."""
@@ -117,7 +121,7 @@ class Hearing:
 
     async def _decrypt(self, event: RoomEvent, arrived: float) -> Decrypted | NoKey | Unreadable:
         if event.content.get("algorithm") != MEGOLM:
-            return Unreadable(stale=False)
+            return Unreadable()
         key = (event.room, as_text(event.content.get("session_id")))
         found = self._machine.decrypt(event.room, event.content)
         left = arrived + self._grace - self._monotonic()
@@ -141,7 +145,8 @@ class Hearing:
             await self._tell(event, said)
             return
         device = await self._device(event.sender, found)
-        await self._tell(event, said, device=device, replay=replay_key(event.room, found))
+        replay = replay_key(event.room, found.curve25519, found.session_id, found.index)
+        await self._tell(event, said, device=device, replay=replay)
 
     async def _device(self, user: UserId, found: Decrypted) -> Device | None:
         """Rules 2 and 3. Waits for the homeserver as long as it takes: silence is no stranger."""

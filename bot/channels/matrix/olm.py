@@ -108,9 +108,14 @@ class NoKey:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unreadable:
-    """The session is known and the event does not decrypt with it. ``stale``: it was read before."""
+    """The session is known and the event does not decrypt with it.
 
-    stale: bool
+    ``passed`` is the index that the event claims, where that lies before what can still be read: it was read
+    before, or its key came too late.
+    """
+
+    passed: int | None = None
+    curve25519: str = ""
 
 
 class _Store(SqliteStore):  # type: ignore[misc]  # nio ships no types
@@ -288,20 +293,19 @@ class Machine:
         session = self._sessions.get((self._blind(room), session_id))
         if session is None:
             return NoKey()
-        stale = False
         with contained("room event"):
             message = vodozemac.MegolmMessage.from_base64(as_text(content.get("ciphertext")))
-            stale = message.message_index() < session.first_known_index
-            if not stale:
-                plain = session._session.decrypt(message)  # noqa: SLF001 - nio's wrapper decodes too early
-                return Decrypted(
-                    payload=parse_object(bytes(plain.plaintext)),
-                    curve25519=session.sender_key,
-                    ed25519=session.ed25519,
-                    session_id=session_id,
-                    index=plain.message_index,
-                )
-        return Unreadable(stale=stale)
+            if message.message_index() < session.first_known_index:
+                return Unreadable(passed=message.message_index(), curve25519=session.sender_key)
+            plain = session._session.decrypt(message)  # noqa: SLF001 - nio's wrapper decodes too early
+            return Decrypted(
+                payload=parse_object(bytes(plain.plaintext)),
+                curve25519=session.sender_key,
+                ed25519=session.ed25519,
+                session_id=session_id,
+                index=plain.message_index,
+            )
+        return Unreadable()
 
     def forget(self, room: RoomId, session_id: str, index: int) -> None:
         """Make everything up to ``index`` of that session unreadable for ever (rule 5)."""

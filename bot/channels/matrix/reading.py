@@ -74,9 +74,9 @@ def said_encrypted(event: RoomEvent, decrypted: Decrypted) -> Said | None:
     return _said(as_text(payload.get("type")), as_object(payload.get("content")), event.content)
 
 
-def replay_key(room: RoomId, decrypted: Decrypted) -> str:
+def replay_key(room: RoomId, curve25519: str, session_id: str, index: int) -> str:
     """SHA-256 over (room, sender key, session, index): the same ciphertext under any event id."""
-    parts = [room, decrypted.curve25519, decrypted.session_id, decrypted.index]
+    parts = [room, curve25519, session_id, index]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

@@ -1,0 +1,150 @@
+"""Composition root: opens what a practice has on its disk and puts the services together.
+
+The bot's process opens an :class:`Installation` alone; the import side's keys are read by :meth:`Installation.import_side`
+only, which commands of the practice call and ``pli run`` never does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from bot.channels.matrix.channel import MatrixChannel, Texts
+from bot.channels.matrix.identity import Session, load_session
+from bot.clock import SystemClock
+from bot.domain.messages import OpenSentence
+from bot.domain.templates import Words
+from bot.domain.values import Language
+from bot.ports import Clock
+from bot.ports_storage import UnitOfWork
+from bot.services.converse import Rules
+from config.settings import Settings, load
+from config.wording import PracticeFacts, Wording
+from storage.audit_chain import AuditChain
+from storage.columns import Columns
+from storage.engine import connect, is_current
+from storage.keyring import BotKeyRing
+from storage.keys import BotKeys, ImportKeys
+from storage.sealing import ImportSealer, Registrar
+from storage.unit_of_work import SqlUnitOfWork
+from storage.vault import Vault
+from storage.wrap import RFC_9106_SECOND, Profile
+
+CRYPTO_STORE = "crypto"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImportSide:
+    """What seals, signs and reads answers."""
+
+    sealer: ImportSealer
+    registrar: Registrar
+
+
+class Installation:
+    """One practice's folder, opened. Raises :class:`bot.errors.PliError` naming file and mend."""
+
+    def __init__(
+        self, settings: Settings, *, clock: Clock | None = None, profile: Profile = RFC_9106_SECOND
+    ) -> None:
+        """``profile`` of Argon2id is weaker in tests alone."""
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self._profile = profile
+
+    @classmethod
+    def at(cls, file: Path) -> Installation:
+        return cls(load(file))
+
+    @cached_property
+    def keys(self) -> BotKeys:
+        return BotKeys.load(self.bot_dir)
+
+    @property
+    def bot_dir(self) -> Path:
+        return self.settings.path(self.settings.storage.bot_keys)
+
+    @property
+    def import_dir(self) -> Path:
+        return self.settings.path(self.settings.storage.import_keys)
+
+    @property
+    def vault_path(self) -> Path:
+        return self.settings.path(self.settings.storage.vault)
+
+    @cached_property
+    def engine(self) -> Engine:
+        return connect(self.settings.database_url())
+
+    @cached_property
+    def vault(self) -> Vault:
+        return Vault(self.vault_path, self.clock)
+
+    @cached_property
+    def keyring(self) -> BotKeyRing:
+        return BotKeyRing(self.keys, self.vault, profile=self._profile)
+
+    @cached_property
+    def _columns(self) -> Columns:
+        return Columns(self.keys.data)
+
+    @cached_property
+    def audit_chain(self) -> AuditChain:
+        return AuditChain(self.keys.audit())
+
+    def uow(self) -> UnitOfWork:
+        return SqlUnitOfWork(
+            self.engine, self._columns, link=self.audit_chain.link, anchor=self.vault.set_anchor
+        )
+
+    def schema_is_current(self) -> bool:
+        return is_current(self.engine)
+
+    def import_side(self) -> ImportSide:
+        """The import side's keys, read from their own folder."""
+        keys = ImportKeys.load(self.import_dir)
+        return ImportSide(
+            sealer=ImportSealer(keys), registrar=Registrar(keys, self.vault, profile=self._profile)
+        )
+
+    @cached_property
+    def words(self) -> Mapping[Language, Words]:
+        practice = self.settings.practice
+        facts = PracticeFacts(
+            name=practice.name,
+            phone=practice.phone,
+            zone=practice.zone,
+            min_digits=self.settings.pin.min_digits,
+        )
+        return {language: Wording(language, facts) for language in Language}
+
+    @property
+    def rules(self) -> Rules:
+        release = self.settings.release
+        return Rules(
+            unlock=self.settings.unlock_window,
+            redact_after=release.redact_after_minutes,
+            delay=self.settings.answer_delay,
+            min_digits=self.settings.pin.min_digits,
+        )
+
+    def session(self) -> Session:
+        return load_session(self.bot_dir)
+
+    def channel(self) -> MatrixChannel:
+        words = self.words
+        return MatrixChannel(
+            session=self.session(),
+            key_dir=self.bot_dir,
+            store_dir=self.bot_dir / CRYPTO_STORE,
+            pickle_key=self.keys.pickle,
+            texts=Texts(
+                nudges={language: words[language].nudge() for language in Language},
+                open={(s, lang): words[lang].open_text(s) for s in OpenSentence for lang in Language},
+                room_name=self.settings.matrix.room_name,
+            ),
+        )

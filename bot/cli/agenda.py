@@ -1,0 +1,254 @@
+"""``pli agenda``: agendas in, by file, by folder, by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bot.agenda import Unmatched, read_agenda
+from bot.agenda.watch import WatchFolder
+from bot.app import Installation
+from bot.cli.common import PARTLY, Json, err, installation, print_json, say, table, warn
+from bot.domain.appointment import Appointment, Detail, ImportCounts, Refusal
+from bot.domain.records import AuditKind
+from bot.domain.values import AppointmentId, DateRange, RecipientId, new_id
+from bot.errors import Refused, WrongUse
+from bot.services.import_agenda import Entry, ImportAgenda, ImportOptions, cancel_stored
+
+group = typer.Typer(no_args_is_help=True, help="Agendas in: a file, a folder, one appointment.")
+Format = Literal["ics", "csv"]
+COUNTS = ("new", "changed", "moved", "cancelled", "unchanged", "past", "unmatched")
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="agenda")
+
+
+def counts_as_json(counts: ImportCounts) -> dict[str, object]:
+    return {name: getattr(counts, name) for name in COUNTS} | {"refused": [asdict(r) for r in counts.refused]}
+
+
+def import_file(
+    home: Installation,
+    file: Path,
+    options: ImportOptions,
+    *,
+    kind: Format | None = None,
+    profile: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ImportCounts:
+    """One agenda file through the import side. Raises :class:`PliError`."""
+    now = home.clock.now()
+    zone = home.settings.practice.zone
+
+    def read() -> Iterator[Entry]:
+        entries: Iterable[Appointment | Refusal | Unmatched] = read_agenda(
+            file, home.settings.agenda, zone=zone, now=now, format=kind, profile=profile, progress=progress
+        )
+        return (None if isinstance(e, Unmatched) else e for e in entries)
+
+    service = ImportAgenda(
+        home.uow, home.import_side().sealer, rules=home.settings.nudge_rules(), now=now, options=options
+    )
+    return service(read)
+
+
+@group.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="An .ics or .csv file.")],
+    format: Annotated[str, typer.Option(help="ics or csv; else by the file's name and content.")] = "",  # noqa: A002 - the option's name
+    profile: Annotated[str, typer.Option(help="A [agenda.csv.NAME] of pli.toml.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would happen, write nothing.")
+    ] = False,
+    first: Annotated[str, typer.Option("--from", help="With --to: absence between these days cancels.")] = "",
+    last: Annotated[str, typer.Option("--to", help="YYYY-MM-DD, included.")] = "",
+    accept_cancellations: Annotated[
+        int, typer.Option(help="Go on although this many would be cancelled.", min=0)
+    ] = 0,
+    json: Json = False,
+) -> None:
+    """Import an agenda. May be repeated; what is unchanged stays unchanged.
+
+    Example: pli agenda import agenda.ics --dry-run
+    """
+    if bool(first) != bool(last):
+        raise WrongUse("--from and --to go together", mend="give both, or none")
+    if format not in ("", "ics", "csv"):
+        raise WrongUse("--format is ics or csv")
+    kind: Format | None = "ics" if format == "ics" else "csv" if format == "csv" else None
+    options = ImportOptions(
+        within=_range(first, last) if first else None, accept=accept_cancellations, dry_run=dry_run
+    )
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("reading", total=None)
+        counts = import_file(
+            installation(),
+            file,
+            options,
+            kind=kind,
+            profile=profile or None,
+            progress=lambda done, size: bar.update(task, completed=done, total=size),
+        )
+    report(counts, dry_run=dry_run, json=json)
+    if counts.refused:
+        raise typer.Exit(PARTLY)
+
+
+def _range(first: str, last: str) -> DateRange:
+    found = DateRange(first=first, last=last)
+    try:
+        span = datetime.fromisoformat(last) - datetime.fromisoformat(first)
+    except ValueError:
+        raise WrongUse("no such day", mend="write days as YYYY-MM-DD") from None
+    if span > timedelta(days=1100):
+        raise WrongUse("the range is longer than three years", mend="choose a shorter one")
+    return found
+
+
+def report(counts: ImportCounts, *, dry_run: bool, json: bool) -> None:
+    if json:
+        print_json(counts_as_json(counts))
+        return
+    if dry_run:
+        say("dry run: nothing was written", style="bold")
+    rows = [[name, getattr(counts, name)] for name in COUNTS] + [["refused", len(counts.refused)]]
+    table(["", "entries"], rows, empty="")
+    if counts.refused:
+        table(
+            ["where", "field", "why", "mend"],
+            [[r.where, r.field, r.why, r.mend] for r in counts.refused],
+            empty="",
+        )
+
+
+@group.command("watch")
+def watch(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder in which exports appear.")],
+    profile: Annotated[str, typer.Option(help="A [agenda.csv.NAME] of pli.toml.")] = "",
+    once: Annotated[bool, typer.Option("--once", help="Import what is there now and stop.")] = False,
+) -> None:
+    """Import each file that appears in a folder; move it to done/ or refused/ with a report beside it.
+
+    Example: pli agenda watch exports
+    """
+    home = installation()
+
+    def take(file: Path) -> ImportCounts:
+        return import_file(home, file, ImportOptions(), profile=profile or None)
+
+    def done(counts: ImportCounts | None) -> None:
+        if counts is None:
+            warn("a file was refused; its report says why")
+        else:
+            say(
+                f"imported: {counts.new} new, {counts.changed + counts.moved} changed, {len(counts.refused)} refused"
+            )
+
+    watcher = WatchFolder(folder, take, report=lambda c: counts_as_json(c), told=done)
+    if once:
+        watcher.round(settled=True)
+    else:
+        say("watching; stop with Ctrl-C")
+        watcher.run()
+
+
+@group.command("add")
+def add(
+    ref: Annotated[str, typer.Argument(help="The agenda's patient reference.")],
+    at: Annotated[str, typer.Option(help="YYYY-MM-DDTHH:MM, in the practice's zone.")],
+    with_: Annotated[str, typer.Option("--with", help="Practitioner.")] = "",
+    where: Annotated[str, typer.Option(help="Place.")] = "",
+    note: Annotated[str, typer.Option(help="Instructions for the patient.")] = "",
+    minutes: Annotated[int, typer.Option(help="Duration.", min=1, max=1440)] = 30,
+    only: Annotated[str, typer.Option(help="Tell this recipient alone.")] = "",
+    json: Json = False,
+) -> None:
+    """Enter one appointment by hand.
+
+    Example: pli agenda add P-1001 --at 2026-12-03T14:30 --with "Dr Martin" --where "2nd floor"
+    """
+    home = installation()
+    zone = home.settings.practice.zone
+    start = _moment(at, home)
+    detail = Detail(
+        source="hand:" + new_id("h"),
+        patient=ref.strip(),
+        start=start,
+        end=start + timedelta(minutes=minutes),
+        zone=zone.key,
+        practitioner=with_[:200],
+        place=where[:200],
+        note=note[:600],
+    )
+    now = home.clock.now()
+    if start <= now:
+        raise Refused("this time is over", mend="check --at")
+    with home.uow() as uow:
+        patient = uow.patients.by_reference(ref.strip())
+        if patient is None:
+            raise Refused("no patient with this reference", mend="add it first: pli patient add REF")
+        if only and RecipientId(only) not in uow.patients.recipients_of(patient.id):
+            raise Refused("this recipient is not told for this patient", mend="see: pli patient show REF")
+    sealer = home.import_side().sealer
+    options = ImportOptions(by_hand=True, only=RecipientId(only) if only else None)
+    service = ImportAgenda(home.uow, sealer, rules=home.settings.nudge_rules(), now=now, options=options)
+    service(lambda: [Appointment(detail=detail)])
+    with home.uow() as uow:
+        index = sealer.source_index(detail.source)
+        stored = uow.appointments.by_sources([index])[index]
+    if json:
+        print_json({"id": stored.id})
+    else:
+        say(f"added: {stored.id}")
+
+
+def _moment(text: str, home: Installation) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise WrongUse("--at is not a time", mend="write it like 2026-12-03T14:30") from None
+    if "T" not in text and " " not in text:
+        raise WrongUse("--at has no hour", mend="write it like 2026-12-03T14:30")
+    return moment if moment.tzinfo else local_moment(moment, home)
+
+
+def local_moment(moment: datetime, home: Installation) -> datetime:
+    """A local time in the practice's zone; one that a clock change skips moves on by the gap."""
+    local = moment.replace(tzinfo=home.settings.practice.zone)
+    return datetime.fromtimestamp(local.timestamp(), home.settings.practice.zone)
+
+
+@group.command("cancel")
+def cancel(
+    appointment: Annotated[
+        str, typer.Argument(metavar="ID", help="As printed by add, or by pli patient show.")
+    ],
+    json: Json = False,
+) -> None:
+    """Cancel one appointment. Patients are told at once if it is within 48 hours, else in the next slot.
+
+    Example: pli agenda cancel a-abcd…
+    """
+    home = installation()
+    now = home.clock.now()
+    with home.uow() as uow:
+        row = uow.appointments.get(AppointmentId(appointment.strip()))
+        if row is None:
+            raise Refused("no appointment with this id", mend="see: pli patient show REF")
+        if row.status.value == "cancelled":
+            raise Refused("it is cancelled already")
+        cancel_stored(uow, row, now, home.settings.nudge_rules())
+        uow.audit.add(AuditKind.CANCELLED, now)
+        uow.commit()
+    if json:
+        print_json({"cancelled": row.id})
+    else:
+        say("cancelled; the patient will be told")

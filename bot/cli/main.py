@@ -1,0 +1,102 @@
+"""The command ``pli``: parses, calls one service, prints. No traceback reaches a user."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.cli import agenda, answers, conversation, homeserver, invitations, patients, problems, run, setup
+from bot.cli.common import DONE, REFUSED, choose_config, complain, err
+from bot.errors import PliError
+
+app = typer.Typer(
+    name="pli",
+    help="Appointment reminders that tell nobody but the patient.\n\nFirst: pli init DIR. Then: pli --config DIR COMMAND.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+setup.register(app)
+homeserver.register(app)
+patients.register(app)
+invitations.register(app)
+agenda.register(app)
+answers.register(app)
+problems.register(app)
+run.register(app)
+conversation.register(app)
+
+
+@app.callback()
+def options(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", help="pli.toml or its folder. Also PLI_CONFIG; may stand anywhere on the line."
+        ),
+    ] = None,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    """Read by :func:`main` before anything else; here for the help page."""
+    if config is not None:
+        choose_config(config)
+    if show_version:
+        typer.echo(f"pli {version('pli')}")
+        raise typer.Exit
+
+
+def _take_config(arguments: list[str]) -> list[str]:
+    """``--config FILE`` may stand behind the command as well: take it out wherever it is."""
+    rest: list[str] = []
+    left = iter(arguments)
+    for argument in left:
+        if argument == "--":
+            rest.append(argument)
+            rest.extend(left)
+        elif argument == "--config":
+            value = next(left, None)
+            if value is None:
+                rest.append(argument)
+            else:
+                choose_config(Path(value))
+        elif argument.startswith("--config="):
+            choose_config(Path(argument.removeprefix("--config=")))
+        else:
+            rest.append(argument)
+    return rest
+
+
+def _name_default(arguments: list[str]) -> list[str]:
+    """``pli invite REF`` is ``pli invite to REF``."""
+    if arguments[:1] == ["invite"] and arguments[1:] and arguments[1] not in invitations.COMMANDS:
+        return ["invite", "to", *arguments[1:]]
+    return arguments
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    given = _name_default(_take_config(list(sys.argv[1:] if arguments is None else arguments)))
+    try:
+        typer.main.get_command(app).main(given, prog_name="pli")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else DONE
+    except PliError as error:
+        return complain(error)
+    except KeyboardInterrupt:
+        err.print("stopped")
+        return REFUSED
+    except Exception as error:  # noqa: BLE001 - a traceback could quote what must not be shown
+        err.print(f"error: something unexpected went wrong ({type(error).__name__})", style="bold red")
+        err.print("  mend: please report it, with the command but without patients' data")
+        return REFUSED
+    return DONE
+
+
+def run_and_exit() -> None:
+    """Entry point of the installed command."""
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""``pli patient``: whom the practice reminds, by the agenda's reference."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bot.cli.common import Json, installation, print_json, say, show, table
+from bot.domain.records import Patient, RecipientState, StoredAppointment
+from bot.domain.values import PatientId, new_id
+from bot.errors import Refused
+from bot.ports_storage import UnitOfWork
+from bot.services.remove_patient import RemovePatient
+
+group = typer.Typer(no_args_is_help=True, help="Patients, by the agenda's reference.")
+Ref = Annotated[str, typer.Argument(help="The agenda's patient reference.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="patient")
+
+
+@group.command("add")
+def add(
+    ref: Ref,
+    name: Annotated[str, typer.Option(help="First name, told where one person answers for several.")] = "",
+    json: Json = False,
+) -> None:
+    """Add a patient.
+
+    Example: pli patient add P-1001 --name Léa
+    """
+    ref = ref.strip()
+    if not ref:
+        raise Refused("a reference is needed", mend="use the reference that the agenda has")
+    home = installation()
+    with home.uow() as uow:
+        if uow.patients.by_reference(ref) is not None:
+            raise Refused("this patient is there already", mend="see: pli patient show REF")
+        patient = Patient(id=PatientId(new_id("p")), reference=ref, given_name=name.strip())
+        uow.patients.add(patient)
+        uow.commit()
+    if json:
+        print_json({"patient": ref, "id": patient.id})
+    else:
+        say("added; next: pli invite REF, then import the agenda")
+
+
+@group.command("list")
+def list_patients(json: Json = False) -> None:
+    """List all patients.
+
+    Example: pli patient list --json
+    """
+    home = installation()
+    with home.uow() as uow:
+        found = [
+            {
+                "patient": p.reference,
+                "name": p.given_name,
+                "recipients": len(uow.patients.recipients_of(p.id)),
+                "enrolled": sum(
+                    (r := uow.recipients.get(i)) is not None and r.state is RecipientState.ENROLLED
+                    for i in uow.patients.recipients_of(p.id)
+                ),
+            }
+            for p in sorted(uow.patients.all(), key=lambda p: p.reference)
+        ]
+    if json:
+        print_json(found)
+        return
+    rows = [[f["patient"], f["name"], f["recipients"], f["enrolled"]] for f in found]
+    table(
+        ["patient", "first name", "recipients", "enrolled"],
+        rows,
+        empty="no patients yet: pli patient add REF",
+    )
+
+
+@group.command("show")
+def show_patient(ref: Ref, json: Json = False) -> None:
+    """Show who is told for a patient, and the appointments known (without details: the bot cannot read them).
+
+    Example: pli patient show P-1001
+    """
+    home = installation()
+    now = home.clock.now()
+    with home.uow() as uow:
+        patient = _patient(uow, ref)
+        recipients = []
+        for recipient_id in uow.patients.recipients_of(patient.id):
+            recipient = uow.recipients.get(recipient_id)
+            if recipient is None:
+                continue
+            recipients.append(
+                {
+                    "recipient": recipient.id,
+                    "state": recipient.state.value,
+                    "language": recipient.language.value,
+                    "reminders": recipient.reminders_on,
+                    "invitation": any(i.expires > now for i in uow.invitations.open_for(recipient.id)),
+                    "room": uow.rooms.by_recipient(recipient.id) is not None,
+                }
+            )
+        appointments = [_row(a) for a in uow.appointments.of_patient(patient.id) if a.past_after > now]
+    data = {
+        "patient": patient.reference,
+        "name": patient.given_name,
+        "recipients": recipients,
+        "appointments": appointments,
+    }
+    if json:
+        print_json(data)
+        return
+    show({"patient": patient.reference, "first name": patient.given_name or "-"})
+    table(
+        ["recipient", "state", "language", "reminders", "open invitation"],
+        [[r["recipient"], r["state"], r["language"], r["reminders"], r["invitation"]] for r in recipients],
+        empty="nobody is told yet: pli invite REF",
+    )
+    table(
+        ["appointment", "state", "revision", "entered by hand"],
+        [[a["appointment"], a["status"], a["revision"], a["by_hand"]] for a in appointments],
+        empty="no appointment to come is known",
+    )
+
+
+def _row(a: StoredAppointment) -> dict[str, object]:
+    return {"appointment": a.id, "status": a.status.value, "revision": a.revision, "by_hand": a.by_hand}
+
+
+def _patient(uow: UnitOfWork, ref: str) -> Patient:
+    patient = uow.patients.by_reference(ref.strip())
+    if patient is None:
+        raise Refused("no patient with this reference", mend="see: pli patient list")
+    return patient
+
+
+@group.command("remove")
+def remove(
+    ref: Ref, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, json: Json = False
+) -> None:
+    """Remove a patient: appointments, answers, and whoever was told for this patient alone. Keys are destroyed.
+
+    Example: pli patient remove P-1001 --yes
+    """
+    if not yes:
+        typer.confirm(
+            "This destroys the keys of everyone who is told for this patient alone. Go on?", abort=True
+        )
+    home = installation()
+    removed = RemovePatient(home.uow, home.keyring)(ref.strip(), now=home.clock.now())
+    if json:
+        print_json({"removed_recipients": removed})
+    else:
+        say(f"removed, with {removed} recipient(s)")

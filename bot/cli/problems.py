@@ -1,0 +1,55 @@
+"""``pli problems``: the lines for the staff."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from bot.cli.common import Json, installation, print_json, table
+from bot.domain.records import ProblemKind
+
+MEANING = {
+    ProblemKind.TOO_LATE: "a nudge came too late to be useful and was not sent: telephone",
+    ProblemKind.UNKNOWN_SEND: "it is not known whether a message left: telephone",
+    ProblemKind.SEND_FAILED: "a message could not be delivered: telephone",
+    ProblemKind.NOT_TRUSTED: "an unknown phone or a doubtful room: pli invite REF --relink at the desk",
+    ProblemKind.LOCKED: "ten wrong PINs, the key is destroyed: pli invite REF",
+    ProblemKind.STORES_DIFFER: "database and vault do not fit together: call the administrator",
+    ProblemKind.UNREADABLE: "an appointment could not be opened: import the agenda again",
+    ProblemKind.LEFT: "left Pli: telephone from now on",
+    ProblemKind.ROOM_LEFT: "left the room, and can no longer be reached there: telephone",
+    ProblemKind.TROUBLE: "a message was not handled as it should: call the administrator",
+}
+
+
+def register(app: typer.Typer) -> None:
+    app.command("problems")(problems)
+
+
+def problems(json: Json = False) -> None:
+    """List what went wrong and what to do about it, newest last.
+
+    Example: pli problems
+    """
+    home = installation()
+    with home.uow() as uow:
+        rows: list[dict[str, Any]] = [
+            {
+                "at": p.at.astimezone(home.settings.practice.zone).isoformat(timespec="minutes"),
+                "kind": p.kind.value,
+                "recipient": p.recipient,
+                "patients": [
+                    patient.reference
+                    for i in (uow.patients.patients_of(p.recipient) if p.recipient else ())
+                    if (patient := uow.patients.get(i))
+                ],
+                "meaning": MEANING[p.kind],
+            }
+            for p in uow.problems.all()
+        ]
+    if json:
+        print_json(rows)
+        return
+    drawn = [[r["at"], ", ".join(str(p) for p in r["patients"]) or "-", r["meaning"]] for r in rows]
+    table(["when", "patient", "what"], drawn, empty="no problems")

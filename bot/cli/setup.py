@@ -1,0 +1,127 @@
+"""``pli init``: a practice's folder."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.app import CRYPTO_STORE, Installation
+from bot.channels.matrix.channel import set_up_device
+from bot.channels.matrix.identity import login
+from bot.cli.common import Json, print_json, say
+from bot.domain.values import Language, Secret
+from bot.errors import Refused, StorageError, WrongUse
+from config.settings import FILE_NAME, load
+from config.template import fill_template
+from storage.engine import migrate
+from storage.keys import create_keys
+from storage.vault_file import create_vault
+
+
+def register(app: typer.Typer) -> None:
+    app.command("init")(init)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    homeserver: Annotated[str, typer.Option(help="Address of a homeserver that exists already.")] = "",
+    user: Annotated[str, typer.Option(help="The bot's account there, @bot:server.")] = "",
+    password_file: Annotated[
+        Path | None, typer.Option(help="File with that account's password; kept nowhere.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="The practice's name.")] = "",
+    phone: Annotated[str, typer.Option(help="The practice's telephone.")] = "",
+    timezone: Annotated[str, typer.Option(help="IANA time zone.")] = "",
+    language: Annotated[Language | None, typer.Option(help="Language of new people.")] = None,
+    database: Annotated[str, typer.Option(help="SQLAlchemy URL; SQLite in the folder by default.")] = "",
+    port: Annotated[int, typer.Option(help="Port of the embedded homeserver.", min=1, max=65535)] = 8008,
+    health_port: Annotated[int, typer.Option(help="Port of /healthz and /readyz.", min=0, max=65535)] = 8470,
+    json: Json = False,
+) -> None:
+    """Make a practice's folder: settings, keys, database, vault. Writes over nothing.
+
+    Example: pli init cabinet --name "Cabinet du Parc" --phone "01 23 45 67 89"
+    """
+    folder = folder.expanduser().absolute()
+    external = bool(homeserver or user or password_file)
+    if external and not (homeserver and user and password_file):
+        raise WrongUse("--homeserver, --user and --password-file go together", mend="give all three, or none")
+    password = _password(password_file) if password_file else None
+    _refuse_to_overwrite(folder)
+    values: dict[tuple[str, str], str | int] = {
+        ("practice", "name"): name,
+        ("practice", "phone"): phone,
+        ("practice", "timezone"): timezone,
+        ("practice", "language"): language.value if language else "",
+        ("storage", "database"): database,
+        ("matrix", "homeserver"): homeserver or f"http://127.0.0.1:{port}",
+        ("homeserver", "port"): port,
+        ("health", "port"): health_port,
+    }
+    text = fill_template({k: v for k, v in values.items() if v != ""})
+    file = folder / FILE_NAME
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        file.touch(mode=0o600, exist_ok=False)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: cannot be written ({type(error).__name__})", mend="choose another folder"
+        ) from None
+    try:
+        home = Installation(load(file))
+    except WrongUse:
+        file.unlink()  # the settings given cannot work: leave nothing half made
+        raise
+    _make(home)
+    if password is not None:
+        asyncio.run(_log_in(home, homeserver.rstrip("/"), user, password))
+    if json:
+        print_json({"config": str(file), "logged_in": password is not None})
+        return
+    say(f"made: {file} (every setting with its comment), keys, database and vault")
+    if password is not None:
+        say("the bot is logged in and its identity is published; next: pli patient add REF")
+    else:
+        say(f"next: pli --config {folder} homeserver run, or init with --homeserver for one of your own")
+
+
+def _refuse_to_overwrite(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise Refused("the folder is not empty", mend="choose a new one: pli init writes over nothing")
+
+
+def _password(file: Path) -> Secret:
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        raise WrongUse("the password file cannot be read", mend="check --password-file") from None
+    if not text:
+        raise WrongUse("the password file is empty", mend="write the password into it")
+    return Secret(text)
+
+
+def _make(home: Installation) -> None:
+    create_keys(home.bot_dir, home.import_dir)
+    home.vault_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    create_vault(home.vault_path)
+    database = home.engine.url.database
+    if home.engine.dialect.name == "sqlite" and database:
+        Path(database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    migrate(home.engine)
+    home.engine.dispose()
+
+
+async def _log_in(home: Installation, homeserver: str, user: str, password: Secret) -> None:
+    session = await login(homeserver, user, password, home.bot_dir)
+    await set_up_device(
+        session,
+        key_dir=home.bot_dir,
+        store_dir=home.bot_dir / CRYPTO_STORE,
+        pickle_key=home.keys.pickle,
+        password=password,
+    )

@@ -1,0 +1,53 @@
+"""Logs of the bot's process: one JSON line an event, allow-listed fields only.
+
+1. The message is a constant of the code: it is logged unformatted, never with arguments filled in.
+2. Of a record's extra fields only those of :data:`ALLOWED` are printed, and only numbers, booleans and enum-like words.
+3. Of an exception only the type is printed.
+4. Libraries are silenced: nio and peewee log plaintexts and statements.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+
+ALLOWED = frozenset({"kind", "attempts", "problem", "task", "error", "count", "seconds", "status"})
+_WORD = re.compile(r"[A-Za-z_]{1,40}")
+_FOREIGN = ("nio", "peewee", "sqlalchemy", "aiohttp", "asyncio", "alembic", "vodozemac")
+
+
+class AllowListed(logging.Formatter):
+    """See the module."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": str(record.msg),
+        }
+        for name in sorted(ALLOWED):
+            value = record.__dict__.get(name)
+            if isinstance(value, (bool, int, float)) or (isinstance(value, str) and _WORD.fullmatch(value)):
+                line[name] = value
+        if record.exc_info and record.exc_info[0] is not None:
+            line["exception"] = record.exc_info[0].__name__
+        return json.dumps(line)
+
+
+def set_up_logs() -> None:
+    """Send Pli's own records to standard error, everything else nowhere."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(AllowListed())
+    root = logging.getLogger("pli")
+    root.handlers = [handler]
+    root.propagate = False
+    root.setLevel(logging.INFO)
+    for name in _FOREIGN:
+        foreign = logging.getLogger(name)
+        foreign.handlers = [logging.NullHandler()]
+        foreign.propagate = False
+        foreign.setLevel(logging.CRITICAL + 1)

@@ -1,0 +1,226 @@
+"""``pli run``: the bot's process. Supervised tasks, a clean stop, two health pages on loopback.
+
+1. A task that fails is started again with growing pauses, and ``/readyz`` is red until it has worked for a while.
+2. At the start the database decides what a crash left between it and the vault, and the outbox is put right.
+3. On SIGTERM nothing new is claimed, what is being sent is finished, the rest waits for the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from aiohttp import web
+
+from bot.app import Installation
+from bot.channels.matrix.channel import MatrixChannel
+from bot.channels.matrix.client import Health
+from bot.channels.matrix.hearing import Listener
+from bot.domain.records import AuditKind, ProblemKind, RecipientState
+from bot.errors import StorageError, WrongUse
+from bot.services.converse import Converse
+from bot.services.deliver import Deliver
+from bot.services.enrol import Enrol
+from bot.services.open_rooms import OpenRooms
+from bot.services.release_details import ReleaseDetails
+from storage.engine import truncate_wal
+
+log = logging.getLogger("pli.run")
+
+POLL_SECONDS = 0.5
+UPKEEP_SECONDS = 60.0
+STOP_SECONDS = 8.0
+MAX_PAUSE = 60.0
+REMEMBER = timedelta(days=60)
+
+
+class BotProcess:
+    """One run. ``await run()`` returns after :meth:`stop` or a signal."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._stopping = asyncio.Event()
+        self._failing: set[str] = set()
+        self._database_ok = True
+        self._channel: MatrixChannel | None = None
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Raises :class:`PliError` where the start is refused."""
+        home = self._installation
+        await asyncio.to_thread(self._prepare)
+        channel = self._channel = home.channel()
+        deliver = Deliver(
+            home.uow,
+            nudges=channel,
+            private=channel,
+            words=home.words,
+            clock=home.clock,
+            device=home.session().device_id,
+        )
+        enrol = Enrol(home.uow, home.keyring)
+        converse = Converse(
+            home.uow,
+            keys=home.keyring,
+            enrol=enrol,
+            release=ReleaseDetails(home.uow, home.keyring, home.settings.practice.zone),
+            deliver=deliver,
+            words=home.words,
+            clock=home.clock,
+            rules=home.rules,
+        )
+        rooms = OpenRooms(home.uow, channel, clock=home.clock, language=home.settings.practice.language)
+        listener = Listener(
+            book=rooms,
+            on_message=converse.handle,
+            on_invited=rooms.on_invited,
+            on_joined=rooms.on_joined,
+            on_left=rooms.on_left,
+        )
+        await channel.start(listener)  # takes the device's lock before anything is changed
+        health = await self._serve_health()
+        await asyncio.to_thread(self._begin, deliver)
+        self._listen_to_signals()
+        tasks = [
+            asyncio.create_task(self._supervise("nudges", lambda: self._nudges(deliver))),
+            asyncio.create_task(self._supervise("replies", lambda: self._replies(deliver))),
+            asyncio.create_task(self._supervise("upkeep", lambda: self._upkeep(converse))),
+        ]
+        log.info("started")
+        try:
+            await self._stopping.wait()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(deliver.drain(), STOP_SECONDS / 2)
+            await channel.stop()
+            await health.cleanup()
+            await asyncio.to_thread(self._end)
+            log.info("stopped")
+
+    # -- start and end ------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        if not self._installation.schema_is_current():
+            raise WrongUse("the database has another schema", mend="run: pli upgrade")
+
+    def _begin(self, deliver: Deliver) -> None:
+        home = self._installation
+        now = home.clock.now()
+        with home.uow() as uow:
+            recipients = [r for r in uow.recipients.all() if r.state is not RecipientState.LEFT]
+        for recipient in recipients:
+            if not home.keyring.reconcile(recipient) and recipient.state is RecipientState.ENROLLED:
+                with home.uow() as uow:
+                    uow.problems.add(ProblemKind.STORES_DIFFER, now, recipient.id)
+                    uow.commit()
+        deliver.recover()
+        with home.uow() as uow:
+            uow.audit.add(AuditKind.STARTED, now)
+            uow.commit()
+
+    def _end(self) -> None:
+        home = self._installation
+        with contextlib.suppress(StorageError):
+            with home.uow() as uow:
+                uow.audit.add(AuditKind.STOPPED, home.clock.now())
+                uow.commit()
+            truncate_wal(home.engine)
+        home.engine.dispose()
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sign, self._stopping.set)
+
+    # -- tasks --------------------------------------------------------------------------------------------------
+
+    async def _supervise(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        pause = 1.0
+        while not self._stopping.is_set():
+            try:
+                await work()
+            except asyncio.CancelledError:
+                raise
+            except StorageError:
+                self._database_ok = False
+                log.exception("the storage refused", extra={"task": name})
+            except Exception:  # noqa: BLE001 - rule 1: whatever it is, the task must go on
+                log.error("a task failed", extra={"task": name})  # noqa: TRY400 - no traceback: locals may be quoted
+            else:
+                self._failing.discard(name)
+                self._database_ok = True
+                pause = 1.0
+                continue
+            self._failing.add(name)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, MAX_PAUSE)
+
+    async def _nudges(self, deliver: Deliver) -> None:
+        if self._connected() and await deliver.nudges_due():
+            return
+        await asyncio.sleep(POLL_SECONDS)
+
+    async def _replies(self, deliver: Deliver) -> None:
+        deliver.wake.clear()
+        if self._connected() and await deliver.replies_due():
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(deliver.wake.wait(), POLL_SECONDS)
+
+    async def _upkeep(self, converse: Converse) -> None:
+        await converse.forget()
+        await asyncio.to_thread(self._purge)
+        await asyncio.sleep(UPKEEP_SECONDS)
+
+    def _purge(self) -> None:
+        home = self._installation
+        with home.uow() as uow:
+            uow.seen.purge(home.clock.now() - REMEMBER)
+            uow.commit()
+        truncate_wal(home.engine)
+
+    def _connected(self) -> bool:
+        return self._channel is not None and self._channel.health is Health.CONNECTED
+
+    # -- health -------------------------------------------------------------------------------------------------
+
+    async def _serve_health(self) -> web.AppRunner:
+        app = web.Application()
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        settings = self._installation.settings.health
+        try:
+            await web.TCPSite(runner, settings.host, settings.port).start()
+        except OSError:
+            await runner.cleanup()
+            raise WrongUse("the health port is taken", mend="set [health] port in pli.toml") from None
+        return runner
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        checks = {
+            "homeserver": self._channel.health.value if self._channel else "starting",
+            "own_account_clean": self._channel is not None and self._channel.own_account_clean,
+            "storage": self._database_ok,
+            "failing_tasks": len(self._failing),
+        }
+        ready = (
+            self._connected()
+            and bool(checks["own_account_clean"])
+            and self._database_ok
+            and not self._failing
+        )
+        return web.json_response({"ready": ready, **checks}, status=200 if ready else 503)
