@@ -35,7 +35,7 @@ class Unmatched:
         return "Unmatched(…)"
 
 
-class Fault(Exception):  # noqa: N818 - not an error of the program; it becomes a Refusal (rule 1)
+class Fault(Exception):
     """Why one entry cannot be read. ``field`` is a property or column of the format."""
 
     def __init__(self, *, field: str, why: str, mend: str) -> None:

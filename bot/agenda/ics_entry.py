@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 from icalendar.prop import vDuration
 
@@ -56,7 +55,7 @@ class When:
         """As it stands in an identity: UTC in basic format, or the date."""
         if self.is_date:
             return f"{self.wall:%Y%m%d}"
-        return f"{self.at().astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        return f"{self.at():%Y%m%dT%H%M%SZ}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -64,6 +63,7 @@ class Entry:
     """A VEVENT with a patient. Length: ``nominal`` on the local clock, then ``exact`` in elapsed time."""
 
     where: str
+    told_in: str
     uid: str
     original: When | None
     and_future: bool
@@ -83,7 +83,7 @@ class Entry:
     given_name: str
 
     def end_of(self, start: When) -> datetime:
-        """The end of an instance that starts at ``start``."""
+        """The end, in UTC, of an instance that starts at ``start``."""
         begins = start.at()
         # Where the start was moved out of a gap, the length stays: the end is counted from the moved start.
         moved = start.zone.wall(begins) != start.wall
@@ -105,10 +105,6 @@ class EntryReader:
         self._given_name = _split(settings.given_name_property)
         told = (self._patient, self._practitioner, self._place, self._note, self._given_name)
         self._wanted = _ALWAYS | {name for name, _ in told if name}
-
-    @property
-    def practice(self) -> ZoneInfo:
-        return self._zones.practice.told
 
     def lines(self, block: bytes) -> dict[str, list[Line]]:
         """The wanted properties of a VEVENT's bytes, nested components left out. Raises :class:`Fault`."""
@@ -147,6 +143,7 @@ class EntryReader:
             )
         return Entry(
             where=where,
+            told_in=self._zones.practice.zone.key,
             uid=uid,
             original=self.original(lines),
             and_future=bool(original and original.params.get("RANGE", "").upper() == "THISANDFUTURE"),
@@ -279,7 +276,7 @@ class EntryReader:
         for field in ("LAST-MODIFIED", "DTSTAMP"):
             line = _single(lines, field)
             if line is not None:
-                return self._when(line, field).at().astimezone(UTC)
+                return self._when(line, field).at()
         return None
 
     def _status(self, lines: dict[str, list[Line]]) -> Status:
@@ -346,5 +343,7 @@ def _duration(text: str) -> tuple[timedelta, timedelta]:
         length = timedelta(days=-1)
     if not timedelta(0) <= length <= timedelta(days=366):
         raise Fault(field="DURATION", why="is not a length of time", mend="set the end again in the agenda")
-    days = timedelta(days=length.days)
-    return days, length - days
+    # Days are days of the calendar, hours are hours: P1D and PT24H differ when the clocks change.
+    _, timed, hours = text.partition("T")
+    exact = vDuration.from_ical(f"PT{hours}") if timed else _NONE  # type: ignore[no-untyped-call]  # as above
+    return length - exact, exact

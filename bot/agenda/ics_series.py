@@ -60,11 +60,11 @@ def appointment(
     begins = start.at()
     source = identity(entry.uid, original)
     detail = Detail(
-        source=source or framed(entry.patient, entry.practitioner, begins.astimezone(UTC).isoformat()),
+        source=source or framed(entry.patient, entry.practitioner, begins.isoformat()),
         patient=entry.patient,
         start=begins,
         end=entry.end_of(start),
-        zone=start.zone.told.key,
+        zone=entry.told_in,
         all_day=start.is_date,
         practitioner=entry.practitioner,
         place=entry.place,

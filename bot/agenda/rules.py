@@ -129,6 +129,8 @@ def _days(parts: dict[str, str], *, ordinals: int) -> list[tuple[int, str]]:
         if abs(ordinal) > ordinals or (found[1] and not ordinal):
             raise _refused("names a day of the week that does not come")
         days.append((ordinal, found[2]))
+    if len({bool(ordinal) for ordinal, _ in days}) > 1:
+        raise _refused("names all days of the week and the first ones as well")
     return days
 
 

@@ -46,7 +46,7 @@ def read_csv(
     records = Records(handle, separator=profile.separator, encoding="utf-8" if bom else profile.encoding)
     rows = iter(records)
     heading, columns = _heading(rows, profile)
-    reader = _RowReader(profile, columns, len(heading), NamedZone(zone=zone, told=zone))
+    reader = _RowReader(profile, columns, len(heading), NamedZone(zone=zone))
     seen: dict[bytes, tuple[bytes, int]] = {}
     for record in rows:
         progress(record.offset)
@@ -138,11 +138,11 @@ class _RowReader:
         if "id" in self._columns and not own:
             raise Fault(field="id", why="is empty", mend="export the number of the appointment as well")
         detail = Detail(
-            source=own or framed(patient, practitioner, start.astimezone(UTC).isoformat()),
+            source=own or framed(patient, practitioner, start.isoformat()),
             patient=patient,
             start=start,
             end=end,
-            zone=self._zone.told.key,
+            zone=self._zone.zone.key,
             all_day=all_day,
             practitioner=practitioner,
             place=self._text(fields, "place", NAME_CHARS),
@@ -190,7 +190,7 @@ class _RowReader:
             if wall.replace(hour=hour.hour, minute=hour.minute, second=hour.second) >= wall:
                 end = max(end, start)  # the start may have been moved out of a gap
         elif minutes:
-            return start.astimezone(UTC).astimezone(self._zone.told) + self._minutes(minutes)
+            return start + self._minutes(minutes)
         else:
             return self._aware(wall + timedelta(days=1)) if all_day else start
         if end < start:
@@ -204,7 +204,7 @@ class _RowReader:
         return timedelta(minutes=float(plain))
 
     def _aware(self, moment: datetime) -> datetime:
-        return self._zone.moment(moment) if moment.tzinfo is None else moment.astimezone(self._zone.told)
+        return self._zone.moment(moment) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _first(formats: list[Format], read: Callable[[Format, str], _T], text: str, field: str) -> _T:

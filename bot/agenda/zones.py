@@ -1,9 +1,9 @@
-"""Local times and zones. Whatever zone the file writes, patients are told the practice's.
+"""Local times and zones. Inside Pli moments are in UTC: arithmetic on them is elapsed time.
 
 1. A TZID is an IANA name (any case, a vendor's prefix dropped), else a Windows name, else a VTIMEZONE of the
    file; anything else is a fault. It is never read as floating.
 2. A time in a gap is moved forward by the gap; an ambiguous time is its first occurrence.
-3. Every moment comes out in the practice's zone: one place, one clock. A zone in an entry is more often
+3. Moments come out in UTC, to be told in the practice's zone: one place, one clock. A zone in an entry is more often
    that of someone's travelling telephone than that of the visit.
 """
 
@@ -30,15 +30,13 @@ _MAX_RDATES = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NamedZone:
-    """A zone of the IANA database; ``told`` is the practice's (rule 3)."""
+    """A zone of the IANA database."""
 
     zone: ZoneInfo
-    told: ZoneInfo
 
     def moment(self, wall: datetime) -> datetime:
-        """The aware time, in ``told``, of a naive local one (rule 2)."""
-        # Through UTC and back: that is what moves a time out of a gap.
-        return wall.replace(tzinfo=self.zone, fold=0).astimezone(UTC).astimezone(self.told)
+        """The moment, in UTC, of a naive local time (rule 2)."""
+        return wall.replace(tzinfo=self.zone, fold=0).astimezone(UTC)
 
     def wall(self, moment: datetime) -> datetime:
         """The naive local time of an aware one."""
@@ -50,7 +48,6 @@ class DefinedZone:
     """A zone that the file defines; same methods."""
 
     zone: tzinfo
-    told: ZoneInfo
     _days: dict[date, timedelta | None] = field(default_factory=dict)
 
     def moment(self, wall: datetime) -> datetime:
@@ -58,13 +55,13 @@ class DefinedZone:
         before = self._offset(wall - _DAY)
         if offset > before and self._offset(wall - (offset - before)) == before:
             offset = before
-        return (wall - offset).replace(tzinfo=UTC).astimezone(self.told)
+        return (wall - offset).replace(tzinfo=UTC)
 
     def wall(self, moment: datetime) -> datetime:
         utc = moment.astimezone(UTC).replace(tzinfo=None)
-        near = {self._offset(utc - _DAY), self._offset(utc + _DAY)}
-        walls = sorted(utc + offset for offset in near)
-        return next((wall for wall in walls if self.moment(wall) == moment), walls[0])
+        walls = sorted(utc + offset for offset in {self._offset(utc - _DAY), self._offset(utc + _DAY)})
+        # None fits for the second of two equal local times: that is the one with the smaller offset.
+        return next((wall for wall in walls if wall - self._offset(wall) == utc), walls[0])
 
     def _offset(self, wall: datetime) -> timedelta:
         """Offset at a local time as written; kept by the day (look-ups are slow)."""
@@ -87,8 +84,8 @@ class Zones:
     """The zones of one calendar: ``definitions`` holds the unfolded lines of each VTIMEZONE by its TZID."""
 
     def __init__(self, practice: ZoneInfo, definitions: dict[str, list[str]]) -> None:
-        self.practice = NamedZone(zone=practice, told=practice)
-        self.utc = NamedZone(zone=ZoneInfo("UTC"), told=practice)
+        self.practice = NamedZone(zone=practice)
+        self.utc = NamedZone(zone=ZoneInfo("UTC"))
         self._definitions = definitions
         self._known: dict[str, Zone | Fault] = {}
 
@@ -107,9 +104,9 @@ class Zones:
     def _find(self, tzid: str) -> Zone:
         name = iana_name(tzid)
         if name is not None:
-            return NamedZone(zone=ZoneInfo(name), told=self.practice.told)
+            return NamedZone(zone=ZoneInfo(name))
         if tzid in self._definitions:
-            return DefinedZone(zone=_define(self._definitions[tzid]), told=self.practice.told)
+            return DefinedZone(zone=_define(self._definitions[tzid]))
         raise _unknown()
 
 

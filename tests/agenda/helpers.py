@@ -43,7 +43,8 @@ class Told:
 
     @property
     def starts(self) -> list[str]:
-        return sorted(a.detail.start.isoformat() for a in self.appointments)
+        """Local starts in Paris, sorted."""
+        return sorted(a.detail.start.astimezone(PARIS).isoformat() for a in self.appointments)
 
 
 def read_file(
