@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from bot.domain import vocabulary as words
 from bot.domain.codes import CodeTypo, ParsedCode, parse_code
@@ -26,9 +27,10 @@ MAX_READ = 4000
 MAX_WISH = 1000
 _LIST_NUMBER_DIGITS = 2
 _TOKEN = re.compile(r"\d+(?:er|[eè]re|re|[eè]me|e|nde?|st|rd|th)?(?![^\W\d_])|\d+|[^\W\d_]+")
+_WORD = re.compile(r"[^\s:]+")
 _DIGIT_GROUP = re.compile(r"\d(?:[\s.·\-‐‑‒–—]?\d){3,}")
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
-_EMOJI_DRESS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff\\s]")
+_EMOJI_DRESS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff\\s!.]")
 _DEGREES = str.maketrans("°º", "  ")
 _BEFORE_A_NUMBER = frozenset({"n", "no", "nr", "num", "numero", "number"})
 _NUMBERED = frozenset({IntentKind.SHOW, IntentKind.CONFIRM, IntentKind.CANCEL, IntentKind.KEEP})
@@ -82,7 +84,7 @@ def understand(text: Secret) -> Intent:
     tokens = _tokens(clean)
     code = parse_code(clean)
     if not isinstance(code, ParsedCode):
-        code = _code_inside(clean, tokens) or code
+        code = _code_inside(clean) or code
     found = _read(clean, tokens, code)
     secret = found.may_hold_secret or code is not None or _DIGIT_GROUP.search(clean) is not None
     return replace(found, text=text, may_hold_secret=secret)
@@ -265,9 +267,9 @@ def _pin_in_a_sentence(clean: str, tokens: Sequence[_Token]) -> Intent | None:
     return _from_digits(pin, None)
 
 
-def _code_inside(clean: str, tokens: Sequence[_Token]) -> ParsedCode | None:
+def _code_inside(clean: str) -> ParsedCode | None:
     """A whole code after a few words ("mon code est …")."""
-    for token in tokens[1 : _CODE_WORDS_BEFORE + 1]:
-        if isinstance(found := parse_code(clean[token.start :]), ParsedCode):
+    for word in islice(_WORD.finditer(clean), 1, _CODE_WORDS_BEFORE + 1):
+        if isinstance(found := parse_code(clean[word.start() :]), ParsedCode):
             return found
     return None

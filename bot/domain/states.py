@@ -126,10 +126,11 @@ _NOT_RIGHT = frozenset(
 )
 _NOT_FOUND = frozenset(
     {
+        Outcome.LISTED,
+        Outcome.LISTED_NOTHING,
         Outcome.WHICH,
         Outcome.NO_SUCH_NUMBER,
         Outcome.GONE,
-        Outcome.LISTED_NOTHING,
         Outcome.STALE,
         Outcome.TROUBLE,
     }

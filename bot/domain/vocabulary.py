@@ -118,7 +118,7 @@ LANGUAGE_NAMES = {
 
 PHRASES: dict[IntentKind, str] = {
     IntentKind.SHOW: """
-        voir, vois, voire, voit, montrer, montre, montrez, afficher, affiche, affichez, lire,
+        rdv, rv, voir, vois, voire, voit, montrer, montre, montrez, afficher, affiche, affichez, lire,
         consulter, consulte, liste, la liste, voir la liste, message, voir message, voir les messages,
         lire message, lire le message, rendez vous, mes rendez vous, voir rendez vous, mon rendez vous,
         quand, c est quand, quel jour, quelle heure, a quelle heure, quand est, prochain, prochains,
