@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from bot.channels.matrix import MatrixChannel
-from bot.channels.matrix.http import CLIENT, Http, MatrixError, segment
+from bot.channels.matrix.http import CLIENT, Http, segment
 from bot.domain.messages import Incoming, Oddity, OpenSentence
 from bot.domain.values import Language, RoomId, UserId
 from bot.errors import StorageError
@@ -322,30 +321,3 @@ async def test_failure_16_a_handler_that_raises_costs_one_event(
     assert [m.text.reveal() for m in ears.heard] == (
         ["good"] if failing == "RuntimeError" else ["bad", "good"]
     )
-
-
-async def test_a_stranger_s_deep_device_event_does_not_stop_the_bot(bot: Bot, new_hand: NewHand) -> None:
-    """``safejson``: what the homeserver still accepts must not exhaust the recursion of the whole answer."""
-    hand, mallory = await new_hand(), await new_hand()
-    async with bot.running() as (channel, ears):
-        room = await room_with(channel, ears, hand)
-        await hand.share(room, bot.session.user)
-        path = f"{CLIENT}/sendToDevice/m.room.encrypted/{secrets.token_hex(4)}"
-        accepted = 0
-        for depth in (900, 930, 960, 980, 990):
-            nested: dict[str, Any] = {"a": 1}
-            for _ in range(depth):
-                nested = {"a": nested}
-            accepted += await accepts(mallory, path + str(depth), bot, nested)
-        await hand.say(room, "still here")
-        await ears.wait_text("still here")
-    assert accepted > 0
-
-
-async def accepts(mallory: Hand, path: str, bot: Bot, content: dict[str, Any]) -> bool:
-    body = {"messages": {bot.session.user: {bot.session.device_id: content}}}
-    try:
-        await mallory.http.call("PUT", path, body)
-    except (MatrixError, RecursionError):
-        return False
-    return True
