@@ -311,6 +311,15 @@ def test_destroyed_keys_are_overwritten_in_the_file(tmp_path: Path) -> None:
     assert verifier not in after
 
 
+def test_destroying_forgets_what_a_killed_process_had_typed(tmp_path: Path) -> None:
+    vault, _, _ = enrolled_vault(tmp_path)
+    vault._count(WHO, KEY, 1, h(1))  # and killed before the comparison
+    [(tag,)] = raw(tmp_path, "SELECT pending_tag FROM recipient")
+    vault.destroy(WHO)
+    assert raw(tmp_path, "SELECT pending_tag, pending_generation FROM recipient") == [(None, None)]
+    assert tag not in (tmp_path / "vault.db").read_bytes()
+
+
 def test_the_anchor_only_grows(tmp_path: Path) -> None:
     vault, _ = new_vault(tmp_path)
     assert vault.anchor() == (0, b"")
