@@ -78,6 +78,14 @@ function withPassword(user, password) {
 // The client shows its own identity only once it has read it back from the homeserver.
 const identityKnown = () => eventually(() => crypto.getCrossSigningKeyId(), "the own identity");
 
+// A room is ready once its state has come: before that the SDK knows of no encryption and sends in clear.
+async function synced(id) {
+  const ready = (room) =>
+    room?.getMyMembership() === "join" && room.currentState.getStateEvents("m.room.create", "") !== null;
+  await eventually(async () => ready(client.getRoom(id)), "the room's state");
+  return id;
+}
+
 async function eventually(probe, what) {
   for (let tries = 0; tries < 200; tries++) {
     if (await probe()) return;
@@ -140,7 +148,7 @@ const commands = {
   login,
   invites: () => rooms("invite"),
   rooms: () => rooms("join"),
-  join: async ({ room }) => (await client.joinRoom(room)).roomId,
+  join: async ({ room }) => synced((await client.joinRoom(room)).roomId),
   leave: async ({ room }) => void (await client.leave(room)),
   create_dm: async ({ user }) => {
     const { room_id } = await client.createRoom({
@@ -151,7 +159,7 @@ const commands = {
         { type: "m.room.encryption", state_key: "", content: { algorithm: "m.megolm.v1.aes-sha2" } },
       ],
     });
-    return room_id;
+    return await synced(room_id);
   },
   send: async ({ room, text }) =>
     (await client.sendMessage(room, { msgtype: sdk.MsgType.Text, body: text })).event_id,
