@@ -1,0 +1,64 @@
+# Everything a newcomer needs: make demo, make test. The rest is for those who carry it on.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help demo test check format bench nightly lock clean
+
+help:
+	@echo 'make demo            the whole journey on this machine (ARGS="--lang en --keep DIR")'
+	@echo 'make test            every test (ARGS="-k name" for some)'
+	@echo 'make check           ruff, mypy --strict, import contracts'
+	@echo 'make bench           speed, as ratios'
+	@echo 'make nightly         long campaigns'
+	@echo 'make lock            choose new versions of the dependencies'
+
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 …'; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo 'On Debian: apt-get install python3-venv'; exit 1; }
+	@touch $@
+
+$(VENV)/run: $(VENV)/made requirements/run.lock pyproject.toml
+	@echo 'installing what is needed to run (hashes are checked) …'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run requirements/dev.lock
+	@echo 'installing what is needed to test (hashes are checked) …'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+demo: $(VENV)/run
+	@$(BIN)/python -m bot.demo $(ARGS)
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest -m "not nightly" $(ARGS)
+
+check: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/dev
+	$(BIN)/python -m tests.bench $(ARGS)
+
+nightly: $(VENV)/dev
+	$(BIN)/python -m pytest -m nightly $(ARGS)
+
+# uv writes the locks because it resolves for every Python and platform at once; nothing else needs it.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --extra homeserver --extra postgresql --group build pyproject.toml -o requirements/run.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --extra homeserver --extra postgresql --group build --group test --group check \
+	  -c requirements/run.lock pyproject.toml -o requirements/dev.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/js/node_modules
