@@ -73,7 +73,7 @@ def clock(moment: datetime, zone: ZoneInfo, catalogue: Catalogue) -> str:
 def duration(seconds: float, catalogue: Catalogue) -> str:
     """A wait in words, rounded up: minutes up to 90, then hours. Never less than a minute."""
     minutes = max(1, ceil(seconds / 60))
-    if minutes <= 90:
+    if minutes <= 90 and minutes != 60:
         return format_unit(minutes, "duration-minute", locale=catalogue.locale)
     return format_unit(ceil(minutes / 60), "duration-hour", locale=catalogue.locale)
 
