@@ -78,10 +78,13 @@ function withPassword(user, password) {
 // The client shows its own identity only once it has read it back from the homeserver.
 const identityKnown = () => eventually(() => crypto.getCrossSigningKeyId(), "the own identity");
 
-// A room is ready once its state has come: before that the SDK knows of no encryption and sends in clear.
+// A room is ready once its state has come and the SDK, which does that later, can encrypt for it. Before that a send
+// goes out in clear or fails.
 async function synced(id) {
   const ready = (room) =>
-    room?.getMyMembership() === "join" && room.currentState.getStateEvents("m.room.create", "") !== null;
+    room?.getMyMembership() === "join" &&
+    room.currentState.getStateEvents("m.room.create", "") !== null &&
+    (!room.hasEncryptionStateEvent() || crypto.roomEncryptors[id] !== undefined);
   await eventually(async () => ready(client.getRoom(id)), "the room's state");
   return id;
 }
