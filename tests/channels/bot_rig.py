@@ -5,10 +5,20 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from bot.channels.matrix import Listener, MatrixChannel, Session, Texts, login, set_up_device
+from bot.channels.matrix import (
+    Health,
+    Listener,
+    MatrixChannel,
+    Session,
+    SyncStore,
+    Texts,
+    login,
+    set_up_device,
+)
 from bot.domain.messages import Incoming, OpenSentence
 from bot.domain.trust import Address, Device, Pin
 from bot.domain.values import Language, RoomId, Secret, SecretBytes, TransactionId, UserId
@@ -98,9 +108,19 @@ class Bot:
     def store_dir(self) -> Path:
         return self.folder / "matrix"
 
-    def channel(self, *, grace_seconds: float = 5.0) -> MatrixChannel:
+    def channel(
+        self,
+        *,
+        grace_seconds: float = 5.0,
+        through: str = "",
+        health: Callable[[Health], None] = lambda _: None,
+        sync_store: SyncStore | None = None,
+    ) -> MatrixChannel:
+        """``through``: the address of a proxy in front of the homeserver."""
         return MatrixChannel(
-            session=self.session,
+            session=replace(self.session, homeserver=through or self.session.homeserver),
+            health=health,
+            sync_store=sync_store,
             key_dir=self.key_dir,
             store_dir=self.store_dir,
             pickle_key=self.pickle_key,
@@ -110,10 +130,10 @@ class Bot:
 
     @asynccontextmanager
     async def running(
-        self, ears: Ears | None = None, *, grace_seconds: float = 5.0
+        self, ears: Ears | None = None, **options: Any
     ) -> AsyncIterator[tuple[MatrixChannel, Ears]]:
         ears = ears or Ears()
-        channel = self.channel(grace_seconds=grace_seconds)
+        channel = self.channel(**options)
         await channel.start(ears.listener())
         try:
             await channel.wait_ready()

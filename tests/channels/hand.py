@@ -28,6 +28,7 @@ class Hand:
     machine: Machine
     directory: Directory
     sessions: dict[RoomId, vodozemac.GroupSession] = field(default_factory=dict)
+    since: str = ""
 
     @classmethod
     async def start(
@@ -44,6 +45,7 @@ class Hand:
             folder=folder,
             pickle_key=SecretBytes(secrets.token_bytes(32)),
         )
+        machine.admit(may_share=lambda *_: True, may_speak=lambda _: True)
         await Upkeep(http, machine).publish()
         if sign:
             await publish_identity(http, Seeds.load_or_make(folder), machine)
@@ -91,6 +93,16 @@ class Hand:
 
     async def say(self, room: RoomId, text: str) -> EventId:
         return await self.put(room, self.encrypt(room, {"msgtype": "m.text", "body": text}))
+
+    async def take_keys(self) -> int:
+        """Read the device events that have come since the last call; returns their number."""
+        query = {"timeout": "0"} | ({"since": self.since} if self.since else {})
+        answer = await self.http.call("GET", f"{CLIENT}/sync", query=query)
+        self.since = answer["next_batch"]
+        events = answer.get("to_device", {}).get("events", [])
+        for event in events:
+            self.machine.receive(event)
+        return len(events)
 
     async def close(self) -> None:
         await self.http.close()

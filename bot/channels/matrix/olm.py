@@ -174,12 +174,18 @@ class Machine:
         silence_libraries()
         self.user = user
         self.device_id = device_id
-        path = folder / "olm.db"
-        path.touch(mode=0o600)
-        # nio hashes a pass phrase once and uses it as the key: 32 random bytes make that enough
-        self._store = _Store(user, device_id, str(folder), pickle_key.reveal().hex(), database_name=path.name)
         self._blind_key = hashlib.sha256(b"pli/v1/olm-room" + pickle_key.reveal()).digest()
-        self._olm = _GuardedOlm(user, device_id, self._store, self._blind)
+        path = folder / "olm.db"
+        try:
+            path.touch(mode=0o600)
+            # nio hashes a pass phrase once and uses it as the key: 32 random bytes make that enough
+            self._store = _Store(
+                user, device_id, str(folder), pickle_key.reveal().hex(), database_name=path.name
+            )
+            self._olm = _GuardedOlm(user, device_id, self._store, self._blind)
+        except (OSError, ValueError, peewee.PeeweeException):
+            # from None: nio's own texts quote what it could not open
+            raise StorageError("the store of the device's keys cannot be opened with this key") from None
         self._sessions = self._indexed()
 
     # -- own keys ------------------------------------------------------------------------------------------
