@@ -1,7 +1,7 @@
 """Composition root: opens what a practice has on its disk and puts the services together.
 
-The bot's process opens an :class:`Installation` alone; the import side's keys are read by :meth:`Installation.import_side`
-only, which commands of the practice call and ``pli run`` never does.
+The bot's process opens an :class:`Installation` alone; the import side's keys are read by
+:meth:`Installation.import_side` only, which commands of the practice call and ``pli run`` never does.
 """
 
 from __future__ import annotations

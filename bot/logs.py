@@ -1,6 +1,6 @@
 """Logs of the bot's process: one JSON line an event, allow-listed fields only.
 
-1. The message is a constant of the code: it is logged unformatted, never with arguments filled in.
+1. The message is a constant of the code; values are filled in only if all of them are numbers or single plain words.
 2. Of a record's extra fields only those of :data:`ALLOWED` are printed, and only numbers, booleans and enum-like words.
 3. Of an exception only the type is printed.
 4. Libraries are silenced: nio and peewee log plaintexts and statements.
@@ -27,15 +27,26 @@ class AllowListed(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "event": str(record.msg),
+            "event": _event(record),
         }
         for name in sorted(ALLOWED):
             value = record.__dict__.get(name)
-            if isinstance(value, (bool, int, float)) or (isinstance(value, str) and _WORD.fullmatch(value)):
+            if _is_plain(value):
                 line[name] = value
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = record.exc_info[0].__name__
         return json.dumps(line)
+
+
+def _event(record: logging.LogRecord) -> str:
+    values = record.args if isinstance(record.args, tuple) else ()
+    return record.getMessage() if values and all(map(_is_plain, values)) else str(record.msg)
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, (bool, int, float)) or (
+        isinstance(value, str) and _WORD.fullmatch(value) is not None
+    )
 
 
 def set_up_logs() -> None:

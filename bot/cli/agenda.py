@@ -152,7 +152,7 @@ def watch(
                 f"imported: {counts.new} new, {counts.changed + counts.moved} changed, {len(counts.refused)} refused"
             )
 
-    watcher = WatchFolder(folder, take, report=lambda c: counts_as_json(c), told=done)
+    watcher = WatchFolder(folder, take, report=counts_as_json, told=done)
     if once:
         watcher.round(settled=True)
     else:

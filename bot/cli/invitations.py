@@ -74,6 +74,8 @@ def invite(
     session = home.session()
     service = InviteRecipient(home.uow, home.import_side().registrar)
     language = lang or home.settings.practice.language
+    user: str | None = None
+    password: str | None = None
     if relink:
         if also or account:
             raise WrongUse("--relink goes with neither --also nor --account", mend="leave them out")
@@ -81,17 +83,19 @@ def invite(
             ref, recipient=RecipientId(recipient) if recipient else None, valid=valid, now=now
         )
     else:
-        invited = service([ref, *(also or [])], language=language, valid=valid, now=now)
+        references = [ref, *(also or [])]
+        service.check(references)
+        if account:  # first: a code that nobody was shown would be lost if this failed
+            user, password = asyncio.run(_make_account(home, session.user, language))
+        invited = service(references, language=language, valid=valid, now=now)
     data: dict[str, Any] = {
         "recipient": invited.recipient,
         "code": invited.code.reveal(),
         "link": "https://matrix.to/#/" + quote(session.user, safe="@:"),
         "expires": invited.expires.astimezone(home.settings.practice.zone).isoformat(timespec="minutes"),
-        "user": None,
-        "password": None,
+        "user": user,
+        "password": password,
     }
-    if account:
-        data["user"], data["password"] = asyncio.run(_make_account(home, session.user, language))
     if json:
         print_json(data | {"reimport_due": invited.missing > 0, "by_hand": invited.by_hand})
         return
@@ -103,10 +107,8 @@ def invite(
 def _remarks(invited: Invited) -> None:
     if invited.others:
         warn(f"{invited.others} other recipient(s) are told for this patient already")
-    if invited.missing - invited.by_hand > 0:
-        warn(
-            f"{invited.missing - invited.by_hand} appointment(s) to come: import the agenda again, so that this code's owner can read them"
-        )
+    if (due := invited.missing - invited.by_hand) > 0:
+        warn(f"{due} appointment(s) to come: import the agenda again, or this code's owner cannot read them")
     if invited.by_hand:
         warn(f"{invited.by_hand} appointment(s) were entered by hand: enter them again (pli agenda add)")
 

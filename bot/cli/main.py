@@ -15,7 +15,8 @@ from bot.errors import PliError
 
 app = typer.Typer(
     name="pli",
-    help="Appointment reminders that tell nobody but the patient.\n\nFirst: pli init DIR. Then: pli --config DIR COMMAND.",
+    help="Appointment reminders that tell nobody but the patient.\n\n"
+    "First: pli init DIR. Then: pli --config DIR COMMAND.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -32,6 +33,12 @@ run.register(app)
 conversation.register(app)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pli {version('pli')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     config: Annotated[
@@ -40,14 +47,12 @@ def options(
             "--config", help="pli.toml or its folder. Also PLI_CONFIG; may stand anywhere on the line."
         ),
     ] = None,
-    show_version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version),
+    ] = False,
 ) -> None:
-    """Read by :func:`main` before anything else; here for the help page."""
-    if config is not None:
-        choose_config(config)
-    if show_version:
-        typer.echo(f"pli {version('pli')}")
-        raise typer.Exit
+    """``--config`` is taken by :func:`main` before anything else; it is here for the help page."""
 
 
 def _take_config(arguments: list[str]) -> list[str]:

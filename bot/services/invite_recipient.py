@@ -39,8 +39,7 @@ class InviteRecipient:
     ) -> Invited:
         """Raises :class:`Refused` for an unknown patient."""
         code = new_code()
-        with self._uow() as uow:
-            _patients(uow, references)  # before the vault learns of anybody
+        self.check(references)  # before the vault learns of anybody
         # Argon2id takes a fifth of a second: outside of the transaction.
         recipient = self._registrar.new_recipient(language, code.secret)
         with self._uow() as uow:
@@ -76,6 +75,11 @@ class InviteRecipient:
             missing=len(waiting),
             by_hand=sum(a.by_hand for a in waiting),
         )
+
+    def check(self, references: Sequence[str]) -> None:
+        """Raises :class:`Refused` for an unknown patient."""
+        with self._uow() as uow:
+            _patients(uow, references)
 
     def relink(
         self, reference: str, *, recipient: RecipientId | None, valid: timedelta, now: datetime
