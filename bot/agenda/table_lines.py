@@ -97,7 +97,8 @@ class Records:
                 mend='set encoding in the profile, for example "cp1252", or export as UTF-8',
             ) from None
         try:
-            rows = list(csv.reader(text.split("\n"), delimiter=self._separator, strict=True))
+            lines = (line + "\n" for line in text.split("\n"))
+            rows = list(csv.reader(lines, delimiter=self._separator, strict=True))
         except csv.Error:
             raise Fault(
                 field="line", why="quotation marks are in disorder", mend="double or remove them"
