@@ -1,8 +1,8 @@
 """What a message asks for, in any language that Pli has, typed by anyone. Pure; never raises on any text.
 
 1. Every intent carries the typed text as :class:`Secret`; its repr is redacted.
-2. ``may_hold_secret`` is set for everything in which a sign-up code or a PIN may be hidden: four digits or
-   more in one group, or a code, at any place of the text.
+2. ``may_hold_secret`` is set for everything in which a sign-up code or a PIN may be hidden, at any place of the
+   text: a code, four digits in a row, six with any punctuation between them; and for what is too long to be read.
 3. A negated command is never that command: what is left over beside a command makes the message not
    understood. Only cancelling and moving, which repeat the appointment before anything happens, allow words
    for a date beside.
@@ -29,6 +29,7 @@ _LIST_NUMBER_DIGITS = 2
 _TOKEN = re.compile(r"\d+(?:er|[eè]re|re|[eè]me|e|nde?|st|rd|th)?(?![^\W\d_])|\d+|[^\W\d_]+")
 _WORD = re.compile(r"[^\s:]+")
 _DIGIT_GROUP = re.compile(r"\d(?:[\s.·\-‐‑‒–—]?\d){3,}")
+_PUNCTUATED_GROUP = re.compile(r"\d(?:[^\w]{0,3}\d){5,}")
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _EMOJI_DRESS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff\\s!.]")
 _DEGREES = str.maketrans("°º", "  ")
@@ -86,8 +87,14 @@ def understand(text: Secret) -> Intent:
     if not isinstance(code, ParsedCode):
         code = _code_inside(clean) or code
     found = _read(clean, tokens, code)
-    secret = found.may_hold_secret or code is not None or _DIGIT_GROUP.search(clean) is not None
+    secret = found.may_hold_secret or code is not None or _has_many_digits(text.reveal(), clean)
     return replace(found, text=text, may_hold_secret=secret)
+
+
+def _has_many_digits(text: str, clean: str) -> bool:
+    """Rule 2. What is too long to be read may hold anything."""
+    groups = (_DIGIT_GROUP, _PUNCTUATED_GROUP)
+    return len(text) > MAX_READ or any(group.search(clean) for group in groups)
 
 
 def _read(clean: str, tokens: Sequence[_Token], code: ParsedCode | CodeTypo | None) -> Intent:
