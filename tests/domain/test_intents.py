@@ -201,6 +201,11 @@ def test_mistyped_codes_are_told_from_sentences() -> None:
             assert found.may_hold_secret
 
 
+@pytest.mark.parametrize("text", ["48/29/15", "4, 8, 2, 9, 1, 5", "j'ai 482915 ans", "a" * 4000 + "482915"])
+def test_rule_2_hidden_digits_are_found(text: str) -> None:
+    assert read(text).may_hold_secret
+
+
 @pytest.mark.parametrize(
     "text", ["2", "annuler 2", "voir", "déplacer le 3 mars à 9 h", "j'ai 3 enfants", "14:30"]
 )
