@@ -39,6 +39,11 @@ def test_codes_do_not_repeat_and_use_the_whole_alphabet() -> None:
         assert len({code.display.reveal().replace("-", "")[place] for code in codes}) == 32
 
 
+def test_rule_3_every_code_has_four_digits() -> None:
+    for _ in range(1000):
+        assert sum(character.isdigit() for character in _plain()) >= 4
+
+
 def test_rule_1_every_wrong_character_is_a_typo() -> None:
     for _ in range(5):
         code = _plain()

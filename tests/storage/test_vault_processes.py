@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import KeyDestroyed, Refused, StaleGeneration, WrongSecret
+from bot.errors import KeyDestroyed, PliError, StaleGeneration, WrongSecret
 from storage.vault import TRIES, Reconciled, Staged, Vault
 from tests.storage.vault_rig import (
     CODE,
@@ -46,8 +46,8 @@ class RacingClock(HandClock):
 def _guess(vault: Vault, secret: int) -> str:
     try:
         vault.unlock(WHO, KEY, 1, h(secret))
-    except Refused as refusal:
-        return type(refusal).__name__
+    except PliError as error:
+        return type(error).__name__
     return "right"
 
 
