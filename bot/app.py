@@ -18,7 +18,8 @@ from bot.channels.matrix.identity import Session, load_session
 from bot.clock import SystemClock
 from bot.domain.messages import OpenSentence
 from bot.domain.templates import Words
-from bot.domain.values import Language
+from bot.domain.values import Language, Secret
+from bot.errors import Refused
 from bot.ports import Clock
 from bot.ports_storage import UnitOfWork
 from bot.services.converse import Rules
@@ -134,6 +135,18 @@ class Installation:
 
     def session(self) -> Session:
         return load_session(self.bot_dir)
+
+    def admin_token(self) -> Secret:
+        """An administrator's token of the homeserver: named in the settings, or the embedded one's."""
+        settings = self.settings
+        chosen = settings.homeserver.admin_token_file or f"{settings.homeserver.folder}/admin.token"
+        try:
+            return Secret(settings.path(chosen).read_text(encoding="ascii").strip())
+        except (OSError, ValueError):
+            raise Refused(
+                "there is no administrator's token for this homeserver",
+                mend="put one into a file and name it: [homeserver] admin_token_file",
+            ) from None
 
     def channel(self) -> MatrixChannel:
         words = self.words

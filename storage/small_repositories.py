@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
@@ -11,6 +11,7 @@ from bot.domain.records import AuditKind, Problem, ProblemKind
 from bot.domain.values import RecipientId
 from storage import tables as t
 from storage.audit_chain import START
+from storage.audit_rows import audit_fields
 from storage.columns import Columns
 
 # Minutes to wait after the n-th wrong code of one sender; the last goes on. Codes have over 60 secret bits, so this
@@ -96,13 +97,14 @@ class AuditRows:
         c = t.audit.c
         last = self._db.execute(select(c.seq, c.mac).order_by(c.seq.desc()).limit(1)).one_or_none()
         seq, previous = (last[0] + 1, last[1]) if last else (1, START)
-        fields = (now.isoformat(), kind.value, recipient or "", str(count))
+        at = now.astimezone(UTC)
+        fields = audit_fields(at.isoformat(), kind.value, recipient or "", count)
         mac = self._link(previous, seq, fields)
         self._db.execute(
             insert(t.audit).values(
                 {
                     "seq": seq,
-                    "at": now,
+                    "at": at,
                     "kind": kind.value,
                     "recipient": recipient or "",
                     "count": count,

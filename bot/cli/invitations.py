@@ -14,7 +14,7 @@ import typer
 from bot.app import Installation
 from bot.cli.common import Json, installation, print_json, say, show, warn
 from bot.domain.values import Language, RecipientId, Secret, UserId, new_id
-from bot.errors import Refused, WrongUse
+from bot.errors import WrongUse
 from bot.homeserver.admin import HomeserverAdmin
 from bot.services.invite_recipient import Invited, InviteRecipient
 from bot.services.open_rooms import OpenRooms
@@ -117,7 +117,7 @@ async def _make_account(home: Installation, bot: UserId, language: Language) -> 
     """A neutral account with a first password, and the room opened in advance."""
     user = UserId(f"@{new_id('p')}:{bot.split(':', 1)[1]}")
     password = "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
-    async with HomeserverAdmin(home.settings.matrix.homeserver, _admin_token(home)) as admin:
+    async with HomeserverAdmin(home.settings.matrix.homeserver, home.admin_token()) as admin:
         await admin.put_user(user, Secret(password))
     channel = home.channel()
     try:
@@ -126,18 +126,6 @@ async def _make_account(home: Installation, bot: UserId, language: Language) -> 
     finally:
         await channel.stop()
     return user, password
-
-
-def _admin_token(home: Installation) -> Secret:
-    settings = home.settings
-    chosen = settings.homeserver.admin_token_file or f"{settings.homeserver.folder}/admin.token"
-    try:
-        return Secret(settings.path(chosen).read_text(encoding="ascii").strip())
-    except (OSError, ValueError):
-        raise Refused(
-            "there is no administrator's token for this homeserver",
-            mend="put one into a file and name it: [homeserver] admin_token_file",
-        ) from None
 
 
 @group.command("revoke")

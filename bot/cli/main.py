@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from bot.cli import agenda, answers, conversation, homeserver, invitations, patients, problems, run, setup
+from bot.cli import (
+    agenda,
+    answers,
+    conversation,
+    doctor,
+    homeserver,
+    invitations,
+    patients,
+    problems,
+    run,
+    setup,
+)
 from bot.cli.common import DONE, REFUSED, choose_config, complain, err
 from bot.errors import PliError
 
@@ -30,6 +41,7 @@ agenda.register(app)
 answers.register(app)
 problems.register(app)
 run.register(app)
+doctor.register(app)
 conversation.register(app)
 
 

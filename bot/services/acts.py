@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from math import ceil
 
 from bot.domain.conversation import Action, Held, Outcome, Session, Step
 from bot.domain.intents import Intent
@@ -200,7 +201,7 @@ class Acts:
             self._audit(AuditKind.PIN_WRONG, recipient.id, call.now)
             return _wrong(wrong)
         except MustWait as early:
-            return Result(outcome=Outcome.PIN_WAIT, values={"wait": max(1, int(early.wait_seconds))})
+            return Result(outcome=Outcome.PIN_WAIT, values={"wait": max(1, ceil(early.wait_seconds))})
         except KeyDestroyed:
             self._enrol.lock(recipient.id, call.now)
             return Result(outcome=Outcome.PIN_DESTROYED)
@@ -304,7 +305,7 @@ _ANSWERED = (Outcome.CONFIRMED, Outcome.CANCEL_PASSED_ON, Outcome.KEPT, Outcome.
 
 
 def _wrong(wrong: WrongSecret) -> Result:
-    wait, left = max(0, int(wrong.wait_seconds)), wrong.tries_left
+    wait, left = max(0, ceil(wrong.wait_seconds)), wrong.tries_left
     if left is not None and TRIES - left >= NAMED_FROM:
         return Result(outcome=Outcome.PIN_WRONG_TRIES, values={"tries": left, "wait": wait})
     if wait > 0:

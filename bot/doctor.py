@@ -1,0 +1,231 @@
+"""``pli doctor``: each check in order, green or red with its mend. Looks only; the probe's own account aside.
+
+1. A check that cannot be made is red: nothing unknown is called well.
+2. No check prints a key, a token, a name, a user or room id.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+import aiohttp
+
+from bot.app import Installation
+from bot.channels.matrix.http import CLIENT, Http
+from bot.channels.matrix.identity import Seeds, verify_published
+from bot.errors import PliError
+from bot.probe import Probe
+from storage.audit_rows import verify_audit
+
+CLOCK_SECONDS = 30.0
+ROUND_TRIP_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """``found`` says what was seen, ``mend`` what to do where it is not ``ok``."""
+
+    name: str
+    ok: bool
+    found: str
+    mend: str = ""
+
+
+class _Bad(Exception):
+    """A check failed; what was found, and the mend."""
+
+    def __init__(self, found: str, mend: str) -> None:
+        super().__init__(found)
+        self.found, self.mend = found, mend
+
+
+async def examine(home: Installation) -> list[Check]:
+    """Every check, in the order in which one depends on those before."""
+    doctor = _Doctor(home)
+    checks: tuple[tuple[str, Callable[[], Awaitable[str]]], ...] = (
+        ("files and modes", doctor.files),
+        ("database", doctor.database),
+        ("vault", doctor.vault),
+        ("audit log", doctor.audit),
+        ("homeserver", doctor.homeserver),
+        ("login", doctor.login),
+        ("identity as others see it", doctor.identity),
+        ("keys for new devices", doctor.one_time_keys),
+        ("the bot is running", doctor.running),
+        ("encrypted round trip", doctor.round_trip),
+        ("clock", doctor.clock),
+        ("time zone data", doctor.zones),
+    )
+    return [await _one(name, check) for name, check in checks]
+
+
+async def _one(name: str, check: Callable[[], Awaitable[str]]) -> Check:
+    try:
+        return Check(name=name, ok=True, found=await check())
+    except _Bad as bad:
+        return Check(name=name, ok=False, found=bad.found, mend=bad.mend)
+    except PliError as error:
+        return Check(name=name, ok=False, found=str(error), mend=error.mend or "see the checks above")
+    except (OSError, aiohttp.ClientError, TimeoutError, ValueError) as error:
+        return Check(name=name, ok=False, found=type(error).__name__, mend="see the checks above")
+
+
+class _Doctor:
+    def __init__(self, home: Installation) -> None:
+        self._home = home
+
+    async def files(self) -> str:
+        checked = 0
+        for path in self._private():
+            status = path.lstat()
+            if stat.S_ISLNK(status.st_mode):
+                raise _Bad(f"{path} is a link", "put the file itself there")
+            if status.st_uid != os.geteuid():
+                raise _Bad(f"{path} belongs to another account", f"chown it, or run pli as its owner: {path}")
+            if status.st_mode & 0o077:
+                mode = "700" if path.is_dir() else "600"
+                raise _Bad(f"{path} is open to other accounts", f"chmod {mode} {path}")
+            checked += 1
+        _ = self._home.keys
+        return f"{checked} files and folders, private to this account"
+
+    def _private(self) -> Iterator[Path]:
+        home = self._home
+        yield home.settings.folder / "pli.toml"
+        folders = [home.bot_dir, home.import_dir, home.vault_path.parent]
+        if home.engine.dialect.name == "sqlite" and home.engine.url.database:
+            folders.append(Path(home.engine.url.database).parent)
+        for folder in folders:
+            if not folder.exists():
+                if folder == home.import_dir:
+                    continue  # the import side may live under another account
+                raise _Bad(f"{folder} is not there", "restore it, or run: pli init")
+            yield folder
+            yield from (p for p in sorted(folder.rglob("*")) if p.name != "lock")
+
+    async def database(self) -> str:
+        if not self._home.schema_is_current():
+            raise _Bad(
+                "the database has another schema", "use the version of pli that made it, or a new folder"
+            )
+        with self._home.uow() as uow:
+            return f"answers, {len(uow.recipients.all())} recipient(s)"
+
+    async def vault(self) -> str:
+        with self._home.uow() as uow:
+            recipients = uow.recipients.all()
+        missing = sum(not self._home.vault.known(r.id) for r in recipients)
+        if missing:
+            raise _Bad(
+                f"{missing} recipient(s) are not in the vault",
+                "an old database or another vault was put here: restore the right pair, or invite again",
+            )
+        return "answers, and knows every recipient"
+
+    async def audit(self) -> str:
+        return f"{verify_audit(self._home.engine, self._home.audit_chain, self._home.vault)} rows, unbroken"
+
+    async def homeserver(self) -> str:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+            url = self._home.settings.matrix.homeserver.rstrip("/") + "/_matrix/client/versions"
+            try:
+                async with session.get(url) as answer:
+                    if answer.status != 200:
+                        raise _Bad(f"answers with status {answer.status}", "check [matrix] homeserver")
+            except aiohttp.ClientError:
+                raise _Bad(
+                    "does not answer", "start it (pli homeserver run), or check [matrix] homeserver"
+                ) from None
+        return "answers"
+
+    async def login(self) -> str:
+        http = self._http()
+        try:
+            found = await http.call("GET", f"{CLIENT}/account/whoami", None)
+        finally:
+            await http.close()
+        session = self._home.session()
+        if found.get("user_id") != session.user or found.get("device_id") != session.device_id:
+            raise _Bad("the token belongs to another account or device", "log the bot in again")
+        return "the token is valid"
+
+    def _http(self) -> Http:
+        session = self._home.session()
+        return Http(session.homeserver, session.token.reveal())
+
+    async def identity(self) -> str:
+        probe = await self._probe()
+        session = self._home.session()
+        http = Http(session.homeserver, probe.session.token.reveal())
+        try:
+            seeds = Seeds.load(self._home.bot_dir)
+            await verify_published(http, session.user, seeds.master_key, session.device_id)
+        finally:
+            await http.close()
+        return "cross-signed, and no unsigned device on the bot's account"
+
+    async def one_time_keys(self) -> str:
+        http = self._http()
+        try:
+            answer = await http.call("POST", f"{CLIENT}/keys/upload", {})
+            sync = await http.call(
+                "GET",
+                f'{CLIENT}/sync?timeout=0&filter={{"room":{{"rooms":[]}},"presence":{{"types":[]}}}}',
+                None,
+            )
+        finally:
+            await http.close()
+        counts = answer.get("one_time_key_counts")
+        left = counts.get("signed_curve25519", 0) if isinstance(counts, dict) else 0
+        unused = sync.get("device_unused_fallback_key_types")
+        if not left and not unused:
+            raise _Bad("no one-time key and no fallback key are left", "start the bot: it uploads new ones")
+        return f"{left} one-time keys, fallback key {'unused' if unused else 'in use'}"
+
+    async def running(self) -> str:
+        health = self._home.settings.health
+        url = f"http://{health.host}:{health.port}/readyz"
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+            try:
+                async with session.get(url) as answer:
+                    ready = answer.status == 200
+            except aiohttp.ClientError:
+                raise _Bad("it does not answer", "start it: pli run") from None
+        if not ready:
+            raise _Bad("it runs, but is not ready", f"see {url}")
+        return "ready"
+
+    async def round_trip(self) -> str:
+        probe = await self._probe()
+        started = time.monotonic()
+        await probe.round_trip(seconds=ROUND_TRIP_SECONDS)
+        return f"there and back in {time.monotonic() - started:.1f} s"
+
+    async def _probe(self) -> Probe:
+        return await Probe.prepared(self._home)
+
+    async def clock(self) -> str:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+            url = self._home.settings.matrix.homeserver.rstrip("/") + "/_matrix/client/versions"
+            async with session.get(url) as answer:
+                told = answer.headers.get("Date")
+        if told is None:
+            raise _Bad("the homeserver does not tell the time", "check the reverse proxy")
+        off = abs((datetime.now(UTC) - parsedate_to_datetime(told)).total_seconds())
+        if off > CLOCK_SECONDS:
+            raise _Bad(f"{off:.0f} s away from the homeserver's", "set the clock (timedatectl set-ntp true)")
+        return "agrees with the homeserver's"
+
+    async def zones(self) -> str:
+        zone = self._home.settings.practice.timezone
+        if zone not in available_timezones():
+            raise _Bad("the practice's zone is not known here", "install tzdata")
+        return f"{zone}, now {datetime.now(ZoneInfo(zone)):UTC%z}"
