@@ -27,7 +27,7 @@ class VaultHistory(RuleBasedStateMachine):
         self.answers = {1: answer.reveal()}
         self.named = 1
         self.wrong = 0
-        self.wait_until = self.clock.now()
+        self.counted_at = self.clock.now()
         self.gone = False
         self.fresh = 10_000
 
@@ -43,15 +43,22 @@ class VaultHistory(RuleBasedStateMachine):
         if self.wrong == TRIES:
             self.gone = True
         else:
-            self.wait_until = self.clock.now() + timedelta(minutes=WAIT_MINUTES[self.wrong - 1])
+            self.counted_at = self.clock.now()
 
     @property
     def _waiting(self) -> bool:
-        return self.wrong > 0 and self.clock.now() < self.wait_until
+        wait = timedelta(minutes=WAIT_MINUTES[self.wrong - 1] if self.wrong else 0)
+        return self.clock.now() < self.counted_at + wait
 
-    @rule(which=st.integers(0, 1), generation=st.integers(0, 6), right=st.booleans(), crash=st.booleans())
-    def guess(self, which: int, generation: int, right: bool, crash: bool) -> None:
+    @rule(
+        which=st.integers(0, 1),
+        pick=st.integers(0, 7),
+        right=st.sampled_from((False, False, False, False, True)),
+        crash=st.booleans(),
+    )
+    def guess(self, which: int, pick: int, right: bool, crash: bool) -> None:
         vault = self.vaults[which]
+        generation = 99 if pick == 7 else sorted(self.pins)[pick % len(self.pins)]
         number = self.pins.get(generation, 1) if right else self._new_number()
         right = right and generation in self.pins
         try:
@@ -115,9 +122,20 @@ class VaultHistory(RuleBasedStateMachine):
         self.named = generation
         self.pins = {generation: self.pins[generation]}
 
+    @rule(which=st.integers(0, 1), times=st.integers(1, 5), crash=st.booleans())
+    def guess_patiently(self, which: int, times: int, crash: bool) -> None:
+        for _ in range(times):
+            self.clock.forward(days=1)
+            self.guess(which=which, pick=0, right=False, crash=crash)
+
     @rule(minutes=st.sampled_from((1, 5, 60, 720)))
     def time_passes(self, minutes: int) -> None:
         self.clock.forward(minutes=minutes)
+
+    @rule(minutes=st.sampled_from((1, 60, 500_000)))
+    def the_clock_is_set_back(self, minutes: int) -> None:
+        self.clock.forward(minutes=-minutes)
+        self.counted_at = min(self.counted_at, self.clock.now())
 
     @rule(which=st.integers(0, 1))
     def old_database_is_put_back(self, which: int) -> None:
