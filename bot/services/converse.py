@@ -259,7 +259,9 @@ class Converse:
             elif step.action is Action.SAY_OPEN and step.sentence is not None:
                 self._write(uow, begun, OutboxKind.OPEN, step.sentence.value, due=due)
             elif any(is_release(t) for t in step.templates):
-                text = self._render(step, told, memory)
+                text = self._render(
+                    step, told, memory, gone=due + timedelta(minutes=self._rules.redact_after)
+                )
                 self._deliver.hold_text(begun.held, text)
                 self._write(uow, begun, OutboxKind.RELEASE, "", due=due, redact=True)
                 if memory.window is not None and Template.LIST in step.templates and begun.recipient:
@@ -293,16 +295,17 @@ class Converse:
             redact_after=self._rules.redact_after if always else 0,
         )
 
-    def _render(self, step: Step, told: Told, memory: Memory) -> PrivateText:
+    def _render(self, step: Step, told: Told, memory: Memory, *, gone: datetime) -> PrivateText:
+        """``gone``: when the message is taken back, which is not when the window closes."""
         words = self._words[step.session.language]
         window = memory.window
         several = window.several if window else False
         if Template.LIST in step.templates and window is not None:
             page = [i.listed() for i in window.page()]
-            text = words.list(page, several_patients=several, until=window.until, more=window.more)
+            text = words.list(page, several_patients=several, until=gone, more=window.more)
             return PrivateText(text=text)
         if Template.LIST_EMPTY in step.templates and window is not None:
-            return PrivateText(text=words.list([], several_patients=several, until=window.until, more=False))
+            return PrivateText(text=words.list([], several_patients=several, until=gone, more=False))
         values = dict(told.values)
         if told.chosen is not None:
             values["appointment"] = words.one(told.chosen.detail, several_patients=several)
