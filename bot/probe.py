@@ -18,12 +18,12 @@ from bot.channels.matrix.files import DeviceLock
 from bot.channels.matrix.hearing import Listener
 from bot.channels.matrix.http import CLIENT, Http, segment
 from bot.channels.matrix.identity import SESSION_FILE, Seeds, Session, load_session, login
-from bot.channels.matrix.olm import Machine
+from bot.channels.matrix.olm import Decrypted, Machine
 from bot.channels.matrix.rooms import RoomState
+from bot.channels.matrix.safejson import as_list, as_object
 from bot.channels.matrix.send import Kind, Sender
-from bot.domain.messages import Incoming
 from bot.domain.trust import Address
-from bot.domain.values import RoomId, Secret, TransactionId, UserId, new_id
+from bot.domain.values import EventId, RoomId, Secret, TransactionId, UserId, new_id
 from bot.errors import Refused
 from bot.homeserver.admin import HomeserverAdmin
 from bot.services.open_rooms import OpenRooms
@@ -38,9 +38,11 @@ class _PatientsRoom(RoomState):
         """Nothing."""
 
 
-class _AnyRoom:
-    async def opened_by_bot(self, room: RoomId) -> bool:  # noqa: ARG002 - the probe listens everywhere
-        return True
+class _NoRoom:
+    """The probe looks for the answer itself: a bot does not listen to the notices of another."""
+
+    async def opened_by_bot(self, room: RoomId) -> bool:  # noqa: ARG002 - the port's signature
+        return False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,13 +85,6 @@ class Probe:
         """Send a word and wait for the bot's encrypted answer. Raises :class:`Refused` if none comes in time."""
         folder = self.home.settings.path(FOLDER)
         bot = self.home.session().user
-        answered = asyncio.Event()
-        master_key = Seeds.load(self.home.bot_dir).master_key
-
-        async def on_message(incoming: Incoming) -> None:
-            device = incoming.device
-            if incoming.user == bot and device is not None and device.master_key == master_key:
-                answered.set()
 
         async def ignore(*_: object) -> None:
             return
@@ -104,7 +99,7 @@ class Probe:
         )
         directory = Directory(http, machine, own_master_key=Seeds.load(folder).master_key)
         listener = Listener(
-            book=_AnyRoom(), on_message=on_message, on_invited=ignore, on_joined=ignore, on_left=ignore
+            book=_NoRoom(), on_message=ignore, on_invited=ignore, on_joined=ignore, on_left=ignore
         )
         client = Client(
             http,
@@ -121,11 +116,10 @@ class Probe:
             await http.call("POST", f"{CLIENT}/join/{segment(self.room)}", {})
             syncing = asyncio.create_task(client.run())
             await asyncio.wait_for(client.ready.wait(), seconds)
-            answered.clear()
             to = Address(room=self.room, user=bot)
             txn = TransactionId("probe" + secrets.token_hex(8))
-            await sender.send(to, "bonjour", kind=Kind.OPEN, rings=True, txn=txn, rotate=True)
-            await asyncio.wait_for(answered.wait(), seconds)
+            said = await sender.send(to, "bonjour", kind=Kind.OPEN, rings=True, txn=txn, rotate=True)
+            await asyncio.wait_for(self._answer(http, machine, directory, after=said), seconds)
         except TimeoutError:
             raise Refused(
                 "the bot did not answer in time", mend="is it running? see /readyz and its log"
@@ -138,3 +132,23 @@ class Probe:
             await http.close()
             machine.close()
             lock.release()
+
+    async def _answer(self, http: Http, machine: Machine, directory: Directory, *, after: EventId) -> None:
+        """Return once an event behind ``after`` was decrypted with a key of the bot's cross-signed device."""
+        bot = self.home.session().user
+        master_key = Seeds.load(self.home.bot_dir).master_key
+        while True:
+            page = await http.call(
+                "GET", f"{CLIENT}/rooms/{segment(self.room)}/messages?dir=b&limit=20", None
+            )
+            for event in map(as_object, as_list(page.get("chunk"))):
+                if event.get("event_id") == after:
+                    break
+                found = machine.decrypt(self.room, as_object(event.get("content")))
+                if event.get("sender") != bot or not isinstance(found, Decrypted):
+                    continue
+                people = await directory.fresh(bot)
+                device = directory.find(people, curve25519=found.curve25519, ed25519=found.ed25519)
+                if device is not None and device.master_key == master_key:
+                    return
+            await asyncio.sleep(0.2)
