@@ -265,7 +265,7 @@ class Acts:
             room = uow.rooms.get(call.room.id)
             if room is not None:
                 uow.rooms.save(replace(room, language=language))
-            recipient = self._recipient(call)
+            recipient = uow.recipients.get(room.recipient) if room and room.recipient else None
             if recipient is not None:
                 uow.recipients.save(replace(recipient, language=language))
             uow.commit()
