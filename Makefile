@@ -50,7 +50,7 @@ bench: $(VENV)/dev
 	$(BIN)/python -m tests.bench $(ARGS)
 
 nightly: $(VENV)/dev
-	$(BIN)/python -m pytest -m nightly $(ARGS)
+	$(BIN)/python -m pytest --hypothesis-profile=nightly -m "nightly or hypothesis" $(ARGS)
 
 # uv writes the locks because it resolves for every Python and platform at once; nothing else needs it.
 lock:

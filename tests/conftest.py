@@ -6,12 +6,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
+from hypothesis import settings
 
 from tests.rig.homeserver import RigHomeserver, running_homeserver
 from tests.rig.js_patient import JsPatient
 from tests.rig.postgres import RigPostgres, running_postgres
 from tests.rig.push_gateway import PushGateway
 from tests.rig.py_patient import PyPatient
+
+
+# No deadlines: how long an example takes is the machine's business. `make nightly` looks at many more examples.
+settings.register_profile("default", deadline=None)
+settings.register_profile("nightly", deadline=None, max_examples=5000)
+settings.load_profile("default")
 
 
 @pytest.fixture(scope="session")
