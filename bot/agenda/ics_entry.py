@@ -150,7 +150,7 @@ class EntryReader:
             start=start,
             nominal=nominal,
             exact=exact,
-            rules=tuple(line.value for line in lines.get("RRULE", ())),
+            rules=tuple(dict.fromkeys(line.value for line in lines.get("RRULE", ()))),
             more=self._many(lines, "RDATE", (nominal, exact)),
             without=self._many(lines, "EXDATE"),
             sequence=_sequence(lines),

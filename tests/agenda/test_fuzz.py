@@ -156,6 +156,50 @@ def test_entries_of_odd_properties(entries: list[tuple[list[str], str]]) -> None
         assert "P-9" in {a.detail.patient for a in told.appointments}
 
 
+_OFFSETS = st.builds(
+    "{}{:02}{:02}".format, st.sampled_from("+-"), st.integers(0, 16), st.sampled_from([0, 30, 59])
+)
+_ONSETS = st.sampled_from(
+    [
+        "19700101T000000",
+        "20260908T120000",
+        "20260909T000000",
+        "16010101T020000",
+        "20990101T000000",
+        "x",
+        "20260907",
+    ]
+)
+_RHYTHMS = st.sampled_from(
+    [
+        "",
+        "RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3",
+        "RRULE:FREQ=YEARLY",
+        "RRULE:FREQ=DAILY",
+        "RDATE:20260908T140000",
+    ]
+)
+_CHANGES = st.tuples(st.sampled_from(["STANDARD", "DAYLIGHT"]), _OFFSETS, _OFFSETS, _ONSETS, _RHYTHMS)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_CHANGES, max_size=4))
+def test_zones_of_odd_changes(changes: list[tuple[str, str, str, str, str]]) -> None:
+    rules = [
+        f"BEGIN:{kind}\r\nTZOFFSETFROM:{before}\r\nTZOFFSETTO:{after}\r\nDTSTART:{onset}\r\n{rhythm}\r\nEND:{kind}\r\n"
+        for kind, before, after, onset, rhythm in changes
+    ]
+    zone = "BEGIN:VTIMEZONE\r\nTZID:X\r\n" + "".join(rules) + "END:VTIMEZONE\r\n"
+    series = event("DTSTART;TZID=X:20260908T123000", "DURATION:PT2H", "RRULE:FREQ=DAILY;COUNT=9", uid="u-1")
+    ends = [
+        event("DTSTART;TZID=X:20260908T123000", f"DTEND;TZID=X:202609{day}T133000", uid=f"e-{day}")
+        for day in ("08", "09", "10")
+    ]
+    told = must_be_told(calendar(zone, series, *ends), "ics", AgendaSettings())
+    assert told is not None
+    assert len(told.appointments) == 12 or {r.field for r in told.refusals} == {"TZID"}
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.lists(st.text(max_size=12), min_size=1, max_size=11).map(";".join), max_size=6))
 def test_tables_of_odd_cells(rows: list[str]) -> None:

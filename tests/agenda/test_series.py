@@ -140,6 +140,17 @@ def test_an_endless_series_ends_at_the_horizon_and_begins_a_month_ago() -> None:
     assert max(starts) <= NOW + timedelta(days=60)
 
 
+def test_the_window_is_kept_to_the_hour() -> None:
+    """NOW is 10:00 in Paris: 31 days before, at nine, is out; ten days after, at eleven, is out."""
+    text = calendar(
+        event("DTSTART;TZID=Europe/Paris:20260701T090000", "RRULE:FREQ=DAILY"),
+        event("DTSTART;TZID=Europe/Paris:20260701T110000", "RRULE:FREQ=DAILY", uid="u-2"),
+    )
+    starts = read(text, AgendaSettings(horizon_days=10)).starts
+    assert starts[0][:16] == "2026-08-01T11:00"
+    assert starts[-1][:16] == "2026-09-11T09:00"
+
+
 def test_the_parts_that_calendar_programs_write() -> None:
     cases = {
         "FREQ=DAILY;INTERVAL=2;COUNT=3": ["08", "10", "12"],
