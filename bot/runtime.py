@@ -21,12 +21,13 @@ from bot.channels.matrix.channel import MatrixChannel
 from bot.channels.matrix.client import Health
 from bot.channels.matrix.hearing import Listener
 from bot.domain.records import AuditKind, ProblemKind, RecipientState
-from bot.errors import StorageError, WrongUse
+from bot.errors import InvalidSeal, StorageError, WrongUse
 from bot.services.converse import Converse
 from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
 from bot.services.open_rooms import OpenRooms
 from bot.services.release_details import ReleaseDetails
+from storage.audit_rows import verify_audit
 from storage.engine import truncate_wal
 
 log = logging.getLogger("pli.run")
@@ -122,10 +123,22 @@ class BotProcess:
                 with home.uow() as uow:
                     uow.problems.add(ProblemKind.STORES_DIFFER, now, recipient.id)
                     uow.commit()
+        self._verify_audit()
         deliver.recover()
         with home.uow() as uow:
             uow.audit.add(AuditKind.STARTED, now)
             uow.commit()
+
+    def _verify_audit(self) -> None:
+        """A log that was tampered with stops nothing, and is not passed over either."""
+        home = self._installation
+        try:
+            verify_audit(home.engine, home.audit_chain, home.vault)
+        except InvalidSeal:
+            log.error("the audit log does not verify")  # noqa: TRY400 - a constant line; no traceback in the log
+            with home.uow() as uow:
+                uow.problems.add(ProblemKind.AUDIT_BROKEN, home.clock.now())
+                uow.commit()
 
     def _end(self) -> None:
         home = self._installation

@@ -216,6 +216,7 @@ class ProblemKind(StrEnum):
     LEFT = "left"
     ROOM_LEFT = "room_left"
     TROUBLE = "trouble"
+    AUDIT_BROKEN = "audit_broken"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

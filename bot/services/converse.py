@@ -108,8 +108,10 @@ class Converse:
     async def handle(self, incoming: Incoming) -> None:
         """Never raises for what a message contains; a storage failure is raised: the message is handled again later."""
         async with self._locks[incoming.room]:
-            await asyncio.to_thread(self._handle, incoming)
+            due = await asyncio.to_thread(self._handle, incoming)
         self._deliver.wake.set()
+        if due is not None and (left := (due - self._clock.now()).total_seconds()) > 0:
+            asyncio.get_running_loop().call_later(left, self._deliver.wake.set)
 
     async def forget(self) -> None:
         """Drop what is held past its time. To be called now and then."""
@@ -119,10 +121,11 @@ class Converse:
 
     # -- one message, in a thread -------------------------------------------------------------------------------
 
-    def _handle(self, incoming: Incoming) -> None:
+    def _handle(self, incoming: Incoming) -> datetime | None:
+        """When the answer is due."""
         begun = self._begin(incoming)
         if begun is None:
-            return
+            return None
         try:
             told = self._run(begun, incoming)
         except PliError as error:
@@ -135,7 +138,7 @@ class Converse:
                     begun.recipient.id if begun.recipient else None,
                 )
                 uow.commit()
-        self._answer(begun, told, incoming)
+        return self._answer(begun, told, incoming)
 
     def _begin(self, incoming: Incoming) -> _Begun | None:
         now = self._clock.now()
@@ -242,7 +245,7 @@ class Converse:
 
     # -- the answer ---------------------------------------------------------------------------------------------
 
-    def _answer(self, begun: _Begun, told: Told, incoming: Incoming) -> None:
+    def _answer(self, begun: _Begun, told: Told, incoming: Incoming) -> datetime:
         now = self._clock.now()
         step, memory = told.step, begun.memory
         memory.session = step.session
@@ -253,7 +256,7 @@ class Converse:
         due = max(now, incoming_at(incoming, now) + self._rules.delay) if _is_pin(begun.intent) else now
         with self._uow() as uow:
             if begun.held is None:
-                return
+                return due
             if step.action is Action.NOTHING:
                 uow.outbox.settle(begun.held, OutboxState.DROPPED, now=now)
             elif step.action is Action.SAY_OPEN and step.sentence is not None:
@@ -270,6 +273,7 @@ class Converse:
                 names = ",".join(t.value for t in step.templates)
                 self._write(uow, begun, OutboxKind.REPLY, names, due=due, params=told.values)
             uow.commit()
+        return due
 
     def _write(
         self,
