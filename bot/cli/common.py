@@ -57,8 +57,8 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: s
         say(empty)
         return
     drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        drawn.add_column(heading, overflow="fold")
+    for number, heading in enumerate(headings):
+        drawn.add_column(heading, overflow="fold", no_wrap=number == 0)  # ids are copied whole
     for row in rows:
         drawn.add_row(*(Text(str(cell)) for cell in row))
     out.print(drawn)

@@ -116,11 +116,12 @@ class ReleaseDetails:
             several = len(uow.patients.patients_of(recipient.id)) > 1
         opened: list[tuple[StoredAppointment, Detail, bool]] = []
         for row, envelope in pairs:
+            fits = envelope.key_id == recipient.key_id and envelope.revision == row.revision
             try:
-                if envelope.key_id != recipient.key_id or envelope.revision != row.revision:
-                    raise InvalidSeal
-                detail = self._keys.open_envelope(row, envelope, recipient, private)
+                detail = self._keys.open_envelope(row, envelope, recipient, private) if fits else None
             except InvalidSeal:
+                detail = None
+            if detail is None:
                 self._report(recipient.id, now)
                 continue
             if detail.end > now:
