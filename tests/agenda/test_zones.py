@@ -166,6 +166,17 @@ def test_hostile_definitions_are_no_zones(rules: str) -> None:
     assert [r.field for r in told.refusals] == ["TZID"]
 
 
+def test_no_zone_can_make_an_end_come_before_its_start() -> None:
+    """A definition that jumps 31 hours ahead: wider than the search for a gap, and still no exception."""
+    jump = "BEGIN:{0}\nDTSTART:{1}\nTZOFFSETFROM:-1530\nTZOFFSETTO:{2}\nEND:{0}\n"
+    rules = jump.format("STANDARD", "19700101T000000", "-1530") + jump.format(
+        "DAYLIGHT", "20260909T000000", "+1530"
+    )
+    entry = event("DTSTART;TZID=X:20260908T235000", "DTEND;TZID=X:20260910T015000")
+    detail = read(calendar(definition("X", rules.strip()), entry)).one.detail
+    assert detail.end == detail.start
+
+
 def test_times_are_told_in_the_practices_zone() -> None:
     """Rule 3 of bot.agenda.zones."""
     for line in ("DTSTART:20260908T123000Z", "DTSTART;TZID=America/Martinique:20260908T083000"):
