@@ -218,14 +218,21 @@ class Acts:
     # -- in the window ------------------------------------------------------------------------------------------
 
     def _list(self, call: _Call) -> Result:
-        window = call.memory.window
+        window = self._window(call)
         if window is None:
             return Result(outcome=Outcome.STALE)
         window.shown = window.first = 0
         return Result(outcome=Outcome.LISTED if window.turn() else Outcome.LISTED_NOTHING)
 
+    def _window(self, call: _Call) -> Window | None:
+        """What is open, unless the agenda changed since: then the PIN opens it afresh."""
+        window, recipient = call.memory.window, self._recipient(call)
+        if window is None or recipient is None:
+            return None
+        return window if self.release.is_current(recipient.id, window, call.now) else None
+
     def _more(self, call: _Call) -> Result:
-        window = call.memory.window
+        window = self._window(call)
         if window is None:
             return Result(outcome=Outcome.STALE)
         if window.turn():

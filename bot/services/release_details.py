@@ -24,6 +24,7 @@ from bot.domain.records import (
     Recipient,
     StoredAnswer,
     StoredAppointment,
+    StoredEnvelope,
 )
 from bot.domain.templates import Listed, Mark
 from bot.domain.values import AppointmentId, RecipientId, SecretBytes
@@ -60,7 +61,8 @@ class Opened:
 class Window:
     """What an unlocked window holds: the list, how much of it was shown, for how many patients.
 
-    ``before`` is what the numbers of the list before this window stood for: ids only, no details.
+    ``before`` is what the numbers of the list before this window stood for: ids only, no details. ``standing`` is what
+    there was to open, so that a list that is asked for again can be seen to be old.
     """
 
     until: datetime
@@ -69,6 +71,7 @@ class Window:
     shown: int = 0
     several: bool = False
     before: tuple[tuple[AppointmentId, int], ...] = ()
+    standing: frozenset[tuple[AppointmentId, int]] = frozenset()
 
     def turn(self) -> bool:
         """Go to the next page; False where there is none."""
@@ -131,7 +134,12 @@ class ReleaseDetails:
             Opened(number=n, row=row, detail=detail, mark=_mark(row, answers[row.id], changed=changed))
             for n, (row, detail, changed) in enumerate(opened, start=1)
         ]
-        return Window(until=until, items=items, several=several)
+        return Window(until=until, items=items, several=several, standing=_standing(pairs))
+
+    def is_current(self, recipient: RecipientId, window: Window, now: datetime) -> bool:
+        """Whether the agenda still has what was opened: rule 2 holds for the list itself too."""
+        with self._uow() as uow:
+            return _standing(uow.envelopes.to_come(recipient, now)) == window.standing
 
     def _report(self, recipient: RecipientId, now: datetime) -> None:
         log.error("an envelope did not open")
@@ -213,6 +221,12 @@ _ACTS: Mapping[IntentKind, tuple[AnswerKind, Outcome]] = {
     IntentKind.CANCEL: (AnswerKind.CANCELLED, Outcome.CANCEL_PASSED_ON),
     IntentKind.MOVE: (AnswerKind.MOVE, Outcome.MOVE_PASSED_ON),
 }
+
+
+def _standing(
+    pairs: Sequence[tuple[StoredAppointment, StoredEnvelope]],
+) -> frozenset[tuple[AppointmentId, int]]:
+    return frozenset((row.id, row.change) for row, _ in pairs)
 
 
 def _is_over(row: StoredAppointment, answers: Sequence[StoredAnswer]) -> bool:
