@@ -1,0 +1,1 @@
+"""Journeys: the real command, the real bot, a real homeserver, patients' clients that are not ours."""

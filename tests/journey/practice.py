@@ -1,0 +1,280 @@
+"""A practice's folder made by ``pli init``, and its bot as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+from zoneinfo import ZoneInfo
+
+from bot.app import Installation
+from bot.cli.main import main
+from bot.domain.messages import OpenSentence
+from bot.domain.templates import Template
+from bot.domain.values import Language, Secret, UserId, new_id
+from config.settings import FILE_NAME
+from tests.rig.homeserver import RigHomeserver
+from tests.rig.waiting import until
+
+PHONE = "01 23 45 67 89"
+STOP_SECONDS = 10.0
+DELAY = 0.2
+
+Values = Mapping[tuple[str, str], object]
+
+
+def far_slot(hours: int = 6) -> str:
+    """An hour of the day that does not come while the tests run."""
+    return (datetime.now(UTC) + timedelta(hours=hours)).strftime("%H:00")
+
+
+def minute_slots(zone: ZoneInfo, minutes: int = 90) -> list[str]:
+    """Every minute of the time to come: the next slot is never further away than that."""
+    now = datetime.now(zone)
+    return [(now + timedelta(minutes=n)).strftime("%H:%M") for n in range(minutes)]
+
+
+# No quiet hours, no slot near: only what is urgent leaves, and it leaves at once, whatever the hour of the test.
+QUICK: Values = {
+    ("practice", "phone"): PHONE,
+    ("practice", "timezone"): "UTC",
+    ("nudges", "quiet_from"): "00:00",
+    ("nudges", "quiet_to"): "00:00",
+    ("release", "answer_delay_seconds"): DELAY,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """What a command gave back."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Practice:
+    """One practice: its folder, its homeserver, its bot. ``log`` collects what the bot writes to standard error."""
+
+    folder: Path
+    homeserver: RigHomeserver
+    bot_user: str
+    health_port: int
+    home: Installation = field(init=False)
+    _process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.home = Installation.at(self.folder / FILE_NAME)
+
+    @classmethod
+    def make(cls, folder: Path, homeserver: RigHomeserver, values: Values | None = None) -> Self:
+        """``pli init`` against ``homeserver``; ``values`` go into ``pli.toml`` on top of :data:`QUICK`."""
+        user, port = asyncio.run(_bot_account(homeserver, folder.with_suffix(".password"))), free_port()
+        done = run_here(
+            *("init", str(folder), "--homeserver", homeserver.url, "--user", user),
+            *("--password-file", str(folder.with_suffix(".password")), "--health-port", str(port)),
+        )
+        assert done.code == 0, done.err
+        settings: dict[tuple[str, str], object] = {
+            **QUICK,
+            ("nudges", "slots"): [far_slot()],
+            ("homeserver", "admin_token_file"): str(homeserver.folder / "admin.token"),
+            **(values or {}),
+        }
+        write_settings(folder / FILE_NAME, settings)
+        return cls(folder=folder, homeserver=homeserver, bot_user=user, health_port=port)
+
+    # -- the command --------------------------------------------------------------------------------------------
+
+    async def pli(self, *arguments: str, expect: int = 0) -> Done:
+        """One command, in this process: quicker, and the same code."""
+        done = await asyncio.to_thread(run_here, "--config", str(self.folder), *arguments)
+        assert done.code == expect, f"{arguments[:2]}: {done.code}, {done.err}"
+        return done
+
+    async def pli_process(self, *arguments: str) -> Done:
+        """One command as a process of its own; any exit code."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "--config", str(self.folder), *arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 120)
+        return Done(code=process.returncode or 0, out=out.decode(), err=err.decode())
+
+    # -- the bot ------------------------------------------------------------------------------------------------
+
+    @property
+    def log(self) -> Path:
+        return self.folder.with_suffix(".log")
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def start(self) -> None:
+        """``pli run``, until it says that it is ready."""
+        self.spawn()
+        await self.wait_ready()
+
+    async def wait_ready(self, *, ready: bool = True, seconds: float = 60.0) -> None:
+        async def as_wanted() -> bool:
+            return await asyncio.to_thread(self.ready) is ready
+
+        await until(as_wanted, f"/readyz to say {ready}", seconds=seconds, every=0.1)
+
+    def spawn(self) -> None:
+        """``pli run``, without waiting."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "bot", "--config", str(self.folder), "run"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    async def stop(self) -> int:
+        """SIGTERM, as systemd does it; the exit code."""
+        process = self._process
+        assert process is not None
+        process.send_signal(signal.SIGTERM)
+        try:
+            return await asyncio.to_thread(process.wait, STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError("the bot did not stop within ten seconds") from None
+        finally:
+            self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL: a power cut."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
+    def health(self) -> tuple[int, dict[str, Any]]:
+        """Status and body of /readyz; 0 where nobody answers."""
+        try:
+            with urlopen(f"http://127.0.0.1:{self.health_port}/readyz", timeout=5) as answer:  # noqa: S310 - loopback
+                return answer.status, json.load(answer)
+        except HTTPError as refused:
+            return refused.code, json.load(refused)
+        except (URLError, OSError):
+            return 0, {}
+
+    def ready(self) -> bool | None:
+        """None where nobody answers."""
+        status, body = self.health()
+        return bool(body["ready"]) if status else None
+
+    # -- what lies in the database ------------------------------------------------------------------------------
+
+    def query(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        """Look into the database beside the running bot."""
+        with contextlib.closing(sqlite3.connect(self.database, timeout=30)) as connection:
+            connection.row_factory = sqlite3.Row
+            with connection:
+                return connection.execute(sql, values).fetchall()
+
+    def bring_forward(self, kind: str) -> int:
+        """Let the time of what waits in the outbox come now; how many rows."""
+        return len(
+            self.query(
+                "UPDATE outbox SET due = '2000-01-01T00:00:00.000000Z'"
+                " WHERE kind = ? AND state = 'queued' RETURNING id",
+                kind,
+            )
+        )
+
+    async def settled(self, *, seconds: float = 30.0) -> None:
+        """Wait until nothing that is due waits in the outbox."""
+
+        async def empty() -> bool:
+            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            waiting = self.query(
+                "SELECT 1 FROM outbox WHERE state IN ('held', 'claimed') OR (state = 'queued' AND due <= ?)",
+                now,
+            )
+            return not waiting
+
+        await until(empty, "an empty outbox", seconds=seconds)
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "data" / "pli.db"
+
+    # -- the bot's words ----------------------------------------------------------------------------------------
+
+    def text(self, *templates: Template, language: Language = Language.EN) -> str:
+        return self.home.words[language].text(*templates)
+
+    def sentence(self, sentence: OpenSentence, language: Language = Language.EN) -> str:
+        return self.home.words[language].open_text(sentence)
+
+    def nudge(self, language: Language = Language.EN) -> str:
+        return self.home.words[language].nudge()
+
+
+def run_here(*arguments: str) -> Done:
+    """``pli`` in this process; its output is caught."""
+    out, err = io.StringIO(), io.StringIO()
+    before = os.environ.get("PLI_CONFIG")
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(list(arguments))
+    finally:
+        if before is None:
+            os.environ.pop("PLI_CONFIG", None)
+        else:
+            os.environ["PLI_CONFIG"] = before
+    return Done(code=code, out=out.getvalue(), err=err.getvalue())
+
+
+def write_settings(file: Path, values: Values) -> None:
+    """Put ``values`` into the commented file that ``pli init`` wrote."""
+    left = {key: json.dumps(value, ensure_ascii=False) for key, value in values.items()}
+    section, lines = "", []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        section = line.strip("[]") if line.startswith("[") else section
+        key = line.split("=", 1)[0].strip()
+        value = left.pop((section, key), None)
+        lines.append(line if value is None else f"{key} = {value}")
+    assert not left, f"not in the file: {sorted(left)}"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+async def _bot_account(homeserver: RigHomeserver, password_file: Path) -> str:
+    user, password = UserId(f"@{new_id('messages')}:{homeserver.server_name}"), new_id("w")
+    async with await homeserver.admin() as admin:
+        await admin.put_user(user, Secret(password))
+        await admin.lift_rate_limits(user)
+    password_file.write_text(password, encoding="utf-8")
+    return user
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
