@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from bot.channels.matrix import Seeds, load_session, login, set_up_device, verify_published
+from bot.channels.matrix.directory import People
 from bot.channels.matrix.files import DeviceLock, read_private, write_private
 from bot.channels.matrix.http import CLIENT, Http
 from bot.channels.matrix.identity import publish_identity
@@ -318,3 +319,25 @@ async def test_a_refused_signature_is_noticed(bot: Bot, homeserver: RigHomeserve
     machine.close()
     await http.close()
     assert bot.session.user != other.session.user
+
+
+async def test_a_device_that_opened_a_new_olm_session_gets_the_key_again(bot: Bot, new_hand: NewHand) -> None:
+    """``send`` rule 6: it may have lost what it was given."""
+    hand = await new_hand()
+    async with bot.running() as (channel, ears):
+        room = await room_with(channel, ears, hand)
+        to = address(room, hand.user)
+        for expected in (1, 0):
+            await channel.nudge(to, Nudge(language=Language.FR), new_txn())
+            assert await hand.take_keys() == expected
+        hand.machine._olm.session_store[machine_key(await hand.directory.current(bot.session.user))].clear()
+        await hand.share(room, bot.session.user)
+        await hand.say(room, "a new session")
+        await ears.wait_text("a new session")
+        for expected in (1, 0):
+            await channel.nudge(to, Nudge(language=Language.FR), new_txn())
+            assert await hand.take_keys() == expected
+
+
+def machine_key(people: People) -> str:
+    return people.devices[0].curve25519

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import peewee
 import pytest
 
 from bot.channels.matrix import Health
@@ -430,3 +431,50 @@ async def test_nothing_is_asked_without_a_token_of_access(homeserver: RigHomeser
         await http.call("GET", f"{CLIENT}/sync")
     assert (failed.value.status, failed.value.permanent) == (401, False)
     await http.close()
+
+
+@pytest.mark.parametrize(("status", "heard"), [(500, 80), (403, 50)])
+async def test_a_gap_that_cannot_be_filled_is_no_end(
+    bot: Bot, new_hand: NewHand, proxy: Proxy, status: int, heard: int
+) -> None:
+    """``client`` rule 5: asked again where that can help, done without where it cannot."""
+    hand = await new_hand()
+    async with bot.running() as (channel, ears):
+        room = await room_with(channel, ears, hand)
+        await hand.share(room, bot.session.user)
+        await hand.say(room, "before")
+        await ears.wait_text("before")
+    said = [f"message {number}" for number in range(80)]
+    for message in said:
+        await hand.say(room, message)
+    proxy.failures["/messages"] = [(status, {})]
+    async with bot.running(through=proxy.url) as (_, ears):
+        await ears.wait_text(said[-1])
+    assert [message.text.reveal() for message in ears.heard] == said[-heard:]
+
+
+async def test_a_store_that_refuses_for_a_while_loses_nothing(
+    bot: Bot, new_hand: NewHand, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``olm`` rule 6: the room key comes once; the answer that holds it is read again until it is stored."""
+    hand = await new_hand()
+    states: list[Health] = []
+    refused: list[str] = []
+    async with bot.running(through=proxy.url, health=states.append) as (channel, ears):
+        room = await room_with(channel, ears, hand)
+        assert channel._machine is not None
+        store = channel._machine._store
+        save = store.save_inbound_group_session
+
+        def refuse_twice(session: object) -> None:
+            if len(refused) < 2:
+                refused.append("x")
+                raise peewee.OperationalError("database or disk is full")
+            save(session)
+
+        monkeypatch.setattr(store, "save_inbound_group_session", refuse_twice)
+        await hand.share(room, bot.session.user)
+        await hand.say(room, "late but whole")
+        await ears.wait_text("late but whole")
+    assert len(refused) == 2
+    assert Health.BACKING_OFF in states

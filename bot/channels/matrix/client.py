@@ -99,22 +99,31 @@ class Client:
 
     async def run(self) -> None:
         """Sync until :meth:`stop`; never raises for what the homeserver does."""
-        self._since = await self._sync_store.load()
         wait = _FIRST_WAIT
+        loaded, torn = False, False
         while not self._stop.is_set():
             try:
+                if torn:  # the store refused in the middle of a change
+                    self._machine.reload()
+                    torn = False
+                if not loaded:
+                    self._since = await self._sync_store.load()
+                    loaded = True
                 await self._once()
-                self._be(Health.CONNECTED)
+                if not self._stop.is_set():
+                    self._be(Health.CONNECTED)
                 wait = _FIRST_WAIT
                 continue
             except ChannelError as error:
                 pausing = self._backing_off(error, wait)
             except StorageError:
                 _log.error("the store refused; trying again")
-                self._machine.reload()
+                self._be(Health.BACKING_OFF)
+                torn = True
                 pausing = wait
             except Exception as error:  # noqa: BLE001 - the loop outlives whatever an answer does to it
                 _log.error("an answer could not be read (%s)", type(error).__name__)
+                self._be(Health.BACKING_OFF)
                 pausing = wait
             wait = min(wait * 2, _LONGEST_WAIT)
             await pause(pausing, self._stop)
@@ -241,7 +250,13 @@ class Client:
             if not start:
                 break
             query = {"dir": "b", "from": start, "to": self._since or "", "limit": str(_PAGE)}
-            page = await self._http.call("GET", f"{CLIENT}/rooms/{segment(room)}/messages", query=query)
+            try:
+                page = await self._http.call("GET", f"{CLIENT}/rooms/{segment(room)}/messages", query=query)
+            except ChannelError as error:
+                if not error.permanent:
+                    raise
+                _log.warning("a gap in a room's messages could not be filled")
+                break
             chunk = as_list(page.get("chunk"))
             found = [as_object(event) for event in reversed(chunk)] + found
             start = as_text(page.get("end")) if chunk else ""

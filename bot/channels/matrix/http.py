@@ -96,7 +96,12 @@ class Http:
             data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         try:
             async with self._pool().request(
-                method, url, data=data, headers=headers, timeout=aiohttp.ClientTimeout(total=seconds)
+                method,
+                url,
+                data=data,
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=seconds),
+                allow_redirects=False,  # the token goes to one address
             ) as answer:
                 status = answer.status
                 raw = await _read(answer)
@@ -106,10 +111,10 @@ class Http:
         try:
             parsed = parse(raw)
         except ValueError:
-            if status < 400:
+            if status < 300:
                 raise MatrixError(status=502) from None
             parsed = {}
-        if status >= 400:
+        if status >= 300:
             raise _refusal(status, as_object(parsed))
         return parsed
 

@@ -24,6 +24,7 @@ import hashlib
 import hmac
 import logging
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -123,7 +124,8 @@ class _Store(SqliteStore):  # type: ignore[misc]  # nio ships no types
 
     def _create_database(self) -> peewee.SqliteDatabase:
         pragmas = {"foreign_keys": 1, "secure_delete": 1, "journal_mode": "wal", "synchronous": "full"}
-        return peewee.SqliteDatabase(self.database_path, pragmas=pragmas)
+        # closed is closed: the lock on the device is given back with it
+        return peewee.SqliteDatabase(self.database_path, pragmas=pragmas, autoconnect=False)
 
 
 class _GuardedOlm(Olm):  # type: ignore[misc]  # nio ships no types
@@ -133,6 +135,7 @@ class _GuardedOlm(Olm):  # type: ignore[misc]  # nio ships no types
         self.may_speak: MaySpeak = lambda _user: False
         self.new_keys: list[tuple[RoomId, str]] = []
         self.wedged: list[tuple[UserId, str]] = []
+        self.renewals: Counter[str] = Counter()
         super().__init__(user, device_id, store)
         self.known_ids = {session.id for session in self.inbound_group_store}
 
@@ -162,6 +165,11 @@ class _GuardedOlm(Olm):  # type: ignore[misc]  # nio ships no types
 
     def _handle_forwarded_room_key_event(self, *_: object) -> None:
         return  # rule 3
+
+    def _create_inbound_session(self, sender: str, sender_key: str, message: object) -> object:
+        session = super()._create_inbound_session(sender, sender_key, message)
+        self.renewals[sender_key] += 1
+        return session
 
     def _mark_device_for_unwedging(self, sender: str, sender_key: str) -> None:
         self.wedged.append((UserId(sender), sender_key))
@@ -327,6 +335,10 @@ class Machine:
     def has_session(self, device: Device) -> bool:
         return bool(self._olm.session_store[device.curve25519])
 
+    def renewals(self, device: Device) -> int:
+        """How many Olm sessions that device has opened since the start."""
+        return self._olm.renewals[device.curve25519]
+
     def start_session(self, device: Device, one_time_key: str) -> bool:
         """A new Olm session from a checked one-time key; False where the key is unfit."""
         with contained("one-time key"):
@@ -354,9 +366,12 @@ class Machine:
         return atomic
 
     def reload(self) -> None:
-        """Back to what the store holds, after it refused in the middle of a change."""
-        self._olm.account = self._store.load_account()
-        self._olm.load()
+        """Back to what the store holds, after it refused in the middle of a change. Raises :class:`StorageError`."""
+        try:
+            self._olm.account = self._store.load_account()
+            self._olm.load()
+        except peewee.PeeweeException as error:
+            raise StorageError("the store of the device's keys refused") from error
         self._olm.known_ids = {session.id for session in self._olm.inbound_group_store}
         self._sessions = self._indexed()
 

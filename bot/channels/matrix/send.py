@@ -9,8 +9,9 @@
    week.
 5. Nothing is encrypted before at least one intended device holds the key, and only devices whose key was
    accepted by the homeserver count as holding it.
-6. Sessions live in memory only: no copy of a key that opens what the bot said rests on the disk.
-7. The transaction id is the caller's, verbatim: the homeserver drops a repeat.
+6. A device that had to open a new Olm session may have lost what it was given: it gets the key again.
+7. Sessions live in memory only: no copy of a key that opens what the bot said rests on the disk.
+8. The transaction id is the caller's, verbatim: the homeserver drops a repeat.
 """
 
 from __future__ import annotations
@@ -53,17 +54,20 @@ class Kind(Enum):
 
 @dataclass(slots=True)
 class _Outbound:
-    """One outbound Megolm session; ``holders`` are the devices that have its key."""
+    """One outbound Megolm session; ``holders`` are the devices that have its key.
+
+    The number beside each is the device's :meth:`Machine.renewals` when it got the key.
+    """
 
     kind: Kind
     born: float
     session: vodozemac.GroupSession = field(default_factory=vodozemac.GroupSession)
-    holders: set[Device] = field(default_factory=set)
+    holders: dict[Device, int] = field(default_factory=dict)
 
     def serves(self, kind: Kind, intended: Sequence[Device], now: float) -> bool:
         """Rules 3 and 4. A holder that lost or changed its standing is no longer among the intended."""
         young = now - self.born < _MAX_AGE_SECONDS and self.session.message_index < wire.MAX_INDEX
-        return self.kind is kind and young and self.holders <= set(intended)
+        return self.kind is kind and young and self.holders.keys() <= set(intended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +122,6 @@ class Sender:
                 await self._warm(part)
             except ChannelError as error:
                 _log.warning("warming stopped early (permanent: %s)", error.permanent)
-
-    def discard(self, room: RoomId) -> None:
-        """Forget the room's session: whoever left must not read on."""
-        self._sessions.pop(room, None)
 
     # -- one message ---------------------------------------------------------------------------------------
 
@@ -180,7 +180,7 @@ class Sender:
     def _missing(self, outbound: _Outbound, intended: Sequence[Device]) -> tuple[Device, ...]:
         """Devices without the key; those that had no one-time key a moment ago only if nobody can read."""
         now = self._monotonic()
-        missing = [device for device in intended if device not in outbound.holders]
+        missing = [d for d in intended if outbound.holders.get(d) != self._machine.renewals(d)]
         hopeful = [
             d for d in missing if now - self._no_key_at.get(d, -_CLAIM_AGAIN_SECONDS) >= _CLAIM_AGAIN_SECONDS
         ]
@@ -213,7 +213,7 @@ class Sender:
         for batch in self._batches(shares):
             await send_to_device(self._http, {device: content for _, device, content in batch})
             for outbound, device, _ in batch:
-                outbound.holders.add(device)  # rule 5
+                outbound.holders[device] = self._machine.renewals(device)  # rule 5
 
     def _batches(self, shares: Sequence[_Share]) -> Iterable[list[tuple[_Outbound, Device, JsonObject]]]:
         """Key messages in requests that are not too large and name no device twice."""
