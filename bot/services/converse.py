@@ -175,7 +175,8 @@ class Converse:
                     state=OutboxState.HELD,
                     due=now,
                     room=room.id,
-                    recipient=room.recipient,
+                    # a second code may remove the old recipient, and with it every row that is its own
+                    recipient=None if step.action is Action.REDEEM_CODE else room.recipient,
                     template=fallback.value if fallback else OpenSentence.HELLO.value,
                     redact_after=self._rules.redact_after if _is_pin(intent) else 0,
                     rotate=_is_pin(intent),
