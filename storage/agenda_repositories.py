@@ -43,6 +43,7 @@ class AppointmentRows:
             "patient": a.patient,
             "source_idx": a.source_index,
             "pair_idx": a.pair_index,
+            "series_idx": a.series_index,
             "day_tag": a.day_tag,
             "digest": a.digest,
             "when_digest": a.when_digest,
@@ -64,6 +65,7 @@ class AppointmentRows:
             patient=PatientId(row["patient"]),
             source_index=row["source_idx"],
             pair_index=row["pair_idx"],
+            series_index=row["series_idx"],
             day_tag=row["day_tag"],
             digest=row["digest"],
             when_digest=row["when_digest"],
@@ -102,6 +104,9 @@ class AppointmentRows:
 
     def by_days(self, tags: Sequence[str]) -> Sequence[StoredAppointment]:
         return [a for chunk in _chunks(tags) for a in self._select(t.appointment.c.day_tag.in_(chunk))]
+
+    def by_series(self, indexes: Sequence[str]) -> Sequence[StoredAppointment]:
+        return [a for chunk in _chunks(indexes) for a in self._select(t.appointment.c.series_idx.in_(chunk))]
 
     def of_patient(self, patient: PatientId) -> Sequence[StoredAppointment]:
         return self._select(t.appointment.c.patient == patient)

@@ -136,6 +136,7 @@ appointment = Table(
     _ref("patient.id"),
     Column("source_idx", String(64), nullable=False, unique=True),
     Column("pair_idx", String(64), nullable=False),
+    Column("series_idx", String(64), nullable=False, index=True),
     Column("day_tag", String(64), nullable=False, index=True),
     Column("digest", String(64), nullable=False),
     Column("when_digest", String(64), nullable=False),

@@ -3,7 +3,7 @@
 ``read_agenda`` is the only door; the rules of all readers stand in :mod:`bot.agenda.fault`.
 """
 
-from bot.agenda.fault import FILE, Unmatched
+from bot.agenda.fault import FILE
 from bot.agenda.reader import read_agenda
 
-__all__ = ["FILE", "Unmatched", "read_agenda"]
+__all__ = ["FILE", "read_agenda"]

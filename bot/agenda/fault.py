@@ -11,28 +11,10 @@ Rules, which the other modules of this package cite:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from bot.domain.appointment import Refusal, Status
+from bot.domain.appointment import Refusal
 
 FILE = "file"
 MAX_REFUSALS = 10_000
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class Unmatched:
-    """An entry without a patient reference: counted, no error.
-
-    ``source`` is its identity (UID, or UID/RECURRENCE-ID; empty where the format has none), so that whoever
-    knew it under a patient can see that it is nobody's now.
-    """
-
-    where: str
-    source: str = ""
-    status: Status = Status.BOOKED
-
-    def __repr__(self) -> str:
-        return "Unmatched(…)"
 
 
 class Fault(Exception):

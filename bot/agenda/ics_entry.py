@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 
 from icalendar.prop import vDuration
 
-from bot.agenda.fault import Fault, Unmatched
+from bot.agenda.fault import Fault
 from bot.agenda.ics_lines import Line, logical_lines, name_of, parse_line
 from bot.agenda.text import NAME_CHARS, NOTE_CHARS, PATIENT_CHARS, SOURCE_CHARS, clean
 from bot.agenda.zones import Zone, Zones
-from bot.domain.appointment import Status
+from bot.domain.appointment import Status, Unmatched
 from config.agenda_settings import AgendaSettings
 
 _MAX_KEPT_LINES = 2000
@@ -173,7 +173,9 @@ class EntryReader:
             status = self._status(lines)
         except Fault:  # rule 2
             return Unmatched(where=where)
-        return Unmatched(where=where, source=identity(uid, original), status=status)
+        return Unmatched(
+            where=where, source=identity(uid, original), status=status, series="" if original else uid
+        )
 
     def _find_patient(self, lines: dict[str, list[Line]]) -> str:
         name = self._patient[0]

@@ -20,12 +20,12 @@ from datetime import UTC, datetime, timedelta
 import icalendar
 import recurring_ical_events  # type: ignore[import-untyped]  # the library ships no types
 
-from bot.agenda.fault import Fault, Unmatched
+from bot.agenda.fault import Fault
 from bot.agenda.ics_entry import Entry, EntryReader, When, identity
 from bot.agenda.ics_lines import Line
 from bot.agenda.rules import check_rule, parse_rule
 from bot.agenda.text import framed
-from bot.domain.appointment import Appointment, Detail, Refusal, Status
+from bot.domain.appointment import Appointment, Detail, Refusal, Status, Unmatched
 
 PAST_DAYS = 31
 _OLDEST_YEARS = 20
@@ -54,9 +54,12 @@ Told = Appointment | Refusal | Unmatched
 
 
 def appointment(
-    entry: Entry, start: When, *, original: When | None, status: Status | None = None
+    entry: Entry, start: When, *, original: When | None, status: Status | None = None, whole: bool = False
 ) -> Appointment:
-    """One instance of ``entry`` that starts at ``start``; ``original`` is None for what never repeats."""
+    """One instance of ``entry`` that starts at ``start``; ``original`` is None for what never repeats.
+
+    ``whole``: the file gives all of the series, not one exception alone.
+    """
     begins = start.at()
     source = identity(entry.uid, original)
     detail = Detail(
@@ -78,6 +81,7 @@ def appointment(
         modified=entry.modified,
         stable=bool(source),
         where=entry.where,
+        series=entry.uid if whole else "",
     )
 
 
@@ -116,7 +120,7 @@ def read_group(members: Iterable[Member], window: Window) -> Iterator[Told]:
     master, refusals = _newest(masters)
     yield from refusals
     if not (master.rules or master.more or chosen or gone or lost):
-        yield appointment(master, master.start, original=None)
+        yield appointment(master, master.start, original=None, whole=True)
         return
     try:
         yield from _expand(replace(master, without=(*master.without, *gone)), chosen, lost, window)
@@ -157,7 +161,7 @@ def _expand(master: Entry, exceptions: list[Entry], lost: list[When], window: Wi
             future.append((original.wall, entry))
         if window.first <= max(entry.start.at(), original.at()):
             status = Status.CANCELLED if original.wall in removed else None
-            yield appointment(entry, entry.start, original=original, status=status)
+            yield appointment(entry, entry.start, original=original, status=status, whole=True)
     future.sort(key=lambda pair: pair[0])
     for wall in walls:
         if wall in replaced:
@@ -170,7 +174,7 @@ def _expand(master: Entry, exceptions: list[Entry], lost: list[When], window: Wi
             start = replace(entry.start, wall=wall + (entry.start.wall - since))
         if window.first <= start.at() <= window.last:
             status = Status.CANCELLED if wall in removed else None
-            yield appointment(entry, start, original=original, status=status)
+            yield appointment(entry, start, original=original, status=status, whole=True)
 
 
 def _instance(master: Entry, when: When) -> When:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 from zoneinfo import ZoneInfo
 
-from bot.agenda.fault import FILE, MAX_REFUSALS, Unmatched
+from bot.agenda.fault import FILE, MAX_REFUSALS
 from bot.agenda.ics import read_ics
 from bot.agenda.table import read_csv
-from bot.domain.appointment import Appointment, Refusal
+from bot.domain.appointment import Appointment, Refusal, Unmatched
 from bot.errors import AgendaError, require_aware
 from config.agenda_settings import STANDARD_PROFILE, AgendaSettings
 

@@ -17,11 +17,11 @@ from hashlib import blake2b
 from typing import BinaryIO, TypeVar
 from zoneinfo import ZoneInfo
 
-from bot.agenda.fault import FILE, Fault, Unmatched, cut_off
+from bot.agenda.fault import FILE, Fault, cut_off
 from bot.agenda.table_lines import Record, Records
 from bot.agenda.text import NAME_CHARS, NOTE_CHARS, PATIENT_CHARS, SOURCE_CHARS, clean, framed
 from bot.agenda.zones import NamedZone
-from bot.domain.appointment import Appointment, Detail, Refusal, Status
+from bot.domain.appointment import Appointment, Detail, Refusal, Status, Unmatched
 from bot.errors import AgendaError
 from config.agenda_settings import CsvField, CsvProfile
 from config.clock_formats import Format, compile_format

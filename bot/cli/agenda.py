@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,15 +11,17 @@ from typing import Annotated, Literal
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bot.agenda import Unmatched, read_agenda
+from bot.agenda import read_agenda
 from bot.agenda.watch import WatchFolder
 from bot.app import Installation
 from bot.cli.common import PARTLY, Json, err, installation, print_json, say, table, warn
-from bot.domain.appointment import Appointment, Detail, ImportCounts, Refusal
+from bot.domain.appointment import Appointment, Detail, ImportCounts
 from bot.domain.records import AuditKind
 from bot.domain.values import AppointmentId, DateRange, RecipientId, new_id
 from bot.errors import Refused, WrongUse
-from bot.services.import_agenda import Entry, ImportAgenda, ImportOptions, cancel_stored
+from bot.services.cancel_appointment import cancel_stored
+from bot.services.import_agenda import ImportAgenda
+from bot.services.import_batch import Entry, ImportOptions
 
 group = typer.Typer(no_args_is_help=True, help="Agendas in: a file, a folder, one appointment.")
 Format = Literal["ics", "csv"]
@@ -48,13 +50,16 @@ def import_file(
     zone = home.settings.practice.zone
 
     def read() -> Iterator[Entry]:
-        entries: Iterable[Appointment | Refusal | Unmatched] = read_agenda(
+        return read_agenda(
             file, home.settings.agenda, zone=zone, now=now, format=kind, profile=profile, progress=progress
         )
-        return (None if isinstance(e, Unmatched) else e for e in entries)
 
     service = ImportAgenda(
-        home.uow, home.import_side().sealer, rules=home.settings.nudge_rules(), now=now, options=options
+        home.uow,
+        home.import_side().sealer,
+        rules=home.settings.nudge_rules(),
+        now=now,
+        options=replace(options, expanded_until=now + timedelta(days=home.settings.agenda.horizon_days)),
     )
     return service(read)
 

@@ -40,7 +40,9 @@ class Detail:
     def __post_init__(self) -> None:
         require_aware(self.start, "start")
         require_aware(self.end, "end")
-        if self.end < self.start:
+        if self.end.astimezone(UTC) < self.start.astimezone(
+            UTC
+        ):  # by the wall, an hour that comes twice would mislead
             raise WrongUse("an appointment ends before it starts")
 
     def __repr__(self) -> str:
@@ -66,7 +68,8 @@ class Appointment:
 
     ``sequence`` and ``modified`` are iCalendar's SEQUENCE and LAST-MODIFIED (0 and None where the format has none).
     ``stable`` is False where the format has no id of its own, so that the identity is patient, practitioner, start.
-    ``where`` locates the entry for error messages (line or UID).
+    ``where`` locates the entry for error messages (line or UID). ``series`` is the UID of an entry that the file gives
+    whole, with every instance of it: an instance that was known and is not among them is no more.
     """
 
     detail: Detail
@@ -75,9 +78,27 @@ class Appointment:
     modified: datetime | None = None
     stable: bool = True
     where: str = ""
+    series: str = ""
 
     def __repr__(self) -> str:
         return "Appointment(…)"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Unmatched:
+    """An entry without a patient reference: counted, no error.
+
+    ``source`` is its identity (UID, or UID/RECURRENCE-ID; empty where the format has none), so that whoever
+    knew it under a patient can see that it is nobody's now; ``series`` as of an appointment.
+    """
+
+    where: str
+    source: str = ""
+    status: Status = Status.BOOKED
+    series: str = ""
+
+    def __repr__(self) -> str:
+        return "Unmatched(…)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -83,7 +83,7 @@ class StoredAppointment:
     ``revision`` is sealed into the envelopes; ``change`` counts everything worth telling (a cancellation too);
     ``time_revision`` is the revision that last changed the time: answers hold as long as it stands.
     ``past_after`` is the local midnight after the end; ``digest``, ``when_digest``, ``pair_index``, ``day_tag`` and
-    ``source_index`` are keyed by the import side.
+    ``source_index`` and ``series_index`` (empty where an agenda gives no series) are keyed by the import side.
     """
 
     id: AppointmentId
@@ -102,6 +102,7 @@ class StoredAppointment:
     past_after: datetime
     only: RecipientId | None = None
     by_hand: bool = False
+    series_index: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

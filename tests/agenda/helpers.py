@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from bot.agenda import Unmatched, read_agenda
-from bot.domain.appointment import Appointment, Refusal
+from bot.agenda import read_agenda
+from bot.domain.appointment import Appointment, Refusal, Unmatched
 from config.agenda_settings import AgendaSettings
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -85,6 +85,7 @@ def upgrade() -> None:
         sa.Column("patient", sa.String(length=64), nullable=False),
         sa.Column("source_idx", sa.String(length=64), nullable=False),
         sa.Column("pair_idx", sa.String(length=64), nullable=False),
+        sa.Column("series_idx", sa.String(length=64), nullable=False),
         sa.Column("day_tag", sa.String(length=64), nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("when_digest", sa.String(length=64), nullable=False),
@@ -105,6 +106,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_appointment_day_tag"), "appointment", ["day_tag"], unique=False)
     op.create_index(op.f("ix_appointment_past_after"), "appointment", ["past_after"], unique=False)
     op.create_index(op.f("ix_appointment_patient"), "appointment", ["patient"], unique=False)
+    op.create_index(op.f("ix_appointment_series_idx"), "appointment", ["series_idx"], unique=False)
     op.create_table(
         "invitation",
         sa.Column("id", sa.String(length=64), nullable=False),
