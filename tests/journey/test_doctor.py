@@ -8,6 +8,7 @@ from bot.channels.matrix.identity import load_session
 from tests.journey.practice import Practice
 from tests.rig.py_patient import PyPatient
 
+EXPECTED_ERRORS = ("shows a device that the bot did not sign",)
 NAMES = [
     "files and modes",
     "database",
