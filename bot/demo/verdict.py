@@ -1,0 +1,168 @@
+"""What the story comes to: the search for leaks, the sizes on the wire, and whether all of it is as promised."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from bot.demo.control import Control, run_control
+from bot.demo.evidence import HomeserverDatabase
+from bot.demo.forms import Form
+from bot.demo.leaks import Report, Scanner
+from bot.demo.places import Folder
+from bot.demo.stage import Stage
+from bot.demo.teller import Ledger
+from bot.demo.words import Kind, Place, Words
+
+_ENCRYPTED: Final = "m.room.encrypted"
+_MEGABYTE: Final = 1_000_000
+_NAMED: Final = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Searched:
+    """Both searches together, the control, and the agenda file searched like the rest."""
+
+    leaks: Report
+    control: Control
+    agenda: Report
+
+
+async def search(scanner: Scanner, while_running: Report, folder: Folder, scratch: Path) -> Searched:
+    """Search what lies there now, and prove in ``scratch`` that the search finds what there is."""
+
+    def work() -> Searched:
+        leaks = Report()
+        leaks.add(while_running)
+        leaks.add(scanner.scan(folder.places()))
+        control = run_control(scanner, scratch / "control")
+        return Searched(leaks=leaks, control=control, agenda=scanner.scan({"agenda": [folder.agenda]}))
+
+    return await asyncio.to_thread(work)
+
+
+class Verdict:
+    """Tables on the stage, and a list of what is and what is not as promised."""
+
+    def __init__(self, stage: Stage, words: Words) -> None:
+        self._stage, self._words = stage, words
+        self._lines: list[tuple[bool, str]] = []
+
+    @property
+    def good(self) -> bool:
+        return bool(self._lines) and all(good for good, _ in self._lines)
+
+    def note(self, text: str, *, good: bool) -> None:
+        self._lines.append((good, text))
+
+    def show(self) -> None:
+        told = [Text(), Text(self._words.verdict_title, style="bold")]
+        for good, text in self._lines:
+            told.append(Text(f"  {'✓' if good else '✗'} {text}", style="green" if good else "bold red"))
+        self._stage.show(*told)
+
+    # -- leaks --------------------------------------------------------------------------------------------------
+
+    def leaks(self, scanner: Scanner, searched: Searched) -> None:
+        w, leaks, control = self._words, searched.leaks, searched.control
+        table = self._table(w.leaks_title)
+        table.add_column(w.place, overflow="fold")
+        table.add_column(w.files, justify="right")
+        for form in Form:
+            table.add_column(form.value, justify="right")
+        for place in Place:
+            hits = [leaks.hits(place, form) for form in Form]
+            table.add_row(w.places[place], str(leaks.files[place]), *(_count(hit) for hit in hits))
+        table.add_section()
+        own = [str(searched.agenda.hits("agenda", form)) for form in Form]
+        table.add_row(w.agenda_itself, "1", *own, style="dim")
+        planted = [f"{control.found[form]}/{control.planted[form]}" for form in Form]
+        table.add_row(w.control, "", *planted, style="dim")
+        self._stage.show(Text(), table)
+        kinds = Counter(canary.kind for canary in scanner.canaries)
+        self._stage.remark(
+            w.searched_for.format(
+                texts=len(scanner.canaries),
+                needles=scanner.needles,
+                megabytes=f"{sum(leaks.read.values()) / _MEGABYTE:.0f}",
+                kinds=", ".join(f"{w.secrets[kind]} {count}" for kind, count in kinds.items()),
+            )
+        )
+        self._judge_leaks(searched)
+
+    def _judge_leaks(self, searched: Searched) -> None:
+        w, leaks = self._words, searched.leaks
+        for found in leaks.findings[:_NAMED]:
+            self.note(
+                w.leak.format(
+                    times=found.times,
+                    kind=w.secrets[found.kind],
+                    form=found.form,
+                    file=found.file,
+                    place=w.places[Place(found.place)],
+                ),
+                good=False,
+            )
+        for file in leaks.unreadable:
+            self.note(w.unreadable.format(file=file), good=False)
+        if leaks.clean:
+            self.note(w.no_leak, good=True)
+        elif not leaks.findings and not leaks.unreadable:
+            self.note(w.nothing_searched, good=False)
+        good = searched.control.passed and searched.agenda.hits("agenda", Form.UTF8) > 0
+        planted = sum(searched.control.planted.values())
+        self.note(w.control_passed.format(planted=planted) if good else w.control_failed, good=good)
+
+    # -- sizes --------------------------------------------------------------------------------------------------
+
+    def sizes(self, ledger: Ledger, homeserver: HomeserverDatabase, bot_user: str) -> None:
+        w = self._words
+        table = self._table(w.sizes_title)
+        table.add_column(w.kind)
+        for heading in (w.messages, w.size, w.after):
+            table.add_column(heading, justify="right")
+        for kind in Kind:
+            events = [homeserver.event(event) for event in ledger.sent[kind]]
+            sizes = sorted({len(event.ciphertext or "") for event in events})
+            delays = [
+                f"{homeserver.event(answer).at - homeserver.event(pin).at:.1f} s"
+                for of, pin, answer in ledger.pins
+                if of is kind
+            ]
+            table.add_row(w.kinds[kind], str(len(events)), ", ".join(map(str, sizes)), ", ".join(delays))
+        self._stage.show(Text(), table)
+        self._stage.remark(w.still_known.format(events=homeserver.types()[_ENCRYPTED]))
+        self._judge_sizes(ledger, homeserver, bot_user)
+
+    def _judge_sizes(self, ledger: Ledger, homeserver: HomeserverDatabase, bot_user: str) -> None:
+        """Of everything that the bot sent, whether the story listened to it or not."""
+        w = self._words
+        messages = [e for e in homeserver.sent_by(bot_user) if e.type in (_ENCRYPTED, "m.room.message")]
+        if any(event.ciphertext is None for event in messages):
+            self.note(w.in_clear, good=False)
+        sizes = {len(event.ciphertext or "") for event in messages}
+        heard = sum(map(len, ledger.sent.values()))
+        if len(sizes) == 1 and len(messages) >= heard > 0:
+            self.note(w.one_size.format(size=sizes.pop(), count=len(messages)), good=True)
+        else:
+            self.note(w.sizes_differ.format(sizes=", ".join(map(str, sorted(sizes)))), good=False)
+
+    def _table(self, title: str) -> Table:
+        return Table(
+            title=title,
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+        )
+
+
+def _count(hits: int) -> Text:
+    return Text(str(hits), style="bold red" if hits else "green")
