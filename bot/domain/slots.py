@@ -6,6 +6,8 @@
 3. A nudge is useful until the last half-day mark (local midnight or noon) before the appointment; where that is not
    after its slot, for one hour. A reminder that could outlast the start is not planned. The exact start is never kept.
 4. Urgent news leave at once unless quiet hours run; then at their end.
+5. A day without a slot that would help gives the next one where it is over (a late booking), else the last one before
+   the start: whoever has an appointment before the first slot of the day is told the day before.
 """
 
 from __future__ import annotations
@@ -74,12 +76,15 @@ def past_after(end: datetime, zone: ZoneInfo) -> datetime:
     return at_local(end.astimezone(zone).date() + timedelta(days=1), time(0, 0), zone)
 
 
+def _slots_of(day: date, rules: NudgeRules) -> list[datetime]:
+    return sorted(at_local(day, hour, rules.zone) for hour in rules.slots)
+
+
 def next_slot(after: datetime, rules: NudgeRules) -> datetime:
     """The first slot later than ``after``."""
     day = after.astimezone(rules.zone).date()
     for offset in range(3):
-        for hour in sorted(rules.slots):
-            moment = at_local(day + timedelta(days=offset), hour, rules.zone)
+        for moment in _slots_of(day + timedelta(days=offset), rules):
             if moment > after:
                 return moment
     raise WrongUse("no slot within two days")  # unreachable with a slot a day; kept so that the type is total
@@ -96,26 +101,30 @@ def useful_until(slot: datetime, start: datetime, zone: ZoneInfo) -> datetime:
 
 
 def plan(start: datetime, now: datetime, rules: NudgeRules) -> tuple[PlannedNudge, ...]:
-    """The reminders of one appointment. The slot of a day is drawn by the operating system's randomness.
-
-    A day whose slots are over gives the next slot before the start, so that a late booking is still announced.
-    """
+    """The reminders of one appointment. The slot of a day is drawn by the operating system's randomness."""
     if start <= now:
         return ()
     day = start.astimezone(rules.zone).date()
-    chosen: set[datetime] = set()
-    for before in rules.days_before:
-        open_slots = [
-            moment
-            for hour in rules.slots
-            if now < (moment := at_local(day - timedelta(days=before), hour, rules.zone)) < start
-        ]
-        if open_slots:
-            chosen.add(secrets.choice(open_slots))
-        elif (late := next_slot(now, rules)) < start:
-            chosen.add(late)
-    planned = (PlannedNudge(slot=s, useful_until=useful_until(s, start, rules.zone)) for s in sorted(chosen))
-    return tuple(p for p in planned if p.useful_until <= start)
+    drawn = (_draw(day - timedelta(days=before), start, now, rules) for before in set(rules.days_before))
+    chosen = sorted({slot for slot in drawn if slot is not None})
+    return tuple(PlannedNudge(slot=s, useful_until=useful_until(s, start, rules.zone)) for s in chosen)
+
+
+def _draw(day: date, start: datetime, now: datetime, rules: NudgeRules) -> datetime | None:
+    """One slot of ``day`` that is to come and helps, or what rule 5 puts in its place."""
+    slots = _slots_of(day, rules)
+    if helping := [s for s in slots if s > now and _helps(s, start, rules.zone)]:
+        return secrets.choice(helping)
+    if slots[-1] <= now:
+        late = next_slot(now, rules)
+        return late if _helps(late, start, rules.zone) else None
+    earlier = [s for before in (1, 0) for s in _slots_of(day - timedelta(days=before), rules)]
+    return max((s for s in earlier if s > now and _helps(s, start, rules.zone)), default=None)
+
+
+def _helps(slot: datetime, start: datetime, zone: ZoneInfo) -> bool:
+    """Rule 3."""
+    return slot < start and useful_until(slot, start, zone) <= start
 
 
 def plan_change(
@@ -140,9 +149,12 @@ def after_quiet(now: datetime, rules: NudgeRules) -> datetime:
     local = now.astimezone(rules.zone)
     if not rules.is_quiet_hour(local.time()):
         return now.astimezone(UTC)
-    day = local.date()
-    end = at_local(day, rules.quiet_to, rules.zone)
-    return end if end > now else at_local(day + timedelta(days=1), rules.quiet_to, rules.zone)
+    ends = (
+        datetime.combine(local.date() + timedelta(days=d), rules.quiet_to, rules.zone).replace(fold=f)
+        for d in (0, 1)
+        for f in (0, 1)  # the end may come twice in the night in which clocks go back
+    )
+    return min(end for e in ends if (end := e.astimezone(UTC)) > now)
 
 
 def days(first: str, last: str) -> Sequence[date]:
