@@ -1,0 +1,1 @@
+"""Speed, as ratios to what the parts cost alone in the same run: ``python -m tests.bench``."""
