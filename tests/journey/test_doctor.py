@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+from collections.abc import Iterator
+
+import pytest
 
 from bot.channels.matrix.identity import load_session
 from tests.journey.practice import Practice
+from tests.rig.homeserver import RigHomeserver
 from tests.rig.py_patient import PyPatient
 
-EXPECTED_ERRORS = ("shows a device that the bot did not sign",)
 NAMES = [
     "files and modes",
     "database",
@@ -23,6 +27,17 @@ NAMES = [
     "clock",
     "time zone data",
 ]
+
+
+@pytest.fixture(scope="module")
+def practice(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
+    """One of its own, since it is damaged and its bot stopped; what the bot says of that in its log is its right."""
+    made = Practice.make(tmp_path_factory.mktemp("doctor") / "practice", homeserver)
+    asyncio.run(made.start())
+    try:
+        yield made
+    finally:
+        made.kill()
 
 
 async def _bad(practice: Practice) -> dict[str, str]:
