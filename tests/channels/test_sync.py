@@ -302,7 +302,7 @@ async def test_a_device_that_vanished_and_came_back_is_served(
         assert (await ears.wait_text("again")).device is not None
 
 
-@pytest.mark.parametrize("lie", ["silent", "other key"])
+@pytest.mark.parametrize("lie", ["silent", "no master key", "a device that proves nothing"])
 async def test_silence_about_the_patient_or_the_bot_is_no_consent(
     bot: Bot, new_hand: NewHand, proxy: Proxy, lie: str
 ) -> None:
@@ -310,10 +310,14 @@ async def test_silence_about_the_patient_or_the_bot_is_no_consent(
     lying: list[str] = []
 
     def change(answer: Json) -> Json:
-        for user in lying:
-            answer["device_keys"].pop(user, None)
-        if lie == "other key" and bot.session.user in lying:
-            answer["master_keys"].pop(bot.session.user, None)
+        about_bot = bot.session.user in lying
+        if lie == "silent" or hand.user in lying:
+            for user in lying:
+                answer["device_keys"].pop(user, None)
+        elif about_bot and lie == "no master key":
+            answer["master_keys"].pop(bot.session.user)
+        elif about_bot:
+            answer["device_keys"][bot.session.user]["GHOST"] = {}
         return answer
 
     proxy.changes["/keys/query"] = change
@@ -331,6 +335,30 @@ async def test_silence_about_the_patient_or_the_bot_is_no_consent(
             await channel.say(to, PrivateText(text="x"), new_txn(), rotate=False)
         assert refused.value.reason == "own_device"
         assert proxy.count("/send/") == 0
+
+
+async def test_an_answer_that_was_overtaken_by_a_change_is_old(
+    bot: Bot, new_hand: NewHand, proxy: Proxy
+) -> None:
+    """``directory`` rule 3."""
+    hand = await new_hand()
+    async with bot.running(through=proxy.url) as (channel, ears):
+        await room_with(channel, ears, hand)
+        directory = channel._directory
+        assert directory is not None
+        await directory.current(hand.user)
+        assert directory.stale([hand.user]) == []
+
+        def announce(answer: Json) -> Json:
+            directory.changed([hand.user])
+            return answer
+
+        proxy.changes["/keys/query"] = announce
+        await directory.refresh([hand.user])
+        assert directory.stale([hand.user]) == [hand.user]
+        proxy.changes.clear()
+        await directory.current(hand.user)
+        assert directory.stale([hand.user]) == []
 
 
 BAD_CLAIMS: dict[str, Callable[[Json], Any]] = {
