@@ -81,6 +81,7 @@ async def _one(name: str, check: Callable[[], Awaitable[str]]) -> Check:
 class _Doctor:
     def __init__(self, home: Installation) -> None:
         self._home = home
+        self._is_running = False
 
     async def files(self) -> str:
         checked = 0
@@ -201,9 +202,12 @@ class _Doctor:
                 raise _Bad("it does not answer", "start it: pli run") from None
         if not ready:
             raise _Bad("it runs, but is not ready", f"see {url}")
+        self._is_running = True
         return "ready"
 
     async def round_trip(self) -> str:
+        if not self._is_running:
+            raise _Bad("not tried: the bot is not ready", "see the check above")
         probe = await self._probe()
         started = time.monotonic()
         await probe.round_trip(seconds=ROUND_TRIP_SECONDS)
