@@ -1,39 +1,26 @@
-"""One practice and one bot a module; patients of their own for each test."""
+"""One practice and one running bot for all tests that need no other settings; patients of their own for each."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.journey.practice import Practice
+from tests.journey.practice import Practice, running_practice
 from tests.journey.talk import People
 from tests.rig.homeserver import RigHomeserver
 
 
-@pytest.fixture(scope="module")
-def practice(
-    request: pytest.FixtureRequest, homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Practice]:
-    """A practice whose bot runs. A module's ``SETTINGS`` go into its ``pli.toml``.
-
-    What the bot wrote to standard error is looked at in the end: constant lines, no traceback.
-    """
-    folder = tmp_path_factory.mktemp("practice") / "practice"
-    made = Practice.make(folder, homeserver, getattr(request.module, "SETTINGS", {}))
-    asyncio.run(made.start())
-    try:
+@pytest.fixture(scope="session")
+def practice(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
+    """Modules that need other settings, or stop the bot, have a fixture of this name of their own."""
+    with running_practice(tmp_path_factory.mktemp("shared") / "practice", homeserver) as made:
         yield made
-    finally:
-        made.kill()
-    log = made.log.read_text(encoding="utf-8")
-    assert "Traceback" not in log, log
-    assert '"level": "ERROR"' not in log, log
 
 
 @pytest.fixture
 async def people(practice: Practice) -> AsyncIterator[People]:
+    """Makes patients of the practice; their clients end with the test."""
     async with AsyncExitStack() as stack:
         yield People(practice=practice, stack=stack)

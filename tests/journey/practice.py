@@ -12,7 +12,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -192,10 +192,7 @@ class Practice:
 
     def query(self, sql: str, *values: object) -> list[sqlite3.Row]:
         """Look into the database beside the running bot."""
-        with contextlib.closing(sqlite3.connect(self.database, timeout=30)) as connection:
-            connection.row_factory = sqlite3.Row
-            with connection:
-                return connection.execute(sql, values).fetchall()
+        return _query(self.database, sql, *values)
 
     def bring_forward(self, kind: str) -> int:
         """Let the time of what waits in the outbox come now; how many rows."""
@@ -220,6 +217,21 @@ class Practice:
 
         await until(empty, "an empty outbox", seconds=seconds)
 
+    def seen_by_homeserver(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        """Look into the homeserver's own database."""
+        return _query(self.homeserver.folder / "homeserver.db", sql, *values)
+
+    def redacted(self, room: str) -> set[str]:
+        """Events of a room that the homeserver has redacted."""
+        sql = "SELECT r.redacts FROM redactions r JOIN events e ON e.event_id = r.redacts WHERE e.room_id = ?"
+        return {str(row["redacts"]) for row in self.seen_by_homeserver(sql, room)}
+
+    def membership(self, room: str) -> str:
+        """The bot's, as the homeserver has it."""
+        sql = "SELECT membership FROM current_state_events WHERE room_id = ? AND type = 'm.room.member' AND state_key = ?"
+        rows = self.seen_by_homeserver(sql, room, self.bot_user)
+        return str(rows[0]["membership"]) if rows else "none"
+
     @property
     def database(self) -> Path:
         return self.folder / "data" / "pli.db"
@@ -234,6 +246,22 @@ class Practice:
 
     def nudge(self, language: Language = Language.EN) -> str:
         return self.home.words[language].nudge()
+
+
+@contextlib.contextmanager
+def running_practice(
+    folder: Path, homeserver: RigHomeserver, values: Values | None = None
+) -> Iterator[Practice]:
+    """A practice whose bot runs. What the bot wrote is looked at in the end: constant lines, no failure."""
+    made = Practice.make(folder, homeserver, values)
+    asyncio.run(made.start())
+    try:
+        yield made
+    finally:
+        made.kill()
+    log = made.log.read_text(encoding="utf-8")
+    assert "Traceback" not in log, log
+    assert '"level": "ERROR"' not in log, log
 
 
 def run_here(*arguments: str) -> Done:
@@ -262,6 +290,13 @@ def write_settings(file: Path, values: Values) -> None:
         lines.append(line if value is None else f"{key} = {value}")
     assert not left, f"not in the file: {sorted(left)}"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _query(file: Path, sql: str, *values: object) -> list[sqlite3.Row]:
+    with contextlib.closing(sqlite3.connect(file, timeout=30)) as connection:
+        connection.row_factory = sqlite3.Row
+        with connection:
+            return connection.execute(sql, values).fetchall()
 
 
 async def _bot_account(homeserver: RigHomeserver, password_file: Path) -> str:

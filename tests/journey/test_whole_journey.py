@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,8 +17,9 @@ from bot.domain.messages import OpenSentence
 from bot.domain.templates import Template
 from bot.domain.values import Language, RecipientId, Secret
 from bot.errors import KeyDestroyed
-from tests.journey.practice import Practice, minute_slots
+from tests.journey.practice import Practice, minute_slots, running_practice
 from tests.journey.talk import OTHER_PIN, PIN, WRONG_PIN, People, Talk
+from tests.rig.homeserver import RigHomeserver
 from tests.rig.patient import Message
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -28,6 +30,12 @@ SETTINGS = {
     ("nudges", "slots"): minute_slots(PARIS),
     ("release", "redact_after_minutes"): 1,
 }
+
+
+@pytest.fixture(scope="module")
+def practice(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
+    with running_practice(tmp_path_factory.mktemp("p") / "practice", homeserver, SETTINGS) as made:
+        yield made
 
 
 async def test_the_whole_journey(people: People, practice: Practice, tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""The bot talks in rooms that it opened, and accepts codes nowhere else."""
+
+from __future__ import annotations
+
+from bot.domain.messages import OpenSentence
+from bot.domain.templates import Template
+from bot.domain.values import Language
+from bot.domain.codes import PUBLIC
+from tests.journey.practice import Practice
+from tests.journey.talk import People, Talk
+from tests.rig.waiting import until
+
+
+async def test_whoever_invites_the_bot_is_invited_to_a_room_of_the_bots(
+    people: People, practice: Practice
+) -> None:
+    await people.add("R-1")
+    code = (await practice.pli("invite", "R-1", "--lang", "en", "--json")).json()["code"]
+    user, password = await practice.homeserver.new_user()
+    phone = await people.client({"user": user, "password": password})
+    own = await phone.create_dm(practice.bot_user)
+    await phone.send(own, code)
+    talk = await Talk.enter(phone, practice)
+    assert talk.room != own
+
+    async def declined() -> bool:
+        return practice.membership(own) == "leave"
+
+    await until(declined, "the bot to decline")
+    assert practice.query("SELECT id FROM invitation WHERE redeemed_by != '' AND id = ?", _public(code)) == []
+    assert not [
+        m for m in await phone.read() if m.room == own and m.sender == practice.bot_user and m.encrypted
+    ]
+    language = Language.FR  # of the practice: nothing is known of this account
+    assert await talk.tell(code) == practice.text(Template.CONSENT, language=language)
+
+
+async def test_a_second_invitation_is_answered_in_the_first_room(people: People, practice: Practice) -> None:
+    await people.add("R-2")
+    talk, _ = await people.arrive("R-2")
+    before = len(practice.query("SELECT id FROM room"))
+    await talk.patient.create_dm(practice.bot_user)
+    assert (await talk.hear()).body == practice.sentence(OpenSentence.HELLO)
+    assert len(practice.query("SELECT id FROM room")) == before
+
+
+async def test_what_comes_in_clear_is_taken_back_and_not_acted_on(people: People, practice: Practice) -> None:
+    await people.add("R-3")
+    talk, code = await people.arrive("R-3")
+    event = await talk.patient.send_clear(talk.room, "m.room.message", {"msgtype": "m.text", "body": code})
+    assert (await talk.hear()).body == practice.sentence(OpenSentence.UNENCRYPTED)
+    await talk.wait_redacted(event)
+    rows = practice.query("SELECT redeemed_by FROM invitation WHERE recipient = ?", talk.recipient)
+    assert [r["redeemed_by"] for r in rows] == [""]
+    await talk.enrol(code)
+    event = await talk.patient.send_clear(talk.room, "m.room.message", {"msgtype": "m.text", "body": "leave"})
+    assert (await talk.hear()).body == practice.sentence(OpenSentence.UNENCRYPTED)
+    assert await talk.tell("yes") == talk.text(Template.NO_QUESTION)
+
+
+async def test_whoever_left_the_room_is_told_on_and_can_come_back(people: People, practice: Practice) -> None:
+    talk = await people.enrolled("R-4")
+    await talk.patient.leave(talk.room)
+
+    async def reported() -> bool:
+        problems = (await practice.pli("problems", "--json")).json()
+        return any(p["kind"] == "room_left" and p["recipient"] == talk.recipient for p in problems)
+
+    await until(reported, "a line for the staff", every=0.5)
+    await talk.patient.create_dm(practice.bot_user)
+    again = await Talk.enter(talk.patient, practice, greeted=False)
+    assert again.room != talk.room
+    assert "Nothing new" in await again.unlock(), "key and PIN are what they were"
+
+
+def _public(code: str) -> str:
+    """The part of a code by which its invitation is found."""
+    return code.replace("-", "")[:PUBLIC]
