@@ -17,7 +17,8 @@ import pytest
 import vodozemac
 
 from bot.channels.matrix import olm
-from bot.channels.matrix.olm import MEGOLM, OLM, Decrypted, Machine, NoKey, Unreadable, contained
+from bot.channels.matrix.guard import contained
+from bot.channels.matrix.olm import MEGOLM, OLM, Decrypted, Machine, NoKey, Unreadable
 from bot.domain.trust import Device
 from bot.domain.values import RoomId, SecretBytes, UserId
 from bot.errors import StorageError

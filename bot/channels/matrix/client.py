@@ -22,10 +22,11 @@ from functools import partial
 from typing import Final
 
 from bot.channels.matrix.directory import Directory
+from bot.channels.matrix.guard import contained
 from bot.channels.matrix.hearing import Hearing, Listener
 from bot.channels.matrix.http import CLIENT, Http, MatrixError, pause, segment
 from bot.channels.matrix.inbox import MAX_WAITING, Inbox, Job, SyncStore
-from bot.channels.matrix.olm import Machine, contained
+from bot.channels.matrix.olm import Machine
 from bot.channels.matrix.reading import room_event
 from bot.channels.matrix.rooms import STATE_TYPES, RoomState
 from bot.channels.matrix.safejson import JsonObject, as_list, as_object, as_text
