@@ -87,11 +87,14 @@ class Practice:
     @classmethod
     def make(cls, folder: Path, homeserver: RigHomeserver, values: Values | None = None) -> Self:
         """``pli init`` against ``homeserver``; ``values`` go into ``pli.toml`` on top of :data:`QUICK`."""
-        user, port = asyncio.run(_bot_account(homeserver, folder.with_suffix(".password"))), free_port()
+        port, secret = free_port(), folder.with_suffix(".password")
+        user, password = asyncio.run(_bot_account(homeserver))
+        secret.write_text(password, encoding="utf-8")
         done = run_here(
             *("init", str(folder), "--homeserver", homeserver.url, "--user", user),
-            *("--password-file", str(folder.with_suffix(".password")), "--health-port", str(port)),
+            *("--password-file", str(secret), "--health-port", str(port)),
         )
+        secret.unlink()
         assert done.code == 0, done.err
         settings: dict[tuple[str, str], object] = {
             **QUICK,
@@ -176,7 +179,7 @@ class Practice:
     def health(self) -> tuple[int, dict[str, Any]]:
         """Status and body of /readyz; 0 where nobody answers."""
         try:
-            with urlopen(f"http://127.0.0.1:{self.health_port}/readyz", timeout=5) as answer:  # noqa: S310 - loopback
+            with urlopen(f"http://127.0.0.1:{self.health_port}/readyz", timeout=5) as answer:
                 return answer.status, json.load(answer)
         except HTTPError as refused:
             return refused.code, json.load(refused)
@@ -228,7 +231,10 @@ class Practice:
 
     def membership(self, room: str) -> str:
         """The bot's, as the homeserver has it."""
-        sql = "SELECT membership FROM current_state_events WHERE room_id = ? AND type = 'm.room.member' AND state_key = ?"
+        sql = (
+            "SELECT membership FROM current_state_events"
+            " WHERE room_id = ? AND type = 'm.room.member' AND state_key = ?"
+        )
         rows = self.seen_by_homeserver(sql, room, self.bot_user)
         return str(rows[0]["membership"]) if rows else "none"
 
@@ -299,13 +305,12 @@ def _query(file: Path, sql: str, *values: object) -> list[sqlite3.Row]:
             return connection.execute(sql, values).fetchall()
 
 
-async def _bot_account(homeserver: RigHomeserver, password_file: Path) -> str:
+async def _bot_account(homeserver: RigHomeserver) -> tuple[str, str]:
     user, password = UserId(f"@{new_id('messages')}:{homeserver.server_name}"), new_id("w")
     async with await homeserver.admin() as admin:
         await admin.put_user(user, Secret(password))
         await admin.lift_rate_limits(user)
-    password_file.write_text(password, encoding="utf-8")
-    return user
+    return user, password
 
 
 def free_port() -> int:

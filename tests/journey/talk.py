@@ -64,7 +64,7 @@ class Talk:
     async def hear(self, *, seconds: float = ANSWER_SECONDS) -> Message:
         """The bot's next answer. Nudges, which may come at any moment, are passed over: see :meth:`nudges`."""
         message = await self.patient.wait_for(
-            lambda m: self._is_answer(m), "an answer of the bot", since=self.next, seconds=seconds
+            self._is_answer, "an answer of the bot", since=self.next, seconds=seconds
         )
         self.next = message.index + 1
         return message

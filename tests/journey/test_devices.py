@@ -43,9 +43,7 @@ async def test_failure_23_a_new_phone_rings_and_is_told_whom_to_call(
     assert await talk.tell("show") == practice.sentence(OpenSentence.UNKNOWN_DEVICE), "the old phone is out"
 
 
-async def test_a_phone_that_the_patient_vouched_for_is_known_at_once(
-    people: People, practice: Practice
-) -> None:
+async def test_a_phone_that_the_patient_vouched_for_is_known_at_once(people: People) -> None:
     talk = await people.enrolled("D-2")
     assert isinstance(talk.patient, PyPatient)
     second = await people.stack.enter_async_context(await talk.patient.second_device())

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
-
 from bot.domain.messages import OpenSentence
 from bot.domain.templates import Template
 from tests.journey.practice import Practice

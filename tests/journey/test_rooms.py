@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bot.domain.codes import PUBLIC
 from bot.domain.messages import OpenSentence
 from bot.domain.templates import Template
 from bot.domain.values import Language
-from bot.domain.codes import PUBLIC
 from tests.journey.practice import Practice
 from tests.journey.talk import People, Talk
 from tests.rig.waiting import until

@@ -38,7 +38,7 @@ def practice(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory
         yield made
 
 
-async def test_the_whole_journey(people: People, practice: Practice, tmp_path: Path) -> None:
+async def test_the_whole_journey(people: People, tmp_path: Path) -> None:
     await people.add("P-1001")
     talk, code = await people.arrive("P-1001", lang="fr", strict=True)
     await _enrol(talk, code)
