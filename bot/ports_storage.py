@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from bot.domain.appointment import Detail
 from bot.domain.records import (
@@ -281,8 +281,8 @@ class KeyRing(Protocol):
     def settle(self, recipient: Recipient) -> None:
         """After the transaction: the vault keeps this generation alone."""
 
-    def reconcile(self, recipient: Recipient) -> bool:
-        """At start: the database decides what a crash left open. False where the two do not fit together."""
+    def reconcile(self, recipient: Recipient) -> Literal["fits", "stale", "destroyed"]:
+        """At start: the database decides what a crash left open."""
 
     def destroy(self, recipient: RecipientId) -> None: ...
     def tries_left(self, recipient: RecipientId) -> int | None: ...

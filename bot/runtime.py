@@ -20,6 +20,7 @@ from bot.app import Installation
 from bot.channels.matrix.channel import MatrixChannel
 from bot.channels.matrix.client import Health
 from bot.channels.matrix.hearing import Listener
+from bot.domain.messages import Incoming
 from bot.domain.records import AuditKind, ProblemKind, RecipientState
 from bot.errors import InvalidSeal, StorageError, WrongUse
 from bot.services.converse import Converse
@@ -77,16 +78,29 @@ class BotProcess:
             rules=home.rules,
         )
         rooms = OpenRooms(home.uow, channel, clock=home.clock, language=home.settings.practice.language)
+        begun = (
+            asyncio.Event()
+        )  # rule 2: nobody is listened to before the stores agree and the outbox is right
+
+        async def on_message(incoming: Incoming) -> None:
+            await begun.wait()
+            await converse.handle(incoming)
+
         listener = Listener(
             book=rooms,
-            on_message=converse.handle,
+            on_message=on_message,
             on_invited=rooms.on_invited,
             on_joined=rooms.on_joined,
             on_left=rooms.on_left,
         )
         await channel.start(listener)  # takes the device's lock before anything is changed
-        health = await self._serve_health()
-        await asyncio.to_thread(self._begin, deliver)
+        try:
+            health = await self._serve_health()
+            await asyncio.to_thread(self._begin, deliver, enrol)
+        except BaseException:
+            await channel.stop()
+            raise
+        begun.set()
         self._listen_to_signals()
         tasks = [
             asyncio.create_task(self._supervise("nudges", lambda: self._nudges(deliver))),
@@ -113,16 +127,20 @@ class BotProcess:
         if not self._installation.schema_is_current():
             raise WrongUse("the database has another schema", mend="run: pli upgrade")
 
-    def _begin(self, deliver: Deliver) -> None:
+    def _begin(self, deliver: Deliver, enrol: Enrol) -> None:
         home = self._installation
         now = home.clock.now()
         with home.uow() as uow:
-            recipients = [r for r in uow.recipients.all() if r.state is not RecipientState.LEFT]
+            recipients = uow.recipients.all()
         for recipient in recipients:
-            if not home.keyring.reconcile(recipient) and recipient.state is RecipientState.ENROLLED:
-                with home.uow() as uow:
-                    uow.problems.add(ProblemKind.STORES_DIFFER, now, recipient.id)
-                    uow.commit()
+            if recipient.state is RecipientState.LEFT:
+                home.keyring.destroy(recipient.id)
+                continue
+            state = home.keyring.reconcile(recipient)
+            if recipient.state is RecipientState.ENROLLED and state == "destroyed":
+                enrol.lock(recipient.id, now)
+            elif recipient.state is RecipientState.ENROLLED and state == "stale":
+                enrol.report_stores(recipient.id, now)
         self._verify_audit()
         deliver.recover()
         with home.uow() as uow:

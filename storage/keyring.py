@@ -13,6 +13,7 @@ from __future__ import annotations
 import hmac
 import threading
 from dataclasses import replace
+from typing import Literal
 
 from bot.domain.appointment import Detail
 from bot.domain.records import Invitation, Recipient, StoredAppointment, StoredEnvelope
@@ -84,11 +85,11 @@ class BotKeyRing:
     def settle(self, recipient: Recipient) -> None:
         self._vault.commit(recipient.id, recipient.key_id, recipient.generation)
 
-    def reconcile(self, recipient: Recipient) -> bool:
-        return self._vault.reconcile(recipient.id, recipient.key_id, recipient.generation) not in (
-            Reconciled.STALE,
-            Reconciled.DESTROYED,
-        )
+    def reconcile(self, recipient: Recipient) -> Literal["fits", "stale", "destroyed"]:
+        found = self._vault.reconcile(recipient.id, recipient.key_id, recipient.generation)
+        if found is Reconciled.DESTROYED:
+            return "destroyed"
+        return "stale" if found is Reconciled.STALE else "fits"
 
     def destroy(self, recipient: RecipientId) -> None:
         self._vault.destroy(recipient)

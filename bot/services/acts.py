@@ -17,6 +17,7 @@ from bot.errors import InvalidSeal, KeyDestroyed, MustWait, StaleGeneration, Wro
 from bot.ports_storage import KeyRing, UnitOfWorkFactory
 from bot.services.enrol import Enrol
 from bot.services.plan_nudges import plan_nudges
+from bot.services.redeem_code import RedeemCode
 from bot.services.release_details import Opened, ReleaseDetails, Window
 
 TRIES = 10
@@ -91,6 +92,7 @@ class Acts:
         min_digits: int,
     ) -> None:
         self._uow, self._keys, self._enrol, self.release = uow, keys, enrol, release
+        self._redeem_code = RedeemCode(uow, keys)
         self._unlock, self._min_digits = unlock, min_digits
         self._table: dict[Action, Callable[[_Call], Result]] = {
             Action.REDEEM_CODE: self._redeem,
@@ -122,7 +124,7 @@ class Acts:
     def _redeem(self, call: _Call) -> Result:
         if call.intent.code is None or call.device is None:
             return Result(outcome=Outcome.CODE_WRONG)
-        redeemed = self._enrol.redeem(call.intent.code, call.room, call.device, call.now)
+        redeemed = self._redeem_code(call.intent.code, call.room, call.device, call.now)
         if redeemed.outcome is Outcome.CODE_GONE:
             return Result(outcome=Outcome.CODE_WRONG)  # to a stranger, expired and unknown are one
         if redeemed.recipient is not None:
@@ -151,7 +153,10 @@ class Acts:
     def _set_pin(self, call: _Call) -> Result:
         if call.memory.code is None:
             return Result(outcome=Outcome.CODE_GONE)
-        return self._change(call, call.memory.code)
+        result = self._change(call, call.memory.code)
+        # A code that opens nothing any more is one that is gone, whatever the vault says of it.
+        known = (Outcome.PIN_SET, Outcome.PIN_DIFFERS, Outcome.TROUBLE)
+        return result if result.outcome in known else Result(outcome=Outcome.CODE_GONE)
 
     def _change_pin(self, call: _Call) -> Result:
         if call.memory.old_pin is None:
@@ -164,10 +169,13 @@ class Acts:
             return Result(outcome=Outcome.TROUBLE)
         if chosen.reveal() != repeated.reveal():
             return Result(outcome=Outcome.PIN_DIFFERS)
+        done: list[Outcome] = []
         guarded = self._guarded(
-            call, recipient, lambda: self._enrol.set_pin(recipient.id, secret, chosen, call.now)
+            call,
+            recipient,
+            lambda: done.append(self._enrol.set_pin(recipient.id, secret, chosen, call.now)),
         )
-        return guarded or Result(outcome=Outcome.PIN_SET)
+        return guarded or Result(outcome=done[0])
 
     # -- the PIN ------------------------------------------------------------------------------------------------
 
