@@ -19,6 +19,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from bot.demo.phone import require_client
 from bot.demo.places import Folder
 from bot.demo.programs import Programs
 from bot.demo.stage import Stage, new_console
@@ -29,7 +30,7 @@ from bot.demo.words import Words
 from bot.demo.words_en import ENGLISH
 from bot.demo.words_fr import FRENCH
 from bot.domain.values import Language
-from bot.errors import PliError, WrongUse
+from bot.errors import PliError, Refused, WrongUse
 from bot.logs import set_up_logs
 
 _INTERRUPTED = 130
@@ -46,8 +47,10 @@ def main(arguments: list[str] | None = None) -> int:
         with ExitStack() as stack:
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pli-demo-")))
             root = _empty(given.keep) if given.keep else scratch / "demo"
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            good = asyncio.run(_run(stage, words, Folder(root=root), scratch))
+            folder = Folder(root=root)
+            programs = Programs(folder.practice, folder.logs)
+            stack.callback(programs.stop)
+            good = asyncio.run(_run(stage, words, folder, programs, scratch))
             stage.show(Text(words.kept.format(folder=root) if given.keep else words.not_kept, style="dim"))
     except (KeyboardInterrupt, asyncio.CancelledError):
         stage.show(Text(words.interrupted, style="bold red"))
@@ -55,25 +58,29 @@ def main(arguments: list[str] | None = None) -> int:
     except WrongUse as error:
         stage.show(Text(f"{error}; {error.mend}", style="bold red"))
         return 2
+    except Refused as error:
+        stage.show(Text(f"{error}; {error.mend}", style="bold red"))
+        return 1
     if given.transcript:
-        given.transcript.write_text(stage.console.export_text(), encoding="utf-8")
+        shown = stage.console.export_text().splitlines()
+        given.transcript.write_text("\n".join(map(str.rstrip, shown)) + "\n", encoding="utf-8")
     return 0 if good else 1
 
 
-async def _run(stage: Stage, words: Words, folder: Folder, scratch: Path) -> bool:
+async def _run(stage: Stage, words: Words, folder: Folder, programs: Programs, scratch: Path) -> bool:
     loop, here = asyncio.get_running_loop(), asyncio.current_task()
     for sign in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(sign, lambda: here.cancel() if here else None)
     began = time.monotonic()
-    programs = Programs(folder.practice, folder.logs)
     verdict = Verdict(stage, words)
+    require_client()
     stage.opening(words.title, *words.opening)
     try:
-        story = Story(stage, words, folder, programs)
-        await story.play()
-        stage.scene(*words.search)
-        stopped = await programs.stop()
-        with stage.console.status(words.searching):
+        with stage.pulse():
+            story = Story(stage, words, folder, programs)
+            await story.play()
+            stage.chapter(*words.search)
+            stopped = await asyncio.to_thread(programs.stop)
             searched = await search(story.scanner, story.while_running, folder, scratch)
         verdict.leaks(story.scanner, searched)
         verdict.sizes(story.ledger, story.homeserver, story.bot_user)
@@ -83,8 +90,6 @@ async def _run(stage: Stage, words: Words, folder: Folder, scratch: Path) -> boo
         verdict.note(words.missing_step.format(step=missing), good=False)
     except PliError as error:
         verdict.note(f"{error} {error.mend}".strip(), good=False)
-    finally:
-        await programs.stop()
     verdict.show()
     return verdict.good
 

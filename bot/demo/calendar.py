@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from bot.agenda.sample import write_sample
+from bot.demo.stage import excerpt
 
 ZONE: Final = ZoneInfo("Europe/Paris")
 """The zone of the sample's practice."""
 
+_LINE_SHOWN: Final = 75
 _END: Final = "END:VCALENDAR"
 _UID: Final = "7be1d0c4-93aa-4f1e-8d27-5c40b7a91011@cabinet.example"
 _ENTRY: Final = """\
@@ -50,10 +53,10 @@ class Agenda:
 
     def lines(self, *names: str, entry: int = 0) -> str:
         """Properties of an entry, as they stand in the file; ``entry`` counts from 0, -1 is the last."""
-        found = self.file.read_text(encoding="utf-8").split("BEGIN:VEVENT\n")[1:][entry]
-        return "\n".join(
-            line for line in found.splitlines() if line.split(":", 1)[0].split(";", 1)[0] in names
-        )
+        text = self.file.read_text(encoding="utf-8").replace("\n ", "")  # lines that were folded
+        found = text.split("BEGIN:VEVENT\n")[1:][entry].splitlines()
+        wanted = (line for line in found if re.split("[:;]", line, maxsplit=1)[0] in names)
+        return "\n".join(excerpt(line.split(":mailto")[0], _LINE_SHOWN) for line in wanted)
 
     def _write(self, day: date, *, status: str, sequence: int) -> None:
         entry = _ENTRY.format(uid=_UID, day=day.strftime("%Y%m%d"), status=status, sequence=sequence)

@@ -6,15 +6,36 @@ The client is the tests' own, so the demo runs from a clone of the repository, a
 from __future__ import annotations
 
 import contextlib
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import bot
 from bot.errors import Refused
 
 if TYPE_CHECKING:
     from tests.rig.py_patient import PyPatient
 
 _ANSWER_SECONDS = 40.0
+
+
+def require_client() -> None:
+    """Raises :class:`Refused` where the client is not there, before anything is begun."""
+    _client()
+
+
+def _client() -> type[PyPatient]:
+    clone = str(Path(bot.__path__[0]).parent)
+    if clone not in sys.path:
+        sys.path.append(clone)
+    try:
+        from tests.rig.py_patient import PyPatient  # noqa: PLC0415 - the tests' client is not installed with Pli
+    except ImportError:
+        raise Refused(
+            "the patient's client is not here", mend="run the demo from a clone of the repository: make demo"
+        ) from None
+    return PyPatient
 
 
 @dataclass(slots=True)
@@ -29,14 +50,7 @@ class Phone:
     @classmethod
     async def log_in(cls, url: str, *, user: str, password: str, bot: str) -> Self:
         """Log in as a person does with a letter in hand, and open the one conversation that is waiting."""
-        try:
-            from tests.rig.py_patient import PyPatient  # noqa: PLC0415 - the tests' client is not installed with Pli
-        except ImportError:
-            raise Refused(
-                "the patient's client is not here",
-                mend="run the demo from a clone of the repository: make demo",
-            ) from None
-        client = await PyPatient.start(url, user, password)
+        client = await _client().start(url, user, password)
         try:
             room = await client.accept_invite()
         except BaseException:

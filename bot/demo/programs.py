@@ -113,11 +113,8 @@ class Programs:
         except (URLError, OSError):
             return False
 
-    async def stop(self) -> bool:
-        """Rule 1; whether all of them ended as asked, with code 0."""
-        return await asyncio.to_thread(self._stop)
-
-    def _stop(self) -> bool:
+    def stop(self) -> bool:
+        """Rule 1; whether all of them ended as asked, with code 0. Idempotent; blocks."""
         clean = True
         while self._running:
             _, process = self._running.pop()

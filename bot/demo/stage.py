@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import textwrap
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -41,30 +45,35 @@ class Stage:
         self._phone = headings.patient
         self._began = time.monotonic()
         self._scenes = 0
+        self._status: Status | None = None
 
     # -- words --------------------------------------------------------------------------------------------------
 
     def opening(self, title: str, *paragraphs: str) -> None:
-        body = Group(*(Padding(Text(p), (0, 0, 1, 0)) for p in paragraphs[:-1]), Text(paragraphs[-1]))
-        self._print(
-            Panel(body, title=Text(title, style="bold"), box=box.ROUNDED, padding=(1, 2), width=self.width)
+        text = wrapped(Text("\n\n".join(paragraphs)), self.width - 6)
+        self.show(
+            Panel(text, title=Text(title, style="bold"), box=box.ROUNDED, padding=(1, 2), width=self.width)
         )
 
-    def scene(self, title: str, *sentences: str, patient: str | None = None) -> None:
-        """A new chapter: its number, the time since the start, what happens in it; ``patient`` is whose phone it is."""
+    def chapter(self, title: str, *sentences: str) -> None:
+        """A line with the chapter's number and the time since the start, then what happens in it."""
         self._scenes += 1
         seconds = int(time.monotonic() - self._began)
         line = Table.grid(expand=True)
         line.add_column()
         line.add_column(justify="right")
-        line.add_row(
-            Text(f"{self._scenes}. {title}", style="bold"),
-            Text(f"{seconds // 60}:{seconds % 60:02}", style="dim"),
-        )
-        self._print(Text(), Rule(style="dim"), line)
+        clock = f"{seconds // 60}:{seconds % 60:02}"
+        line.add_row(Text(f"{self._scenes}. {title}", style="bold"), Text(clock, style="dim"))
+        self.show(Text(), Rule(style="dim"), line)
+        if self._status is not None:
+            self._status.update(f"{title} …")
         for sentence in sentences:
             self.remark(sentence)
-        self._print(Text())
+        self.show(Text())
+
+    def scene(self, title: str, *sentences: str, patient: str | None = None) -> None:
+        """A chapter in three columns; ``patient`` is whose phone it is."""
+        self.chapter(title, *sentences)
         self._phone = patient or self._headings.patient
         if self.wide:
             self._row(
@@ -74,11 +83,12 @@ class Stage:
             )
 
     def remark(self, sentence: str) -> None:
-        self._print(Text(sentence, style="italic"))
+        self.show(wrapped(Text(sentence, style="italic"), self.width))
 
     def show(self, *things: RenderableType) -> None:
         """Anything, over the whole width."""
-        self._print(*things)
+        for thing in things:
+            self.console.print(thing, width=self.width, highlight=False)
 
     # -- rows ---------------------------------------------------------------------------------------------------
 
@@ -94,7 +104,8 @@ class Stage:
             return
         for name, style, cell in cells:
             if cell:
-                self._print(Text(name, style=f"bold {style}"), Padding(cell, (0, 0, 0, 2)))
+                self.show(Text(name, style=f"bold {style}"))
+                self.show(Padding(wrapped(cell, self.column), (0, 0, 0, 2)))
 
     def _row(self, *cells: Text) -> None:
         table = Table(
@@ -102,22 +113,35 @@ class Stage:
         )
         for _ in cells:
             table.add_column(ratio=1, overflow="fold")
-        table.add_row(*cells)
+        table.add_row(*(wrapped(cell, self.column) for cell in cells))
         table.add_row(*(Text() for _ in cells))
-        self._print(table)
+        self.show(table)
+
+    # -- meanwhile ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def pulse(self) -> Iterator[None]:
+        """In a terminal, show below the story that something is going on."""
+        if not self.console.is_terminal:
+            yield
+            return
+        with self.console.status("…") as status:
+            self._status = status
+            try:
+                yield
+            finally:
+                self._status = None
 
     async def wait_until(self, moment: datetime, words: str) -> None:
-        """Count down to an aware ``moment``; ``words`` say for what."""
-
-        def left() -> int:
-            return max(0, round((moment - datetime.now(moment.tzinfo)).total_seconds()))
-
-        if not self.console.is_terminal or left() < 2:
+        """Say what is waited for, and in a terminal count down to the aware ``moment``."""
+        if (moment - datetime.now(moment.tzinfo)).total_seconds() < 1:
             return
-        with self.console.status(words) as status:
-            while seconds := left():
-                status.update(f"{words} {seconds} s")
-                await asyncio.sleep(0.5)
+        if self._status is None:
+            self.remark(words)
+            return
+        while (left := (moment - datetime.now(moment.tzinfo)).total_seconds()) > 0:
+            self._status.update(f"{words} {left:.0f} s")
+            await asyncio.sleep(0.5)
 
     # -- size ---------------------------------------------------------------------------------------------------
 
@@ -126,12 +150,13 @@ class Stage:
         return min(self.console.width, MAX_WIDTH)
 
     @property
+    def column(self) -> int:
+        """Characters of a line in a column."""
+        return (self.width - 2) // 3 - 2 if self.wide else self.width - 2
+
+    @property
     def wide(self) -> bool:
         return self.width >= _NARROW
-
-    def _print(self, *things: RenderableType) -> None:
-        for thing in things:
-            self.console.print(thing, width=self.width, highlight=False)
 
 
 def new_console() -> Console:
@@ -140,6 +165,20 @@ def new_console() -> Console:
     if not console.is_terminal and not os.environ.get("COLUMNS"):
         console = Console(record=True, highlight=False, width=PLAIN_WIDTH)
     return console
+
+
+def wrapped(text: Text, width: int) -> Text:
+    """``text`` with its lines broken at ordinary spaces only: Rich breaks at those that must not break as well."""
+    broken = "\n".join(
+        piece
+        for line in text.plain.split("\n")
+        for piece in textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) or [line]
+    )
+    if len(broken) != len(text.plain):  # more than one space in a row: leave it to Rich
+        return text
+    done = text.copy()
+    done.plain = broken  # of the same length, so that the styles stay where they are
+    return done
 
 
 def _text(cell: Text | str, style: str) -> Text:
@@ -162,11 +201,5 @@ def lines(*parts: Text | str, style: str = "") -> Text:
 
 
 def excerpt(raw: str, length: int) -> str:
-    """The beginning of something long."""
-    return raw if len(raw) <= length else raw[:length] + "…"
-
-
-def opening_words(text: str) -> str:
-    """The first paragraph of a long message, or all of a short one."""
-    first, *more = text.split("\n\n")
-    return f"{first}\n[…]" if len(more) > 1 and len(text) > 600 else text
+    """The beginning of something long, ``length`` characters in all."""
+    return raw if len(raw) <= length else raw[: length - 1] + "…"

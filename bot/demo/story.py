@@ -12,8 +12,6 @@ from contextlib import closing
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from rich.text import Text
-
 from bot.app import Installation
 from bot.demo.calendar import ZONE, Agenda
 from bot.demo.canaries import of_agenda
@@ -21,11 +19,13 @@ from bot.demo.leaks import Canary, Report, Scanner
 from bot.demo.phone import Phone
 from bot.demo.places import Folder
 from bot.demo.programs import Programs
-from bot.demo.stage import OUTSIDE, PATIENT, Stage, command, lines
+from bot.demo.stage import OUTSIDE, Stage, command, lines
 from bot.demo.teller import StepMissing, Teller
 from bot.demo.words import Kind, Words
+from bot.domain.templates import Mark
 from bot.domain.values import RecipientId, Secret
-from bot.errors import KeyDestroyed
+from bot.errors import KeyDestroyed, PliError
+from config.catalogue import load as load_texts
 from config.settings import FILE_NAME, load
 
 PIN: Final = "94027351"
@@ -53,8 +53,10 @@ class Story(Teller):
         async with self.phones:
             try:
                 await self._play()
-            except (AssertionError, LookupError, sqlite3.Error) as error:
-                raise StepMissing(f"{self.title} ({error or type(error).__name__})") from error
+            except (StepMissing, PliError):
+                raise
+            except Exception as error:  # whatever it is, the reader shall be told which step it broke
+                raise StepMissing(f"{self.title} ({type(error).__name__}: {error})") from error
 
     async def _play(self) -> None:
         await self._set_up()
@@ -83,7 +85,7 @@ class Story(Teller):
         await self.programs.start_homeserver()
         self.stage.row(
             practice=lines(command("pli homeserver run"), w.homeserver_up),
-            outside=lines(w.accounts, *self.homeserver.accounts(), style=OUTSIDE),
+            outside=lines(w.accounts, *self._accounts(), style=OUTSIDE),
         )
         await self.programs.start_bot()
         self.stage.row(practice=lines(command("pli run"), w.bot_up))
@@ -98,16 +100,18 @@ class Story(Teller):
             practice=lines(*(command(f"pli patient add {ref}") for ref in references)),
             outside=self.at_rest(w.reference_at_rest, hidden),
         )
-        return await self._letter("P-1001"), await self._letter("P-1003", "--also", "P-1004")
+        shares = (("P-1001",), ("P-1003", "--also", "P-1004"))
+        hers, mothers = await asyncio.gather(*(self.invite(*refs) for refs in shares))
+        for refs, letter in zip(shares, (hers, mothers), strict=True):
+            self.stage.row(
+                practice=lines(command(f"pli invite {' '.join(refs)} --account"), w.letter.format(**letter))
+            )
+        self.stage.row(outside=lines(w.accounts, *self._accounts(), "", w.room_seen, style=OUTSIDE))
+        return hers, mothers
 
-    async def _letter(self, *refs: str) -> dict[str, Any]:
-        letter = await self.invite(*refs)
-        self.stage.row(
-            patient=Text(self.words.letter.format(**letter), style=PATIENT),
-            practice=command(f"pli invite {' '.join(refs)} --account"),
-            outside=lines(self.words.room_seen, letter["user"], style=OUTSIDE),
-        )
-        return letter
+    def _accounts(self) -> list[str]:
+        """As far as the colon: the rest is the server's own name."""
+        return [name.split(":")[0] for name in self.homeserver.accounts()]
 
     async def _import(self) -> None:
         w = self.words
@@ -129,10 +133,10 @@ class Story(Teller):
         w = self.words
         self.scene(w.sign_up)
         phone = await self.log_in(letter)
-        await self.hear(phone, Kind.HELLO)
+        await self.hear(phone, Kind.HELLO, practice=w.sees_nothing)
         for text in (letter["code"], w.typed.yes, PIN):
             await self.say(phone, text)
-            await self.hear(phone, Kind.ENROLMENT)
+            await self.hear(phone, Kind.ENROLMENT, brief=text == letter["code"])  # the consent text is long
         event = await self.say(phone, PIN)
         await self.hear(phone, Kind.ENROLMENT, pin=event)
         (wrap,) = self.stolen("SELECT hex(wrap) FROM recipient WHERE id = ?", letter["recipient"])
@@ -209,7 +213,7 @@ class Story(Teller):
                 patient=a["patient"],
                 at=datetime.fromisoformat(a["at"]).strftime("%d/%m %H:%M"),
                 answer=w.answers[a["answer"]],
-                text=f" « {a['text']} »" if a["text"] else "",
+                text=w.quoted.format(text=a["text"]) if a["text"] else "",
             )
             for a in answers
         ]
@@ -228,8 +232,11 @@ class Story(Teller):
         self.stage.row(practice=lines(shown, command("pli agenda import agenda.ics"), told))
         event, text = await self.listen(odette, Kind.NUDGE)
         self.show_message(event, text, rings=True)
+        await self.say(odette, w.typed.show)
+        await self.hear(odette, Kind.ASK_PIN)
         event = await self.say(odette, PIN)
-        await self.hear(odette, Kind.NEWS, pin=event)
+        told = await self.hear(odette, Kind.NEWS, pin=event)
+        self.happened(load_texts(w.language).fill(Mark.CANCELLED) in told)
 
     # -- leaving ------------------------------------------------------------------------------------------------
 
@@ -242,15 +249,16 @@ class Story(Teller):
         ):
             live.backup(copy)
         search = asyncio.create_task(asyncio.to_thread(self._search_while_running))
-        before = await asyncio.to_thread(self._copy_opens, recipient)
-        self.happened(before)
+        self.happened(await asyncio.to_thread(self._copy_opens, recipient))
         self.stage.row(outside=w.thief_before)
         for text in (w.typed.leave, w.typed.yes):
             await self.say(odette, text)
             await self.hear(odette, Kind.FAREWELL)
-        patient = await self.programs.pli_json("patient", "show", "P-1001")
-        self.happened([r["state"] for r in patient["recipients"]] == ["left"])
-        self.happened(not await asyncio.to_thread(self._copy_opens, recipient))
+        patient, after = await asyncio.gather(
+            self.programs.pli_json("patient", "show", "P-1001"),
+            asyncio.to_thread(self._copy_opens, recipient),
+        )
+        self.happened([r["state"] for r in patient["recipients"]] == ["left"] and not after)
         self.stage.row(
             practice=lines(command("pli patient show P-1001"), w.left_at_practice), outside=w.thief_after
         )

@@ -16,11 +16,10 @@ from bot.demo.leaks import Canary
 from bot.demo.phone import Phone
 from bot.demo.places import Folder
 from bot.demo.programs import Programs
-from bot.demo.stage import OUTSIDE, PATIENT, Stage, excerpt, lines, opening_words, typed
+from bot.demo.stage import OUTSIDE, PATIENT, Stage, excerpt, lines, typed
 from bot.demo.words import Kind, Scene, Words
 
-CIPHERTEXT_SHOWN: Final = 40
-BYTES_SHOWN: Final = 84
+_CUT: Final = "\n[…]"
 
 
 class StepMissing(Exception):
@@ -87,20 +86,28 @@ class Teller:
         self.ledger.sent[kind].append(event)
         return event, text
 
-    async def hear(self, phone: Phone, kind: Kind, *, pin: str | None = None) -> str:
-        """The bot's next message; ``pin`` is the event that it answers, which must be gone afterwards."""
+    async def hear(
+        self, phone: Phone, kind: Kind, *, pin: str = "", practice: str = "", brief: bool = False
+    ) -> str:
+        """The bot's next message; ``pin`` is the event that it answers, which must be gone afterwards.
+
+        ``practice`` is what stands in its column; of a ``brief`` message the first paragraph is shown.
+        """
         event, text = await self.listen(phone, kind)
-        self.show_message(event, text)
-        if pin is not None:
+        self.show_message(event, text.split("\n\n")[0] + _CUT if brief else text, practice=practice)
+        if pin:
             self.ledger.pins.append((kind, pin, event))
             await phone.gone(pin)
             self.stage.row(patient=Text(self.words.gone, style="dim"))
         return text
 
-    def show_message(self, event: str, text: str, *, rings: bool = False) -> None:
-        told = opening_words(text)
+    def show_message(self, event: str, text: str, *, rings: bool = False, practice: str = "") -> None:
         bell = [Text(f"♪ {self.words.rings}", style=f"bold {PATIENT}")] if rings else []
-        self.stage.row(patient=lines(*bell, Text(told, style=PATIENT)), outside=self.seen(event))
+        self.stage.row(
+            patient=lines(*bell, Text(text, style=PATIENT)),
+            practice=Text(practice, style="dim"),
+            outside=self.seen(event),
+        )
 
     # -- outsiders ----------------------------------------------------------------------------------------------
 
@@ -108,8 +115,8 @@ class Teller:
         """An event as the homeserver keeps it."""
         ciphertext = self.homeserver.event(event).ciphertext or ""
         self.happened(ciphertext)
-        shown = self.words.encrypted.format(excerpt=ciphertext[:CIPHERTEXT_SHOWN] + "…", size=len(ciphertext))
-        return Text(shown, style=OUTSIDE)
+        size = self.words.encrypted.format(size=len(ciphertext))
+        return lines(size, excerpt(ciphertext, self.stage.column), style=OUTSIDE)
 
     def stolen(self, sql: str, *values: object) -> tuple[Any, ...]:
         """The first row that a thief of Pli's database reads."""
@@ -119,7 +126,7 @@ class Teller:
 
     def at_rest(self, label: str, raw: object, *more: str) -> Text:
         """Bytes of the database under what they are."""
-        return lines(label, excerpt(str(raw), BYTES_SHOWN), *more, style=OUTSIDE)
+        return lines(label, excerpt(str(raw), 2 * self.stage.column), *more, style=OUTSIDE)
 
     # -- the practice -------------------------------------------------------------------------------------------
 
@@ -129,5 +136,5 @@ class Teller:
             "agenda", "import", str(self.folder.agenda), settings=settings
         )
         self.happened(not counts["refused"])
-        told = ", ".join(f"{counts[name]} {word}" for name, word in self.words.counts.items() if counts[name])
+        told = ", ".join(f"{word} {counts[name]}" for name, word in self.words.counts.items() if counts[name])
         return counts, told

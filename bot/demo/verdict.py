@@ -73,18 +73,18 @@ class Verdict:
     def leaks(self, scanner: Scanner, searched: Searched) -> None:
         w, leaks, control = self._words, searched.leaks, searched.control
         table = self._table(w.leaks_title)
-        table.add_column(w.place, overflow="fold")
-        table.add_column(w.files, justify="right")
-        for form in Form:
-            table.add_column(form.value, justify="right")
+        table.add_column(w.place)
+        for heading in (w.files, *(form.value for form in Form)):
+            table.add_column(heading, justify="right", no_wrap=True)
         for place in Place:
             hits = [leaks.hits(place, form) for form in Form]
             table.add_row(w.places[place], str(leaks.files[place]), *(_count(hit) for hit in hits))
         table.add_section()
         own = [str(searched.agenda.hits("agenda", form)) for form in Form]
         table.add_row(w.agenda_itself, "1", *own, style="dim")
-        planted = [f"{control.found[form]}/{control.planted[form]}" for form in Form]
-        table.add_row(w.control, "", *planted, style="dim")
+        table.add_section()
+        table.add_row(w.planted, "", *(str(control.planted[form]) for form in Form), style="dim")
+        table.add_row(w.found, "", *(str(control.found[form]) for form in Form), style="dim")
         self._stage.show(Text(), table)
         kinds = Counter(canary.kind for canary in scanner.canaries)
         self._stage.remark(
@@ -161,6 +161,7 @@ class Verdict:
             title_style="bold",
             box=box.SIMPLE_HEAD,
             pad_edge=False,
+            collapse_padding=True,
         )
 
 

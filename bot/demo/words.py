@@ -89,6 +89,7 @@ class Words:
     envelope_at_rest: str
     slot_at_rest: str
     room_seen: str
+    sees_nothing: str
     encrypted: str
     gone: str
     key_at_rest: str
@@ -97,19 +98,20 @@ class Words:
     waiting: str
     rings: str
     answer_read: str
+    quoted: str
     answers: Mapping[str, str]
     answer_at_rest: str
     left_at_practice: str
     thief_before: str
     thief_after: str
 
-    searching: str
     leaks_title: str
     place: str
     places: Mapping[Place, str]
     files: str
     searched_for: str
-    control: str
+    planted: str
+    found: str
     agenda_itself: str
     sizes_title: str
     kind: str

@@ -22,48 +22,51 @@ ENGLISH: Final = Words(
     other_phone="The mother’s phone",
     title="Pli: appointment reminders in a sealed envelope",
     opening=(
-        "A medical practice reminds its patients of their appointments, on their phones. Nobody else must learn who has "
-        "an appointment, when, where, with whom or what for: not the messaging service that carries the messages, not "
-        "someone who steals the database.",
-        "The messaging service is Matrix: as with e-mail, anybody can run a server of their own and choose an app. "
-        "Messages travel encrypted: the server carries them and cannot read them.",
-        "Everything below really happens, now, on this machine: real programs, a real server, a client that is not "
-        "ours in the patient’s hand. On the left, what the patient sees. In the middle, the practice. On the right, the "
-        "very bytes that the messaging server and a thief of the database hold.",
+        "A medical practice reminds its patients of their appointments, on their phones. Nobody else must "
+        "learn who has an appointment, when, where, with whom or what for: not the messaging service that "
+        "carries the messages, not someone who steals the database.",
+        "The messaging service is Matrix: as with e-mail, anybody can run a server of their own and choose "
+        "an app. Messages travel encrypted: the server carries them and cannot read them.",
+        "Everything below really happens, now, on this machine: real programs, a real server, a client that "
+        "is not ours in the patient’s hand. On the left, what the patient sees. In the middle, the "
+        "practice. On the right, the very bytes that the messaging server and a thief of the database hold.",
     ),
     set_up=(
         "The practice sets up",
-        "Three commands: a folder with its keys, a messaging server, and the bot “messages” that will talk to patients.",
+        "Three commands: a folder with its keys, a messaging server, and the bot “messages” that will talk "
+        "to patients.",
     ),
     people=(
         "Three patients, two letters",
-        "Odette, and two children, Zoé and Noé, whose mother answers for them. The practice gives each of the two women "
-        "a letter: an account, a password, a sign-up code. A key is born for each at this moment.",
+        "Odette, and two children, Zoé and Noé, whose mother answers for them. The practice gives each of "
+        "the two women a letter: an account, a password, a sign-up code. A key is born for each at this "
+        "moment.",
     ),
     agenda=(
         "The agenda goes in, and is sealed",
-        "The practice’s software exports its agenda. Pli reads it, puts every appointment into an envelope, encrypted "
-        "to the key of whoever is to read it, and forgets the rest. Not even the bot can open these envelopes now.",
+        "The practice’s software exports its agenda. Pli reads it, puts every appointment into an envelope, "
+        "encrypted to the key of whoever is to read it, and forgets the rest. Not even the bot can open "
+        "these envelopes now.",
     ),
     sign_up=(
         "Odette signs up",
-        "She opens the app, finds one conversation waiting for her, types the code from her letter and chooses her PIN. "
-        "Each line on the right is what the server kept of the same message.",
+        "She opens the app, finds one conversation waiting for her, types the code from her letter and "
+        "chooses her PIN. Each line on the right is what the server kept of the same message.",
     ),
     booking=(
         "A blood test, tomorrow",
-        "The front desk notes one more appointment and exports the agenda again. The notice will leave at the next "
-        "sending time, which is the same for everybody.",
+        "The front desk notes one more appointment and exports the agenda again. The notice will leave at "
+        "the next sending time, which is the same for everybody.",
     ),
     meanwhile=(
         "Meanwhile, the mother of Zoé and Noé",
-        "She signs up in the same way, then asks to see. As she answers for two children, each appointment carries a "
-        "first name. She asks to move one, in words of her own.",
+        "She signs up in the same way, then asks to see. As she answers for two children, each appointment "
+        "carries a first name. She asks to move one, in words of her own.",
     ),
     nudge=(
         "The notice",
-        "It is time. Odette’s phone rings. The notice is the same for everybody, word for word: on a locked screen it "
-        "says nothing.",
+        "It is time. Odette’s phone rings. The notice is the same for everybody, word for word: on a locked "
+        "screen it says nothing.",
     ),
     wrong_pin=(
         "Two digits swapped",
@@ -71,30 +74,31 @@ ENGLISH: Final = Words(
     ),
     right_pin=(
         "The right PIN",
-        "Odette’s key opens, and so do her envelopes, for as long as it takes to answer her. The server sees no "
-        "difference from the try before: same size, same delay.",
+        "Odette’s key opens, and so do her envelopes, for as long as it takes to answer her. The server "
+        "sees no difference from the try before: same size, same delay.",
     ),
     confirm=("Odette confirms", "Her answer is sealed to the practice, which alone can read it."),
     cancel=(
         "The practice cancels",
-        "Tomorrow’s blood test is cancelled in the agenda. It is less than two days away, so the notice leaves at once. "
-        "It is the same notice as ever.",
+        "Tomorrow’s blood test is cancelled in the agenda. It is less than two days away, so the notice "
+        "leaves at once. It is the same notice as ever.",
     ),
     leave=(
         "Odette leaves",
-        "Leaving means destroying the key. The day before, a thief had copied everything: the database, the bot’s keys, "
-        "and even Odette’s PIN.",
+        "Leaving means destroying the key. The day before, a thief had copied everything: the database, the "
+        "bot’s keys, and even Odette’s PIN.",
     ),
     search=(
         "The search",
-        "The programs are stopped. Every byte that they wrote is searched now: for names, places, instructions, reasons, "
-        "exact times, the agenda’s references, and for every code and every word that was typed.",
+        "The programs are stopped. Every byte that they wrote is searched now: for names, places, "
+        "instructions, reasons, exact times, the agenda’s references, and for every code and every word "
+        "that was typed.",
     ),
     made="folder ready: settings, keys, database, vault",
     homeserver_up="the messaging server answers",
     bot_up="the bot is online",
     accounts="server: the accounts that it knows",
-    letter="gets her letter:\naccount {user}\npassword {password}\nsign-up code {code}",
+    letter="letter handed over:\naccount {user}\npassword {password}\ncode {code}",
     reference_at_rest="thief: the first one’s reference, in the database",
     agenda_lines="in the exported file:",
     counts={
@@ -108,8 +112,9 @@ ENGLISH: Final = Words(
     },
     envelope_at_rest="thief: the same appointment in the database ({size} bytes)",
     slot_at_rest="thief: in clear, only the sending time of the notice",
-    room_seen="server: a conversation with a neutral name, between two accounts",
-    encrypted="server: {excerpt} ({size} characters)",
+    room_seen="and two conversations with a neutral name",
+    sees_nothing="(the practice sees nothing of this conversation)",
+    encrypted="server: {size} characters",
     gone="(the typed PIN has gone from the conversation)",
     key_at_rest="thief: Odette’s key, wrapped; without the vault, no PIN opens it",
     booked="new in the agenda:",
@@ -117,12 +122,12 @@ ENGLISH: Final = Words(
     waiting="Next sending time at {at}, in",
     rings="the phone rings",
     answer_read="patient {patient}, {at}: {answer}{text}",
+    quoted=" “{text}”",
     answers={"confirmed": "confirms", "cancelled": "cannot come", "move": "asks to move"},
     answer_at_rest="thief: the answer in the database",
     left_at_practice="the patient has left; her envelopes are erased",
     thief_before="thief, the day before, with database, keys, vault and PIN: the key opens",
     thief_after="thief, after she left, with the copied database: key destroyed, nothing opens any more",
-    searching="searching",
     leaks_title="What leaked",
     place="place searched",
     places={
@@ -136,10 +141,13 @@ ENGLISH: Final = Words(
         Place.REST: "rest of the folder",
     },
     files="files",
-    searched_for="{texts} texts were looked for, in {needles} shapes of bytes, in {megabytes} MB, twice: while everything ran and "
-    "after it stopped. Texts: {kinds}.",
-    control="positive control: texts hidden on purpose, found / hidden",
-    agenda_itself="the agenda itself (at the practice, in clear)",
+    searched_for=(
+        "{texts} texts were looked for, in {needles} shapes of bytes, in {megabytes} MB, twice: while "
+        "everything ran and after it stopped. Texts: {kinds}."
+    ),
+    planted="texts hidden on purpose",
+    found="… and found",
+    agenda_itself="the agenda itself, in clear, at the practice",
     sizes_title="The size of the bot’s messages, as the server sees it",
     kind="message",
     kinds={
@@ -157,7 +165,10 @@ ENGLISH: Final = Words(
     messages="number",
     size="characters",
     after="delay after a PIN",
-    still_known="What the server knows all the same: which accounts talk to the bot, and when ({events} encrypted messages).",
+    still_known=(
+        "What the server knows all the same: which accounts talk to the bot, and when ({events} encrypted "
+        "messages)."
+    ),
     verdict_title="Verdict",
     no_leak="no leak: nothing of what was looked for was found",
     leak="LEAK: {times} × {kind}, shape {form}, in {file} ({place})",

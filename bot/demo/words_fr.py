@@ -24,49 +24,53 @@ FRENCH: Final = Words(
     other_phone="Le téléphone de la mère",
     title="Pli : des rappels de rendez-vous sous pli fermé",
     opening=(
-        "Un cabinet médical rappelle leurs rendez-vous à ses patients, sur leur téléphone. Personne d’autre ne doit "
-        "savoir qui a rendez-vous, quand, où, avec qui, ni pourquoi : ni la messagerie qui transporte les messages, "
-        "ni celui qui volerait la base de données.",
-        "La messagerie est Matrix : comme pour le courrier électronique, chacun peut tenir son propre serveur, et "
-        "choisir son application. Les messages y voyagent chiffrés : le serveur les transporte sans pouvoir les lire.",
-        "Tout ce qui suit se passe vraiment, maintenant, sur cette machine : de vrais programmes, un vrai serveur, un "
-        "dans la main de la patiente, une application qui n’est pas la nôtre. À gauche, ce qu’elle voit. Au milieu, le "
-        "cabinet. À droite, les octets mêmes que détiennent le serveur de messagerie et un voleur de la base.",
+        "Un cabinet médical rappelle leurs rendez-vous à ses patients, sur leur téléphone. Personne d’autre "
+        "ne doit savoir qui a rendez-vous, quand, où, avec qui, ni pourquoi : ni la messagerie qui "
+        "transporte les messages, ni celui qui volerait la base de données.",
+        "La messagerie est Matrix : comme pour le courrier électronique, chacun peut tenir son propre "
+        "serveur, et choisir son application. Les messages y voyagent chiffrés : le serveur les transporte "
+        "sans pouvoir les lire.",
+        "Tout ce qui suit se passe vraiment, maintenant, sur cette machine : de vrais programmes, un vrai "
+        "serveur et, dans la main de la patiente, une application qui n’est pas la nôtre. À gauche, ce "
+        "qu’elle voit. Au milieu, le cabinet. À droite, les octets mêmes que détiennent le serveur de "
+        "messagerie et un voleur de la base.",
     ),
     set_up=(
         "Le cabinet s’installe",
-        "Trois commandes : un dossier avec ses clés, un serveur de messagerie, et le robot « messages » qui parlera aux "
-        "patients.",
+        "Trois commandes : un dossier avec ses clés, un serveur de messagerie, et le robot « messages » qui "
+        "parlera aux patients.",
     ),
     people=(
         "Trois patients, deux lettres",
-        "Odette, et deux enfants, Zoé et Noé, pour qui leur mère répond. Le cabinet remet à chacune une lettre : un "
-        "compte, un mot de passe, un code d’inscription. Une clé naît pour chacune à cet instant.",
+        "Odette, et deux enfants, Zoé et Noé, pour qui leur mère répond. Le cabinet remet à chacune une "
+        "lettre : un compte, un mot de passe, un code d’inscription. Une clé naît pour chacune à cet "
+        "instant.",
     ),
     agenda=(
         "L’agenda entre, et se ferme",
-        "Le logiciel du cabinet exporte son agenda. Pli le lit, met chaque rendez-vous sous enveloppe, chiffrée pour la "
-        "clé de sa destinataire, et oublie le reste. Même le robot ne peut plus ouvrir ces enveloppes.",
+        "Le logiciel du cabinet exporte son agenda. Pli le lit, met chaque rendez-vous sous enveloppe, "
+        "chiffrée pour la clé de sa destinataire, et oublie le reste. Même le robot ne peut plus ouvrir ces "
+        "enveloppes.",
     ),
     sign_up=(
         "Odette s’inscrit",
-        "Elle ouvre l’application, trouve une conversation qui l’attend, tape le code de sa lettre, et choisit son code "
-        "secret. Chaque ligne de droite est ce que le serveur a gardé du même message.",
+        "Elle ouvre l’application, trouve une conversation qui l’attend, tape le code de sa lettre, et "
+        "choisit son code secret. Chaque ligne de droite est ce que le serveur a gardé du même message.",
     ),
     booking=(
         "Une prise de sang, demain",
-        "Le secrétariat note un rendez-vous de plus et exporte de nouveau l’agenda. L’avis partira à la prochaine heure "
-        "d’envoi, la même pour tout le monde.",
+        "Le secrétariat note un rendez-vous de plus et exporte de nouveau l’agenda. L’avis partira à la "
+        "prochaine heure d’envoi, la même pour tout le monde.",
     ),
     meanwhile=(
         "Pendant ce temps, la mère de Zoé et Noé",
-        "Elle s’inscrit de la même façon, puis demande à voir. Comme elle répond pour deux enfants, chaque rendez-vous "
-        "porte un prénom. Elle demande à en déplacer un, avec ses mots à elle.",
+        "Elle s’inscrit de la même façon, puis demande à voir. Comme elle répond pour deux enfants, chaque "
+        "rendez-vous porte un prénom. Elle demande à en déplacer un, avec ses mots à elle.",
     ),
     nudge=(
         "L’avis",
-        "C’est l’heure. Le téléphone d’Odette sonne. L’avis est le même pour tous, mot pour mot : sur un écran "
-        "verrouillé, il ne dit rien.",
+        "C’est l’heure. Le téléphone d’Odette sonne. L’avis est le même pour tous, mot pour mot : sur un "
+        "écran verrouillé, il ne dit rien.",
     ),
     wrong_pin=(
         "Deux chiffres inversés",
@@ -74,30 +78,31 @@ FRENCH: Final = Words(
     ),
     right_pin=(
         "Le bon code secret",
-        "La clé d’Odette s’ouvre, ses enveloppes aussi, le temps de lui répondre. Le serveur, lui, ne voit aucune "
-        "différence avec l’essai précédent : même taille, même délai.",
+        "La clé d’Odette s’ouvre, ses enveloppes aussi, le temps de lui répondre. Le serveur, lui, ne voit "
+        "aucune différence avec l’essai précédent : même taille, même délai.",
     ),
     confirm=("Odette confirme", "Sa réponse est scellée pour le cabinet, qui seul peut la lire."),
     cancel=(
         "Le cabinet annule",
-        "La prise de sang de demain est annulée dans l’agenda. À moins de deux jours, l’avis part aussitôt, toujours "
-        "le même.",
+        "La prise de sang de demain est annulée dans l’agenda. À moins de deux jours, l’avis part aussitôt, "
+        "toujours le même.",
     ),
     leave=(
         "Odette s’en va",
-        "Quitter, c’est détruire la clé. Un voleur avait tout copié la veille : la base, les clés du robot, et même le "
-        "code secret d’Odette.",
+        "Quitter, c’est détruire la clé. Un voleur avait tout copié la veille : la base, les clés du robot, "
+        "et même le code secret d’Odette.",
     ),
     search=(
         "La fouille",
-        "Les programmes sont arrêtés. Chaque octet qu’ils ont écrit est maintenant fouillé : les noms, lieux, "
-        "consignes, motifs, heures exactes, références de l’agenda, ainsi que chaque code et chaque mot tapés.",
+        "Les programmes sont arrêtés. Chaque octet qu’ils ont écrit est maintenant fouillé : les noms, "
+        "lieux, consignes, motifs, heures exactes, références de l’agenda, ainsi que chaque code et chaque "
+        "mot tapés.",
     ),
     made="dossier prêt : réglages, clés, base, coffre",
     homeserver_up="le serveur de messagerie répond",
     bot_up="le robot est en ligne",
     accounts="serveur : les comptes qu’il connaît",
-    letter="reçoit sa lettre :\ncompte {user}\nmot de passe {password}\ncode d’inscription {code}",
+    letter="lettre remise :\ncompte {user}\nmot de passe {password}\ncode {code}",
     reference_at_rest="voleur : la référence du premier, dans la base",
     agenda_lines="dans le fichier exporté :",
     counts={
@@ -111,8 +116,9 @@ FRENCH: Final = Words(
     },
     envelope_at_rest="voleur : le même rendez-vous dans la base ({size} octets)",
     slot_at_rest="voleur : en clair, seulement l’heure d’envoi de l’avis",
-    room_seen="serveur : une conversation, sans nom parlant, entre deux comptes",
-    encrypted="serveur : {excerpt} ({size} caractères)",
+    room_seen="et deux conversations, sans nom parlant",
+    sees_nothing="(le cabinet ne voit rien de cette conversation)",
+    encrypted="serveur : {size} caractères",
     gone="(le code tapé a disparu de la conversation)",
     key_at_rest="voleur : la clé d’Odette, emballée ; sans le coffre, aucun code secret ne l’ouvre",
     booked="nouveau dans l’agenda :",
@@ -120,12 +126,12 @@ FRENCH: Final = Words(
     waiting="Prochaine heure d’envoi à {at}, dans",
     rings="le téléphone sonne",
     answer_read="patient {patient}, {at} : {answer}{text}",
+    quoted=" « {text} »",
     answers={"confirmed": "confirme", "cancelled": "ne peut pas venir", "move": "demande à déplacer"},
     answer_at_rest="voleur : la réponse dans la base",
     left_at_practice="la patiente s’est retirée ; ses enveloppes sont effacées",
     thief_before="voleur, la veille, avec la base, les clés, le coffre et le code secret : la clé s’ouvre",
     thief_after="voleur, après le départ, avec sa copie de la base : clé détruite, rien ne s’ouvre plus",
-    searching="fouille en cours",
     leaks_title="Ce qui a fui",
     place="endroit fouillé",
     places={
@@ -139,10 +145,13 @@ FRENCH: Final = Words(
         Place.REST: "le reste du dossier",
     },
     files="fichiers",
-    searched_for="{texts} textes recherchés, sous {needles} formes d’octets, dans {megabytes} Mo, deux fois : pendant la marche et "
-    "après l’arrêt. Textes : {kinds}.",
-    control="contre-épreuve : textes cachés exprès, retrouvés / cachés",
-    agenda_itself="l’agenda lui-même (chez le cabinet, en clair)",
+    searched_for=(
+        "{texts} textes recherchés, sous {needles} formes d’octets, dans {megabytes} Mo, deux fois : "
+        "pendant la marche et après l’arrêt. Textes : {kinds}."
+    ),
+    planted="textes cachés exprès",
+    found="… et retrouvés",
+    agenda_itself="l’agenda lui-même, en clair, au cabinet",
     sizes_title="La taille des messages du robot, telle que le serveur la voit",
     kind="message",
     kinds={
@@ -160,7 +169,10 @@ FRENCH: Final = Words(
     messages="nombre",
     size="caractères",
     after="délai après un code",
-    still_known="Ce que le serveur sait quand même : quels comptes parlent au robot, et quand ({events} messages chiffrés).",
+    still_known=(
+        "Ce que le serveur sait quand même : quels comptes parlent au robot, et quand ({events} messages "
+        "chiffrés)."
+    ),
     verdict_title="Verdict",
     no_leak="aucune fuite : rien de ce qui était recherché n’a été trouvé",
     leak="FUITE : {times} × {kind}, forme {form}, dans {file} ({place})",
