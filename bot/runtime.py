@@ -65,6 +65,7 @@ class BotProcess:
             words=home.words,
             clock=home.clock,
             device=home.session().device_id,
+            rules=home.settings.nudge_rules(),
         )
         enrol = Enrol(home.uow, home.keyring)
         converse = Converse(
@@ -105,7 +106,7 @@ class BotProcess:
         tasks = [
             asyncio.create_task(self._supervise("nudges", lambda: self._nudges(deliver))),
             asyncio.create_task(self._supervise("replies", lambda: self._replies(deliver))),
-            asyncio.create_task(self._supervise("upkeep", lambda: self._upkeep(converse))),
+            asyncio.create_task(self._supervise("upkeep", lambda: self._upkeep(converse, deliver))),
         ]
         log.info("started")
         try:
@@ -207,8 +208,9 @@ class BotProcess:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(deliver.wake.wait(), POLL_SECONDS)
 
-    async def _upkeep(self, converse: Converse) -> None:
+    async def _upkeep(self, converse: Converse, deliver: Deliver) -> None:
         await converse.forget()
+        await asyncio.to_thread(deliver.tidy)
         await asyncio.to_thread(self._purge)
         await asyncio.sleep(UPKEEP_SECONDS)
 

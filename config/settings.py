@@ -56,6 +56,7 @@ class Nudges(_Section):
     slots: tuple[str, ...] = ("18:00",)
     quiet_from: str = "20:00"
     quiet_to: str = "08:00"
+    daily_cap: int = Field(default=3, ge=1, le=50)
 
 
 class Release(_Section):
@@ -145,6 +146,7 @@ class Settings(BaseSettings):
             slots=tuple(parse_hour(s) for s in self.nudges.slots),
             quiet_from=parse_hour(self.nudges.quiet_from),
             quiet_to=parse_hour(self.nudges.quiet_to),
+            daily_cap=self.nudges.daily_cap,
         )
 
     @property

@@ -14,13 +14,29 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, select, update
+from sqlalchemy import Column, Connection, RowMapping, and_, bindparam, delete, func, insert, select, update
 
 from bot.domain.records import OutboxKind, OutboxRow, OutboxState
 from bot.domain.values import EventId, RecipientId
 from storage import tables as t
+from storage.chunks import chunks
 
 _c = t.outbox.c
+_NUDGE = {
+    "kind": OutboxKind.NUDGE.value,
+    "state": OutboxState.QUEUED.value,
+    "room": "",
+    "template": "",
+    "params": "{}",
+    "redact_after": 0,
+    "rotate": False,
+    "attempts": 0,
+    "claimed_by": "",
+}
+
+
+def _new_txn() -> str:
+    return "pli" + secrets.token_hex(12)
 
 
 class OutboxRows:
@@ -51,8 +67,13 @@ class OutboxRows:
             claimed_by=row["claimed_by"],
         )
 
-    def _select(self, *conditions: Any, limit: int | None = None) -> list[OutboxRow]:  # noqa: ANN401 - SQLAlchemy's clause types
-        query = select(t.outbox).where(*conditions).order_by(_c.due, _c.id).limit(limit)
+    def _select(
+        self,
+        *conditions: Any,  # noqa: ANN401 - SQLAlchemy's clause types
+        limit: int | None = None,
+        order: tuple[Column[Any], ...] = (_c.due, _c.id),
+    ) -> list[OutboxRow]:
+        query = select(t.outbox).where(*conditions).order_by(*order).limit(limit)
         return [self._open(row) for row in self._db.execute(query).mappings()]
 
     def add(
@@ -81,7 +102,7 @@ class OutboxRows:
             .values(
                 kind=kind.value,
                 state=state.value,
-                txn="pli" + secrets.token_hex(12),
+                txn=_new_txn(),
                 due=due,
                 room=room,
                 recipient=recipient,
@@ -99,13 +120,42 @@ class OutboxRows:
         )
         return int(result.scalar_one())
 
+    def add_nudges(self, until: Mapping[tuple[RecipientId, datetime], datetime]) -> int:
+        taken = set()
+        for chunk in chunks(recipient for recipient, _ in until):
+            for row in self._select(_c.recipient.in_(chunk), _c.slot.is_not(None)):
+                if row.recipient is None or row.slot is None:
+                    continue  # the query gives none of these; the types do not say so
+                key = (row.recipient, row.slot)
+                if key in until:
+                    taken.add(key)
+                    self._revive(row, until[key])
+        fresh = [
+            {
+                **_NUDGE,
+                "txn": _new_txn(),
+                "due": slot,
+                "recipient": recipient,
+                "slot": slot,
+                "useful_until": useful_until,
+            }
+            for (recipient, slot), useful_until in until.items()
+            if (recipient, slot) not in taken
+        ]
+        if fresh:
+            self._db.execute(insert(t.outbox), fresh)
+        return len(fresh)
+
     def _revive(self, row: OutboxRow, useful_until: datetime | None) -> None:
         """A nudge that waits is useful for the later reason too; one that was dropped is wanted again."""
         if row.state not in (OutboxState.QUEUED, OutboxState.DROPPED):
             return
         until = max((u for u in (row.useful_until, useful_until) if u is not None), default=None)
         query = update(t.outbox).where(_c.id == row.id)
-        self._db.execute(query.values(state=OutboxState.QUEUED.value, useful_until=until))
+        values: dict[str, Any] = {"state": OutboxState.QUEUED.value, "useful_until": until}
+        if row.state is OutboxState.DROPPED:
+            values |= {"txn": _new_txn(), "claimed_at": None, "claimed_by": "", "attempts": 0}
+        self._db.execute(query.values(**values))
 
     def get(self, row: int) -> OutboxRow | None:
         return next(iter(self._select(_c.id == row)), None)
@@ -120,11 +170,39 @@ class OutboxRows:
         busy: Collection[str] = (),
     ) -> Sequence[OutboxRow]:
         wanted = and_(_c.kind.in_([k.value for k in kinds]), _c.room.not_in(list(busy)))
-        rows = self._select(wanted, _c.state == OutboxState.QUEUED.value, _c.due <= now, limit=limit)
+        # Nudges leave in the order of their random transaction ids: the agenda's order would tell who comes when.
+        order = (_c.due, _c.txn) if tuple(kinds) == (OutboxKind.NUDGE,) else (_c.due, _c.id)
+        rows = self._select(
+            wanted, _c.state == OutboxState.QUEUED.value, _c.due <= now, limit=limit, order=order
+        )
         if rows:
             query = update(t.outbox).where(_c.id.in_([r.id for r in rows]))
-            self._db.execute(query.values(state=OutboxState.CLAIMED.value, claimed_at=now, claimed_by=device))
+            self._db.execute(query.values(state=OutboxState.CLAIMED.value))
+            # When and by which device a row was first claimed decides how long its transaction id is remembered.
+            self._db.execute(query.where(_c.claimed_at.is_(None)).values(claimed_at=now, claimed_by=device))
         return rows
+
+    def nudges_since(self, recipient: RecipientId, since: datetime) -> int:
+        query = select(func.count()).where(
+            _c.recipient == recipient,
+            _c.kind == OutboxKind.NUDGE.value,
+            _c.state == OutboxState.SENT.value,
+            _c.settled_at >= since,
+        )
+        return int(self._db.execute(query).scalar_one())
+
+    def purge(self, before: datetime) -> int:
+        done = [
+            s.value for s in (OutboxState.SENT, OutboxState.DROPPED, OutboxState.FAILED, OutboxState.UNKNOWN)
+        ]
+        query = delete(t.outbox).where(_c.state.in_(done), _c.settled_at < before, _c.due < before)
+        return int(self._db.execute(query).rowcount)
+
+    def has_waiting(self, room: str) -> bool:
+        waiting = [s.value for s in (OutboxState.HELD, OutboxState.QUEUED, OutboxState.CLAIMED)]
+        return (
+            self._db.execute(select(_c.id).where(_c.room == room, _c.state.in_(waiting))).first() is not None
+        )
 
     def claimed(self) -> Sequence[OutboxRow]:
         return self._select(_c.state == OutboxState.CLAIMED.value)
@@ -137,6 +215,13 @@ class OutboxRows:
         if event is not None:
             values["event"] = event
         self._db.execute(update(t.outbox).where(_c.id == row).values(**values))
+
+    def sent(self, events: Mapping[int, EventId], *, now: datetime) -> None:
+        if not events:
+            return
+        values = {"state": OutboxState.SENT.value, "settled_at": now, "event": bindparam("told")}
+        query = update(t.outbox).where(_c.id == bindparam("row")).values(values)
+        self._db.execute(query, [{"row": row, "told": event} for row, event in events.items()])
 
     def postpone(self, row: int, *, due: datetime) -> None:
         values = {"state": OutboxState.QUEUED.value, "due": due, "attempts": _c.attempts + 1}
@@ -165,8 +250,8 @@ class OutboxRows:
             )
         )
 
-    def release_held(self, *, now: datetime) -> int:
-        query = update(t.outbox).where(_c.state == OutboxState.HELD.value)
+    def release_held(self, *, now: datetime, before: datetime) -> int:
+        query = update(t.outbox).where(_c.state == OutboxState.HELD.value, _c.due <= before)
         return int(self._db.execute(query.values(state=OutboxState.QUEUED.value, due=now)).rowcount)
 
     def drop_waiting(self, recipient: RecipientId, kinds: Sequence[OutboxKind]) -> int:

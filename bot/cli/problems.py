@@ -19,6 +19,7 @@ MEANING = {
     ProblemKind.UNREADABLE: "an appointment could not be opened: import the agenda again",
     ProblemKind.LEFT: "left Pli: telephone from now on",
     ProblemKind.ROOM_LEFT: "left the room, and can no longer be reached there: telephone",
+    ProblemKind.CAPPED: "the daily cap held a nudge back; does the agenda change all the time? telephone",
     ProblemKind.AUDIT_BROKEN: "the audit log was changed from outside: call the administrator (pli doctor)",
     ProblemKind.TROUBLE: "a message was not handled as it should: call the administrator",
 }

@@ -217,6 +217,7 @@ class ProblemKind(StrEnum):
     LEFT = "left"
     ROOM_LEFT = "room_left"
     TROUBLE = "trouble"
+    CAPPED = "capped"
     AUDIT_BROKEN = "audit_broken"
 
 

@@ -33,13 +33,17 @@ def parse_hour(text: str) -> time:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NudgeRules:
-    """``days_before`` in days, ``slots`` hours of the day, quiet hours from/to (equal: none), all in ``zone``."""
+    """``days_before`` in days, ``slots`` hours of the day, quiet hours from/to (equal: none), all in ``zone``.
+
+    ``daily_cap``: nudges that one recipient gets within 24 hours at most.
+    """
 
     zone: ZoneInfo
     days_before: tuple[int, ...] = (1,)
     slots: tuple[time, ...] = (time(18, 0),)
     quiet_from: time = time(20, 0)
     quiet_to: time = time(8, 0)
+    daily_cap: int = 3
 
     def __post_init__(self) -> None:
         if not self.slots:
@@ -48,6 +52,9 @@ class NudgeRules:
             raise WrongUse("days_before cannot be negative")
         if any(self.is_quiet_hour(s) for s in self.slots):
             raise WrongUse("a slot lies in the quiet hours", mend="move the slot or the quiet hours")
+
+    def is_quiet(self, now: datetime) -> bool:
+        return self.is_quiet_hour(now.astimezone(self.zone).time())
 
     def is_quiet_hour(self, hour: time) -> bool:
         if self.quiet_from == self.quiet_to:

@@ -44,7 +44,7 @@ from bot.errors import PliError
 from bot.ports import Clock
 from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
 from bot.services.acts import Acts, Memory, Told
-from bot.services.deliver import Deliver
+from bot.services.deliver import Deliver, Release
 from bot.services.enrol import Enrol
 from bot.services.release_details import ReleaseDetails
 
@@ -266,15 +266,23 @@ class Converse:
                 text = self._render(
                     step, told, memory, gone=due + timedelta(minutes=self._rules.redact_after)
                 )
-                self._deliver.hold_text(begun.held, text)
                 self._write(uow, begun, OutboxKind.RELEASE, "", due=due, redact=True)
-                if memory.window is not None and Template.LIST in step.templates and begun.recipient:
-                    self._acts.release.told(uow, begun.recipient.id, memory.window, now)
+                self._hold(begun, step, memory, text)
             else:
                 names = ",".join(t.value for t in step.templates)
                 self._write(uow, begun, OutboxKind.REPLY, names, due=due, params=told.values)
             uow.commit()
         return due
+
+    def _hold(self, begun: _Begun, step: Step, memory: Memory, text: PrivateText) -> None:
+        if begun.held is None or begun.recipient is None or memory.window is None:
+            return
+        page = memory.window.page() if Template.LIST in step.templates else ()
+        told = tuple((item.row.id, item.row.change) for item in page)
+        until = memory.window.until
+        self._deliver.hold(
+            begun.held, Release(text=text, until=until, recipient=begun.recipient.id, told=told)
+        )
 
     def _write(
         self,

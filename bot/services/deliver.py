@@ -20,27 +20,24 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from bot.domain.appointment import Status
 from bot.domain.messages import Nudge, OpenSentence, PrivateText
 from bot.domain.records import (
-    AnswerKind,
-    AnswerState,
+    AuditKind,
     OutboxKind,
     OutboxRow,
     OutboxState,
     ProblemKind,
-    RecipientState,
-    Reminder,
-    ReminderKind,
 )
+from bot.domain.slots import NudgeRules
 from bot.domain.templates import Template, Words
 from bot.domain.trust import Address
-from bot.domain.values import EventId, Language, RecipientId, TransactionId
-from bot.errors import ChannelError, PliError, Untrusted
+from bot.domain.values import AppointmentId, EventId, Language, RecipientId, TransactionId
+from bot.errors import ChannelError, PliError, StorageError, Untrusted
 from bot.ports import Clock, NudgeChannel, PrivateChannel
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
-from bot.services.plan_nudges import wants
+from bot.services.recheck_nudge import recheck_nudge
 
 log = logging.getLogger("pli.deliver")
 
@@ -48,8 +45,20 @@ NUDGE_BATCH = 100
 REPLY_BATCH = 50
 AT_ONCE = 32
 FORGOTTEN = timedelta(hours=23)
+DAY = timedelta(days=1)
+PATIENCE = timedelta(minutes=2)
 MAX_PAUSE = 300.0
 REPLIES = (OutboxKind.OPEN, OutboxKind.REPLY, OutboxKind.RELEASE, OutboxKind.REDACT)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Release:
+    """The text of a release, until when it may leave, and which changes its reader knows once it has left."""
+
+    text: PrivateText
+    until: datetime
+    recipient: RecipientId
+    told: tuple[tuple[AppointmentId, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +73,7 @@ class _Outcome:
     work: _Work
     event: EventId | None = None
     error: PliError | None = None
+    release: Release | None = None
 
 
 class Deliver:
@@ -78,17 +88,19 @@ class Deliver:
         words: Mapping[Language, Words],
         clock: Clock,
         device: str,
+        rules: NudgeRules,
     ) -> None:
         self._uow, self._nudges, self._private = uow, nudges, private
-        self._words, self._clock, self._device = words, clock, device
-        self._texts: dict[int, PrivateText] = {}
+        self._words, self._clock, self._device, self._rules = words, clock, device, rules
+        self._releases: dict[int, Release] = {}
+        self._flying: set[int] = set()
         self._busy: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self.wake = asyncio.Event()
 
-    def hold_text(self, row: int, text: PrivateText) -> None:
-        """Remember the text of a release until its row is sent."""
-        self._texts[row] = text
+    def hold(self, row: int, release: Release) -> None:
+        """Remember a release until its row is sent, or its window is over."""
+        self._releases[row] = release
 
     # -- start --------------------------------------------------------------------------------------------------
 
@@ -98,11 +110,9 @@ class Deliver:
         with self._uow() as uow:
             rows = uow.outbox.claimed()
             for row in rows:
-                if row.claimed_by != self._device or now - (row.claimed_at or now) > FORGOTTEN:
-                    uow.outbox.settle(row.id, OutboxState.UNKNOWN, now=now)
-                    uow.problems.add(ProblemKind.UNKNOWN_SEND, now, row.recipient)
-                else:
-                    uow.outbox.postpone(row.id, due=now)
+                uow.outbox.postpone(
+                    row.id, due=now
+                )  # whether it may be sent again is judged when it is claimed
             for row in uow.outbox.waiting(OutboxKind.RELEASE):
                 uow.outbox.rewrite(
                     row.id,
@@ -113,20 +123,54 @@ class Deliver:
                     params={},
                     redact_after=row.redact_after,
                 )
-            held = uow.outbox.release_held(now=now)
+            held = uow.outbox.release_held(now=now, before=now)
             uow.commit()
         return len(rows) + held
+
+    def tidy(self) -> int:
+        """Now and then: what a failure of the storage left claimed or held goes on; what is over is forgotten."""
+        now = self._clock.now()
+        self._releases = {row: r for row, r in self._releases.items() if r.until > now or row in self._flying}
+        with self._uow() as uow:
+            stuck = [row.id for row in uow.outbox.claimed() if row.id not in self._flying]
+            for row in stuck:
+                uow.outbox.postpone(row, due=now)
+            held = uow.outbox.release_held(now=now, before=now - PATIENCE)
+            uow.commit()
+        return len(stuck) + held
+
+    def _is_forgotten(self, uow: UnitOfWork, row: OutboxRow, now: datetime) -> bool:
+        """Rule 3. ``row`` as it was before this claim. Taking a message back twice harms nobody."""
+        if row.kind is OutboxKind.REDACT or row.claimed_at is None:
+            return False
+        if row.claimed_by == self._device and now - row.claimed_at <= FORGOTTEN:
+            return False
+        uow.outbox.settle(row.id, OutboxState.UNKNOWN, now=now)
+        uow.problems.add(ProblemKind.UNKNOWN_SEND, now, row.recipient)
+        return True
 
     # -- nudges -------------------------------------------------------------------------------------------------
 
     async def nudges_due(self) -> int:
         """Send what is due, at most one batch; how many rows were taken."""
+        if self._rules.is_quiet(self._clock.now()):
+            return 0
+        # One task: a stop waits for what was claimed (:meth:`drain`).
+        task = asyncio.create_task(self._send_nudges())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)
+
+    async def _send_nudges(self) -> int:
         taken, works = await asyncio.to_thread(self._claim_nudges)
-        if works:
-            await self._nudges.warm([w.to for w in works])
-            gate = asyncio.Semaphore(AT_ONCE)
-            outcomes = await asyncio.gather(*(self._nudge(w, gate) for w in works))
-            await asyncio.to_thread(self._settle, outcomes)
+        try:
+            if works:
+                await self._nudges.warm([w.to for w in works])
+                gate = asyncio.Semaphore(AT_ONCE)
+                outcomes = await asyncio.gather(*(self._nudge(w, gate) for w in works))
+                await asyncio.to_thread(self._settle, outcomes)
+        finally:
+            self._flying.difference_update(w.row.id for w in works)
         return taken
 
     async def _nudge(self, work: _Work, gate: asyncio.Semaphore) -> _Outcome:
@@ -147,7 +191,7 @@ class Deliver:
                 now=now, device=self._device, kinds=(OutboxKind.NUDGE,), limit=NUDGE_BATCH
             )
             for row in rows:
-                work = self._recheck(uow, row, now)
+                work = None if self._is_forgotten(uow, row, now) else self._nudge_work(uow, row, now)
                 if work is None:
                     continue
                 if row.recipient in works:
@@ -155,29 +199,12 @@ class Deliver:
                 elif row.recipient is not None:
                     works[row.recipient] = work
             uow.commit()
+            self._flying.update(w.row.id for w in works.values())
         return len(rows), list(works.values())
 
-    def _recheck(self, uow: UnitOfWork, row: OutboxRow, now: datetime) -> _Work | None:
-        recipient = uow.recipients.get(row.recipient) if row.recipient else None
-        reasons = uow.reminders.due(recipient.id, row.slot) if recipient and row.slot else ()
-        if recipient is None or recipient.state is not RecipientState.ENROLLED:
-            uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)
-            return None
-        valid = [r for r in reasons if wants(recipient, r.kind) and _stands(uow, r, now)]
-        if not valid:
-            uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)
-            return None
-        if all(r.useful_until <= now for r in valid):
-            uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)
-            uow.problems.add(ProblemKind.TOO_LATE, now, recipient.id)
-            return None
-        room = uow.rooms.by_recipient(recipient.id)
-        if room is None:
-            uow.outbox.settle(row.id, OutboxState.FAILED, now=now)
-            uow.problems.add(ProblemKind.SEND_FAILED, now, recipient.id)
-            return None
-        to = Address(room=room.room, user=room.user, pin=recipient.pin)
-        return _Work(row=row, to=to, language=recipient.language)
+    def _nudge_work(self, uow: UnitOfWork, row: OutboxRow, now: datetime) -> _Work | None:
+        to = recheck_nudge(uow, row, now, daily_cap=self._rules.daily_cap)
+        return None if to is None else _Work(row=row, to=to.address, language=to.language)
 
     # -- everything else ----------------------------------------------------------------------------------------
 
@@ -207,6 +234,8 @@ class Deliver:
                 now=now, device=self._device, kinds=REPLIES, limit=REPLY_BATCH, busy=self._busy
             )
             for row in rows:
+                if self._is_forgotten(uow, row, now):
+                    continue
                 room = uow.rooms.get(row.room)
                 if room is None:
                     uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)
@@ -217,6 +246,7 @@ class Deliver:
                 works.append(_Work(row=row, to=to, language=language))
             if rows:
                 uow.commit()
+                self._flying.update(w.row.id for w in works)
         return works
 
     async def _room(self, room: str, works: Sequence[_Work]) -> None:
@@ -224,7 +254,10 @@ class Deliver:
             for work in works:
                 outcome = await self._reply(work)
                 await asyncio.to_thread(self._settle, [outcome])
+        except StorageError:
+            log.error("the storage refused; these rows go on later")  # noqa: TRY400 - constant line
         finally:
+            self._flying.difference_update(w.row.id for w in works)
             self._busy.discard(room)
             self.wake.set()
 
@@ -241,15 +274,18 @@ class Deliver:
                     work=work,
                     event=await self._private.say_open(work.to, sentence, work.language, txn),
                 )
-            text = self._texts.get(row.id) if row.kind is OutboxKind.RELEASE else None
-            if text is None:
+            release = self._releases.get(row.id) if row.kind is OutboxKind.RELEASE else None
+            if release is not None and release.until > self._clock.now():
+                text = release.text
+            else:
+                release = None
                 names = Template.ASK_PIN.value if row.kind is OutboxKind.RELEASE else row.template
                 templates = (Template(name) for name in names.split(","))
                 text = PrivateText(text=self._words[work.language].text(*templates, **row.params))
             event = await self._private.say(work.to, text, txn, rotate=row.rotate)
         except PliError as error:
             return _Outcome(work=work, error=error)
-        return _Outcome(work=work, event=event)
+        return _Outcome(work=work, event=event, release=release)
 
     # -- settling -----------------------------------------------------------------------------------------------
 
@@ -261,12 +297,18 @@ class Deliver:
             uow.commit()
         for outcome in outcomes:
             if not isinstance(outcome.error, ChannelError) or outcome.error.permanent:
-                self._texts.pop(outcome.work.row.id, None)
+                self._releases.pop(outcome.work.row.id, None)
 
     def _settle_one(self, uow: UnitOfWork, outcome: _Outcome, now: datetime) -> None:
         row, error = outcome.work.row, outcome.error
         if error is None:
             uow.outbox.settle(row.id, OutboxState.SENT, event=outcome.event, now=now)
+            if outcome.release is not None and outcome.release.told:
+                for appointment, change in outcome.release.told:
+                    uow.envelopes.mark_told(appointment, outcome.release.recipient, change)
+                uow.audit.add(
+                    AuditKind.RELEASED, now, outcome.release.recipient, count=len(outcome.release.told)
+                )
             if row.redact_after and outcome.event is not None:
                 uow.outbox.add(
                     kind=OutboxKind.REDACT,
@@ -299,24 +341,3 @@ class Deliver:
         """Rows by state."""
         with self._uow() as uow:
             return uow.outbox.counts()
-
-
-def _stands(uow: UnitOfWork, reminder: Reminder, now: datetime) -> bool:
-    """Whether the reason for a nudge still stands."""
-    row = uow.appointments.get(reminder.appointment)
-    if row is None or row.past_after <= now:
-        return False
-    envelopes = {e.recipient: e for e in uow.envelopes.of_appointments([row.id])}
-    envelope = envelopes.get(reminder.recipient)
-    if envelope is None:
-        return False
-    if reminder.kind is ReminderKind.CHANGE:
-        return envelope.told < row.change
-    if row.status is Status.CANCELLED:
-        return False
-    return not any(
-        a.kind is AnswerKind.CANCELLED
-        and a.state is not AnswerState.VOID
-        and a.time_revision == row.time_revision
-        for a in uow.answers.of(row.id)
-    )

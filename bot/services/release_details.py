@@ -19,7 +19,6 @@ from bot.domain.intents import Intent
 from bot.domain.records import (
     AnswerKind,
     AnswerState,
-    AuditKind,
     ProblemKind,
     Recipient,
     StoredAnswer,
@@ -146,12 +145,6 @@ class ReleaseDetails:
         with self._uow() as uow:
             uow.problems.add(ProblemKind.UNREADABLE, now, recipient)
             uow.commit()
-
-    def told(self, uow: UnitOfWork, recipient: RecipientId, window: Window, now: datetime) -> None:
-        """Remember what the page shows as told. In the transaction that writes the release's row."""
-        for item in window.page():
-            uow.envelopes.mark_told(item.row.id, recipient, item.row.change)
-        uow.audit.add(AuditKind.RELEASED, now, recipient, count=len(window.page()))
 
     def find(self, window: Window, command: Intent) -> tuple[Outcome, Opened | None]:
         """Which appointment ``command`` means. Where that is unclear and nothing was shown yet, the list is."""

@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -59,6 +60,7 @@ async def _alive(home: Installation) -> AsyncIterator[tuple[MatrixChannel, Deliv
         words=home.words,
         clock=home.clock,
         device=home.session().device_id,
+        rules=replace(home.settings.nudge_rules(), daily_cap=50),
     )
     await channel.start(Ears().listener())
     try:
