@@ -38,7 +38,7 @@ from bot.domain.intents import Intent, not_text, understand
 from bot.domain.messages import Incoming, Oddity, OpenSentence, PrivateText
 from bot.domain.records import OutboxKind, OutboxState, ProblemKind, Recipient, Room
 from bot.domain.templates import Template, Words, is_release
-from bot.domain.values import Language
+from bot.domain.values import Language, RoomId
 from bot.domain.vocabulary import IntentKind
 from bot.errors import PliError
 from bot.ports import Clock
@@ -72,8 +72,11 @@ class Rules:
 
 @dataclass(slots=True)
 class _Begun:
-    """What the first transaction found and wrote."""
+    """What the first transaction found and wrote. ``at`` is the bot's own time: the homeserver's could be chosen so
+    that the delay says how long the check took.
+    """
 
+    at: datetime
     room: Room
     recipient: Recipient | None
     memory: Memory
@@ -102,8 +105,8 @@ class Converse:
         self._acts = Acts(
             uow, keys=keys, enrol=enrol, release=release, unlock=rules.unlock, min_digits=rules.min_digits
         )
-        self._memories: dict[str, Memory] = {}
-        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._memories: dict[RoomId, Memory] = {}
+        self._locks: dict[RoomId, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def handle(self, incoming: Incoming) -> None:
         """Never raises for what a message contains; a storage failure is raised: the message is handled again later."""
@@ -116,8 +119,9 @@ class Converse:
     async def forget(self) -> None:
         """Drop what is held past its time. To be called now and then."""
         now = self._clock.now()
-        for memory in list(self._memories.values()):
-            self._expire(memory, now)
+        for room, memory in list(self._memories.items()):
+            if not self._locks[room].locked():  # whoever is being answered keeps what the answer needs
+                self._expire(memory, now)
 
     # -- one message, in a thread -------------------------------------------------------------------------------
 
@@ -138,7 +142,7 @@ class Converse:
                     begun.recipient.id if begun.recipient else None,
                 )
                 uow.commit()
-        return self._answer(begun, told, incoming)
+        return self._answer(begun, told)
 
     def _begin(self, incoming: Incoming) -> _Begun | None:
         now = self._clock.now()
@@ -166,7 +170,7 @@ class Converse:
             if incoming.oddity is Oddity.EDIT:
                 step = replace(step, session=memory.session, action=Action.NOTHING)
             begun = _Begun(
-                room=room, recipient=recipient, memory=memory, known=known, step=step, intent=intent
+                at=now, room=room, recipient=recipient, memory=memory, known=known, step=step, intent=intent
             )
             if step.action is not Action.NOTHING:
                 fallback = _AFTER_A_CRASH.get(rest_of(step.session.state)) if known else None
@@ -208,7 +212,7 @@ class Converse:
         rest = rest_from(recipient.state if recipient else None, pinned=pinned, known_device=known)
         if pinned and not known:
             return Memory(session=Session(language=language, state=rest))  # rule 3
-        memory = self._memories.setdefault(room.id, Memory(session=Session(language=language, state=rest)))
+        memory = self._memories.setdefault(room.room, Memory(session=Session(language=language, state=rest)))
         memory.session = replace(settle(memory.session, rest), language=language)
         memory.keep_only(holds(memory.session.state))
         return memory
@@ -246,15 +250,15 @@ class Converse:
 
     # -- the answer ---------------------------------------------------------------------------------------------
 
-    def _answer(self, begun: _Begun, told: Told, incoming: Incoming) -> datetime:
+    def _answer(self, begun: _Begun, told: Told) -> datetime:
         now = self._clock.now()
         step, memory = told.step, begun.memory
         memory.session = step.session
         memory.asked_at = now
         memory.keep_only(holds(step.session.state))
         if step.session.state is not State.UNKNOWN_DEVICE:
-            self._memories[begun.room.id] = memory
-        due = max(now, incoming_at(incoming, now) + self._rules.delay) if _is_pin(begun.intent) else now
+            self._memories[begun.room.room] = memory
+        due = max(now, begun.at + self._rules.delay) if _is_pin(begun.intent) else now
         with self._uow() as uow:
             if begun.held is None:
                 return due
@@ -328,11 +332,6 @@ class Converse:
 def _is_pin(intent: Intent) -> bool:
     """Rule 4: decided by what was typed alone, before anything is checked."""
     return intent.kind in (IntentKind.DIGITS, IntentKind.DIGITS_ODD)
-
-
-def incoming_at(incoming: Incoming, now: datetime) -> datetime:
-    """When the answer's delay begins: now, where the homeserver's clock cannot be trusted."""
-    return incoming.at if now - timedelta(minutes=1) <= incoming.at <= now else now
 
 
 def _digest(text: str) -> str:

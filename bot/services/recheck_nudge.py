@@ -35,8 +35,7 @@ class NudgeTarget:
 def recheck_nudge(uow: UnitOfWork, row: OutboxRow, now: datetime, *, daily_cap: int) -> NudgeTarget | None:
     """Where the nudge goes; None where it was settled instead: dropped, or reported as too late or over the cap."""
     recipient = uow.recipients.get(row.recipient) if row.recipient else None
-    place = (recipient.id, row.slot) if recipient and row.slot else None
-    reasons = uow.reminders.due([place]).get(place, ()) if place else ()
+    reasons = uow.reminders.due(recipient.id, row.slot) if recipient and row.slot else ()
     if recipient is None or recipient.state is not RecipientState.ENROLLED:
         uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)
         return None
