@@ -237,7 +237,7 @@ class Acts:
         window, recipient = call.memory.window, self._recipient(call)
         if window is None or recipient is None:
             return None
-        return window if self.release.is_current(recipient.id, window, call.now) else None
+        return window if self.release.refresh(recipient.id, window, call.now) else None
 
     def _more(self, call: _Call) -> Result:
         window = self._window(call)
@@ -265,9 +265,6 @@ class Acts:
         if found.outcome is not Outcome.FOUND or found.chosen is None or recipient is None or command is None:
             return found
         outcome = self.release.act(recipient, found.chosen, command, call.now)
-        window = call.memory.window
-        if window is not None and outcome in _ANSWERED:
-            self.release.mark(window, found.chosen, outcome)
         return Result(outcome=outcome, chosen=found.chosen)
 
     # -- settings -----------------------------------------------------------------------------------------------
@@ -314,9 +311,6 @@ class Acts:
         with self._uow() as uow:
             room = uow.rooms.get(call.room.id)
             return uow.recipients.get(room.recipient) if room and room.recipient else None
-
-
-_ANSWERED = (Outcome.CONFIRMED, Outcome.CANCEL_PASSED_ON, Outcome.KEPT, Outcome.MOVE_PASSED_ON)
 
 
 def _wrong(wrong: WrongSecret) -> Result:

@@ -45,12 +45,13 @@ _MARKS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Opened:
-    """One appointment of the list; ``number`` counts from 1."""
+    """One appointment of the list; ``number`` counts from 1, ``changed`` since it was last told."""
 
     number: int
     row: StoredAppointment
     detail: Detail
     mark: Mark | None
+    changed: bool
 
     def listed(self) -> Listed:
         return Listed(number=self.number, detail=self.detail, mark=self.mark)
@@ -130,15 +131,27 @@ class ReleaseDetails:
                 opened.append((row, detail, envelope.told not in (0, row.change)))
         opened.sort(key=lambda o: o[1].start)
         items = [
-            Opened(number=n, row=row, detail=detail, mark=_mark(row, answers[row.id], changed=changed))
+            Opened(
+                number=n,
+                row=row,
+                detail=detail,
+                mark=_mark(row, answers[row.id], changed=changed),
+                changed=changed,
+            )
             for n, (row, detail, changed) in enumerate(opened, start=1)
         ]
         return Window(until=until, items=items, several=several, standing=_standing(pairs))
 
-    def is_current(self, recipient: RecipientId, window: Window, now: datetime) -> bool:
-        """Whether the agenda still has what was opened: rule 2 holds for the list itself too."""
+    def refresh(self, recipient: RecipientId, window: Window, now: datetime) -> bool:
+        """Bring the marks up to date; False if the agenda has other than what was opened (rule 2)."""
         with self._uow() as uow:
-            return _standing(uow.envelopes.to_come(recipient, now)) == window.standing
+            if _standing(uow.envelopes.to_come(recipient, now)) != window.standing:
+                return False
+            answers = {i.row.id: uow.answers.of(i.row.id) for i in window.items}
+        window.items = [
+            replace(i, mark=_mark(i.row, answers[i.row.id], changed=i.changed)) for i in window.items
+        ]
+        return True
 
     def _report(self, recipient: RecipientId, now: datetime) -> None:
         log.error("an envelope did not open")
@@ -196,12 +209,6 @@ class ReleaseDetails:
             )
             uow.commit()
         return outcome
-
-    @staticmethod
-    def mark(window: Window, chosen: Opened, outcome: Outcome) -> None:
-        """Show what was just answered when the list is asked for again in this window."""
-        marks = {o: _MARKS[kind] for kind, o in _ACTS.values()}
-        window.items[chosen.number - 1] = replace(chosen, mark=marks.get(outcome))
 
     @staticmethod
     def _resume_nudges(uow: UnitOfWork, row: StoredAppointment, now: datetime) -> None:
