@@ -3,13 +3,15 @@
 1. An entry is judged by its own identity; a newer revision replaces, an older one is refused.
 2. "Unchanged" is judged per (appointment, recipient key): whoever lacks an envelope under the present key gets one,
    whatever the digest. Keys are read again in the transaction that writes.
-3. Entries that are over plan nothing and are not stored.
+3. Entries that are over plan nothing and are not stored. One that was to come and lies in the past now is cancelled.
 4. Absence cancels only between two explicit days, never after a file that is cut off, and an import that would cancel
    more than five and a fifth of that range stops before anything is written, unless that many were accepted.
 5. Where the format has no id, one vanished and one new of the same patient and practitioner are a move.
 6. One refused entry never stops the rest.
 7. A series that the file gives whole says which visits there are: one that was known and is not among them is
    cancelled, unless an entry of the file could not be read. A known visit that names no patient any more is, too.
+   Both within the bounds of rule 4: beyond them none is cancelled, and the report says so.
+8. A dry run does all of it, and commits nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from bot.services.cancel_appointment import cancel_stored
 from bot.services.import_batch import Entry, ImportOptions, Run, TakeBatch
 
 BATCH = 500
-MANY, SHARE = 5, 0.2  # rule 4
+MANY, SHARE = 5, 5  # rule 4: more than five, and more than one in five
 
 
 class ImportAgenda:
@@ -61,7 +63,9 @@ class ImportAgenda:
                 take(batch)
                 if not self._options.dry_run:
                     uow.commit()
-        self._cancel([*vanished, *self._left_out()])
+        self._cancel(vanished)
+        self._cancel(self._bounded(list(self._run.nobodys.values()), "patient", "name no patient any more"))
+        self._cancel(self._bounded(self._left_out(), "series", "are in their series no more"))
         if not self._options.dry_run:
             with self._uow() as uow:
                 written = sum(self._run.counts[n] for n in ("new", "changed", "moved", "cancelled"))
@@ -69,22 +73,40 @@ class ImportAgenda:
                 uow.commit()
         return self._run.result()
 
+    def _too_many(self, gone: int, of: int) -> bool:
+        return gone > MANY and gone * SHARE > of and gone > self._options.accept
+
+    # -- rule 7 -------------------------------------------------------------------------------------------------
+
     def _left_out(self) -> list[StoredAppointment]:
-        """Rule 7."""
         if self._run.counts["refused"]:
             return []
-        with self._uow() as uow:
-            known = uow.appointments.by_series(sorted(self._run.series))
-        until = self._options.expanded_until
-        return [
-            a
-            for a in known
-            if a.source_index not in self._run.series[a.series_index]
-            and a.source_index not in self._run.seen
-            and a.status is Status.BOOKED
-            and self._now < a.past_after
-            and (until is None or a.past_after < until)
-        ]
+        until, names, gone = self._options.expanded_until, sorted(self._run.series), list[StoredAppointment]()
+        for first in range(0, len(names), BATCH):
+            with self._uow() as uow:
+                known = uow.appointments.by_series(names[first : first + BATCH])
+            gone += (
+                a
+                for a in known
+                if a.source_index not in self._run.there
+                and a.source_index not in self._run.nobodys
+                and a.status is Status.BOOKED
+                and self._now < a.past_after
+                and (until is None or a.past_after < until)
+            )
+        return gone
+
+    def _bounded(self, gone: list[StoredAppointment], field: str, why: str) -> list[StoredAppointment]:
+        """``gone``, or nothing and a line in the report where that is too many to be believed."""
+        if not self._too_many(len(gone), self._run.met):
+            return gone
+        self._run.refuse(
+            "file",
+            field,
+            f"{len(gone)} known appointments {why}: none of them was cancelled",
+            f"check the export; if it is right: --accept-cancellations {len(gone)}",
+        )
+        return []
 
     # -- absence ------------------------------------------------------------------------------------------------
 
@@ -102,7 +124,7 @@ class ImportAgenda:
             else:
                 index = self._sealer.source_index(entry.detail.source)
                 present.add(index)
-                if not entry.stable:
+                if not entry.stable and entry.status is Status.BOOKED and entry.detail.end > self._now:
                     pair = self._sealer.pair_index(entry.detail.patient, entry.detail.practitioner)
                     fresh[pair].append(index)
         tags = [self._sealer.day_tag(day.isoformat()) for day in days(within.first, within.last)]
@@ -122,7 +144,7 @@ class ImportAgenda:
                 mend="mend the file, or import it without --from and --to",
             )
         gone = self._match_moves(gone, {p: [i for i in many if i not in known] for p, many in fresh.items()})
-        if len(gone) > max(MANY, SHARE * len(here), self._options.accept):
+        if self._too_many(len(gone), len(here)):
             raise Refused(
                 f"this file would cancel {len(gone)} of the {len(here)} appointments of these days",
                 mend=f"check that the export is whole; if it is right: --accept-cancellations {len(gone)}",
@@ -132,10 +154,9 @@ class ImportAgenda:
     def _match_moves(
         self, gone: Sequence[StoredAppointment], fresh: dict[str, list[str]]
     ) -> list[StoredAppointment]:
+        """Rule 5: what is left of ``gone``."""
         by_pair: dict[str, list[StoredAppointment]] = defaultdict(list)
         for row in gone:
-            if row.source_index in self._run.gone:
-                continue
             by_pair[row.pair_index].append(row)
         rest = []
         for pair, rows in by_pair.items():
@@ -147,14 +168,12 @@ class ImportAgenda:
         return rest
 
     def _cancel(self, gone: Sequence[StoredAppointment]) -> None:
-        for row in gone:
-            if row.source_index in self._run.gone:
-                continue
+        for first in range(0, len(gone), BATCH):
             with self._uow() as uow:
-                current = uow.appointments.get(row.id)
-                if current is None or current.status is Status.CANCELLED:
-                    continue
-                self._run.counts["cancelled"] += 1
-                cancel_stored(uow, current, self._now, self._rules)
+                for row in gone[first : first + BATCH]:
+                    current = uow.appointments.get(row.id)
+                    if current is not None and current.status is Status.BOOKED:
+                        self._run.counts["cancelled"] += 1
+                        cancel_stored(uow, current, self._now, self._rules)
                 if not self._options.dry_run:
                     uow.commit()

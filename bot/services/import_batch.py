@@ -9,17 +9,21 @@ from datetime import datetime
 
 from bot.domain.appointment import Appointment, ImportCounts, Refusal, Status, Unmatched
 from bot.domain.records import (
+    ProblemKind,
     Recipient,
+    RecipientState,
     Reminder,
     ReminderKind,
     StoredAppointment,
     StoredEnvelope,
 )
-from bot.domain.slots import NudgeRules, past_after, plan, plan_change
-from bot.domain.values import AppointmentId, DateRange, PatientId, RecipientId, new_id
+from bot.domain.slots import NudgeRules, PlannedNudge, plan, plan_change
+from bot.domain.values import AppointmentId, DateRange, RecipientId
+from bot.errors import InvalidSeal
 from bot.ports_storage import Sealer, UnitOfWork
 from bot.services.cancel_appointment import DAY, cancel_stored
 from bot.services.import_people import PatientsOfImport
+from bot.services.judge_entry import Facts, Verdict, judge
 from bot.services.plan_nudges import plan_nudges
 
 MAX_REFUSALS = 1000  # reported one by one; the rest is counted in the last line
@@ -46,18 +50,24 @@ class ImportOptions:
 class Run:
     """What one import carries from batch to batch.
 
-    ``seen`` are digests by source index; ``moves`` what vanished, by the new source index; ``series`` the source
-    indexes that the file gives, by series index; ``gone`` what names no patient any more.
+    ``seen`` are digests by source index; ``moves`` what vanished, by the new source index; ``there`` the source
+    indexes and ``series`` the series indexes that the file gives; ``nobodys`` what names no patient any more;
+    ``met`` counts the entries that were known and booked.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     refused: list[Refusal] = field(default_factory=list)
     seen: dict[str, str] = field(default_factory=dict)
     moves: dict[str, StoredAppointment] = field(default_factory=dict)
-    gone: set[str] = field(default_factory=set)
-    series: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    there: set[str] = field(default_factory=set)
+    series: set[str] = field(default_factory=set)
+    nobodys: dict[str, StoredAppointment] = field(default_factory=dict)
+    met: int = 0
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(self, where: str, field: str, why: str, mend: str) -> None:
+        self.count_refusal(Refusal(where=where, field=field, why=why, mend=mend))
+
+    def count_refusal(self, refusal: Refusal) -> None:
         self.counts["refused"] += 1
         if len(self.refused) < MAX_REFUSALS:
             self.refused.append(refusal)
@@ -74,10 +84,10 @@ class Run:
 
 @dataclass(slots=True)
 class _Written:
-    """What a batch writes at its end, so that an entry that comes twice in it is written once."""
+    """What a batch writes at its end."""
 
-    fresh: dict[str, StoredAppointment] = field(default_factory=dict)
-    sealed: dict[tuple[AppointmentId, RecipientId], StoredEnvelope] = field(default_factory=dict)
+    fresh: list[StoredAppointment] = field(default_factory=list)
+    sealed: list[StoredEnvelope] = field(default_factory=list)
     reminders: dict[AppointmentId, list[Reminder]] = field(default_factory=dict)
     touched: set[RecipientId] = field(default_factory=set)
 
@@ -105,79 +115,120 @@ class TakeBatch:
     def __call__(self, batch: Sequence[Entry]) -> None:
         admitted = list(self._admit(batch))
         self._look_up([index for index, _ in admitted])
+        self._people.read(e.detail.patient for _, e in admitted if isinstance(e, Appointment))
         for index, entry in admitted:
-            self._one(index, entry)
-        self._uow.appointments.add(self._out.fresh.values())
-        self._uow.envelopes.put(self._out.sealed.values())
-        for appointment, reminders in self._out.reminders.items():
-            self._uow.reminders.replace(appointment, reminders)
+            if isinstance(entry, Appointment):
+                self._one(index, entry)
+            elif index not in self._run.seen:
+                self._is_nobodys(index)
+        self._uow.appointments.add(self._out.fresh)
+        self._uow.envelopes.put(self._out.sealed)
+        self._uow.reminders.replace_many(self._out.reminders)
         plan_nudges(self._uow, self._out.touched, self._now)
+
+    # -- what is there ------------------------------------------------------------------------------------------
 
     def _admit(self, batch: Sequence[Entry]) -> Iterator[tuple[str, Appointment | Unmatched]]:
         """Source index and entry of what has to be looked at; the rest is counted here."""
         for entry in batch:
             if isinstance(entry, Refusal):
-                self._run.refuse(entry)
-            elif isinstance(entry, Unmatched):
+                self._run.count_refusal(entry)
+                continue
+            if entry.series:
+                self._run.series.add(self._sealer.source_index("series:" + entry.series))
+            if isinstance(entry, Unmatched):
                 self._run.counts["unmatched"] += 1
-                if entry.series:
-                    _ = self._run.series[self._series(entry)]  # seen, and without any visit
                 if entry.source:
                     yield self._sealer.source_index(entry.source), entry
             else:
                 index = self._sealer.source_index(entry.detail.source)
-                if entry.series:
-                    self._run.series[self._series(entry)].add(index)
-                if entry.detail.end <= self._now:
-                    self._run.counts["past"] += 1
-                else:
-                    yield index, entry
-
-    def _series(self, entry: Appointment | Unmatched) -> str:
-        return self._sealer.source_index("series:" + entry.series) if entry.series else ""
+                self._run.there.add(index)
+                yield index, entry
 
     def _look_up(self, indexes: Sequence[str]) -> None:
         self._known = dict(self._uow.appointments.by_sources(indexes))
         for index in indexes:
             if index in self._run.moves and index not in self._known:
                 self._known[index] = self._run.moves[index]
+        self._run.met += sum(row.status is Status.BOOKED for row in self._known.values())
         for envelope in self._uow.envelopes.of_appointments([a.id for a in self._known.values()]):
             self._envelopes[envelope.appointment][envelope.recipient] = envelope
 
-    def _one(self, index: str, entry: Appointment | Unmatched) -> None:
+    def _is_nobodys(self, index: str) -> None:
+        """Rule 7: what was known under a patient and names none (that is known here) any more."""
         old = self._known.get(index)
-        patient = self._people.patient(entry.detail.patient) if isinstance(entry, Appointment) else None
-        if isinstance(entry, Unmatched) or patient is None:
-            if isinstance(entry, Appointment):
-                self._run.counts["unmatched"] += 1
-            self._is_nobodys(old)
+        if old is not None and old.status is Status.BOOKED and old.past_after > self._now:
+            self._run.nobodys[index] = old
+
+    # -- one entry ----------------------------------------------------------------------------------------------
+
+    def _one(self, index: str, entry: Appointment) -> None:
+        if not self._is_first(index, entry):
+            return
+        self._run.nobodys.pop(index, None)
+        old, over = self._known.get(index), entry.detail.end <= self._now
+        if old is None and over:
+            self._run.counts["past"] += 1  # rule 3
+            return
+        patient = self._people.patient(entry.detail.patient)
+        if patient is None:
+            self._run.counts["past" if over else "unmatched"] += 1
+            self._is_nobodys(index)
             return
         if not entry.detail.given_name and (name := self._people.given_name(patient)):
             entry = replace(entry, detail=replace(entry.detail, given_name=name))
-        digest = self._sealer.digest(entry.detail.encode())
-        if self._run.seen.get(index) == digest + entry.status:
-            return  # the same entry twice
-        self._run.seen[index] = digest + entry.status
-        row = self._row(entry, index, digest, patient, old)
-        if row is None:
+        facts = Facts.of(entry, index, patient, seal=self._sealer, zone=self._rules.zone)
+        passed_on = old is not None and old.patient != patient and not over
+        if old is not None and passed_on:
+            self._give_up(old)
+            old = None
+        options = self._options
+        verdict, row = judge(facts, old, self._now, only=options.only, by_hand=options.by_hand)
+        if passed_on:
+            verdict = Verdict.CHANGED
+        if verdict is Verdict.OLDER:
+            self._run.refuse(
+                entry.where,
+                "sequence",
+                "older than what is known of this appointment",
+                "import the newest export",
+            )
             return
-        self._known[index] = row
-        if old is None or index in self._out.fresh:
-            self._out.fresh[index] = row
+        self._run.counts[verdict] += 1
+        if row is not None:
+            self._write(row, old, entry)
+
+    def _is_first(self, index: str, entry: Appointment) -> bool:
+        """False for an identity that was there before in this file; with another content it is refused."""
+        content = self._sealer.digest(entry.detail.encode()) + entry.status
+        if index not in self._run.seen:
+            self._run.seen[index] = content
+            return True
+        if self._run.seen[index] != content:
+            self._run.refuse(
+                entry.where,
+                "id",
+                "this appointment stands in the file already, with another content",
+                "remove one of the two",
+            )
+        return False
+
+    def _give_up(self, old: StoredAppointment) -> None:
+        """The agenda gave the entry to another patient: for the first it is cancelled, under an identity of its own."""
+        kept = replace(old, source_index=self._sealer.source_index(f"given up:{old.id}"), series_index="")
+        if old.status is Status.BOOKED and old.past_after > self._now:
+            cancel_stored(self._uow, kept, self._now, self._rules)
+        else:
+            self._uow.appointments.save(kept)
+
+    def _write(self, row: StoredAppointment, old: StoredAppointment | None, entry: Appointment) -> None:
+        if old is None:
+            self._out.fresh.append(row)
         elif row != old:
             self._uow.appointments.save(row)
-        recipients = [r for r in self._people.recipients(patient) if row.only in (None, r.id)]
+        recipients = [r for r in self._people.recipients(row.patient) if row.only in (None, r.id)]
         newcomers = self._seal(row, entry, recipients) if row.status is Status.BOOKED else []
         self._plan(row, old, entry, recipients=recipients, newcomers=newcomers)
-
-    def _is_nobodys(self, old: StoredAppointment | None) -> None:
-        """Rule 7: what was known under a patient and names none (that is known here) any more."""
-        if old is None or old.status is Status.CANCELLED or old.source_index in self._out.fresh:
-            return
-        self._run.counts["cancelled"] += 1
-        self._run.gone.add(old.source_index)
-        cancel_stored(self._uow, old, self._now, self._rules)
-        self._known.pop(old.source_index, None)
 
     def _seal(
         self, row: StoredAppointment, entry: Appointment, recipients: Sequence[Recipient]
@@ -190,10 +241,19 @@ class TakeBatch:
             same_key = have is not None and have.key_id == recipient.key_id
             if have is not None and same_key and have.revision == row.revision:
                 continue
-            blob = self._sealer.seal(
-                entry.detail, appointment=row.id, recipient=recipient, revision=row.revision
-            )
-            mine[recipient.id] = self._out.sealed[row.id, recipient.id] = StoredEnvelope(
+            try:
+                blob = self._sealer.seal(
+                    entry.detail, appointment=row.id, recipient=recipient, revision=row.revision
+                )
+            except InvalidSeal:  # rule 6: somebody wrote to the database; the other recipients are told
+                self._run.refuse(
+                    entry.where,
+                    "recipient",
+                    "a recipient's key is not the one that was signed",
+                    "pli invite REF",
+                )
+                continue
+            mine[recipient.id] = StoredEnvelope(
                 appointment=row.id,
                 recipient=recipient.id,
                 key_id=recipient.key_id,
@@ -201,10 +261,13 @@ class TakeBatch:
                 blob=blob,
                 told=have.told if have is not None and same_key else 0,
             )
+            self._out.sealed.append(mine[recipient.id])
             self._out.touched.add(recipient.id)
             if not same_key:
                 newcomers.append(recipient)
         return newcomers
+
+    # -- nudges -------------------------------------------------------------------------------------------------
 
     def _plan(
         self,
@@ -215,104 +278,26 @@ class TakeBatch:
         recipients: Sequence[Recipient],
         newcomers: Sequence[Recipient],
     ) -> None:
+        """Another note or place alone changes no nudge: those that wait are still right."""
         if old is None:
             self._out.reminders[row.id] = self._reminders(row, entry, recipients)
-        elif row.change != old.change:
-            reminders = self._reminders(row, entry, recipients)
-            if row.time_revision != old.time_revision:
-                self._uow.answers.void_before(row.id, row.time_revision)
-            if row.time_revision != old.time_revision or row.status is not old.status:
-                reminders += self._news(row, old, entry, recipients)
-            self._out.reminders[row.id] = reminders
+        elif row.time_revision != old.time_revision or row.status is not old.status:
+            self._uow.answers.void_before(row.id, row.time_revision)
+            news = self._news(row, old, entry, recipients)
+            self._out.reminders[row.id] = self._reminders(row, entry, recipients) + news
             self._out.touched.update(r.id for r in recipients)
         elif newcomers:
             for recipient in newcomers:
                 self._uow.reminders.drop(row.id, recipient.id)
             self._uow.reminders.add(self._reminders(row, entry, newcomers))
 
-    def _row(
-        self, entry: Appointment, index: str, digest: str, patient: PatientId, old: StoredAppointment | None
-    ) -> StoredAppointment | None:
-        """The row as it shall be, counted; None where the entry is refused."""
-        detail, seal = entry.detail, self._sealer
-        when = seal.digest(f"{detail.start.isoformat()}/{detail.end.isoformat()}".encode())
-        day = detail.start.astimezone(self._rules.zone).date().isoformat()
-        if old is None:
-            self._run.counts["new" if entry.status is Status.BOOKED else "cancelled"] += 1
-            return StoredAppointment(
-                id=AppointmentId(new_id("a")),
-                patient=patient,
-                source_index=index,
-                pair_index=seal.pair_index(detail.patient, detail.practitioner),
-                day_tag=seal.day_tag(day),
-                digest=digest,
-                when_digest=when,
-                sequence=entry.sequence,
-                modified=entry.modified,
-                status=entry.status,
-                revision=1,
-                time_revision=1,
-                change=1,
-                past_after=past_after(detail.end, self._rules.zone),
-                only=self._options.only,
-                by_hand=self._options.by_hand,
-                series_index=self._series(entry),
-            )
-        if _older(entry, old):
-            self._run.refuse(
-                Refusal(
-                    where=entry.where,
-                    field="sequence",
-                    why="older than what is known of this appointment",
-                    mend="import the newest export",
-                )
-            )
-            return None
-        if digest == old.digest and entry.status is old.status and patient == old.patient:
-            self._run.counts["unchanged"] += 1
-            series = self._series(entry) or old.series_index
-            return replace(old, sequence=entry.sequence, modified=entry.modified, series_index=series)
-        moved = when != old.when_digest
-        if entry.status is Status.CANCELLED:
-            self._run.counts["cancelled" if old.status is Status.BOOKED else "unchanged"] += 1
-        else:
-            self._run.counts["moved" if moved else "changed"] += 1
-        revision = old.revision + 1
-        return replace(
-            old,
-            patient=patient,
-            source_index=index,
-            series_index=self._series(entry) or old.series_index,
-            pair_index=seal.pair_index(detail.patient, detail.practitioner),
-            day_tag=seal.day_tag(day),
-            digest=digest,
-            when_digest=when,
-            sequence=entry.sequence,
-            modified=entry.modified,
-            status=entry.status,
-            # A cancelled entry is not sealed again: its envelopes keep their revision.
-            revision=revision if entry.status is Status.BOOKED else old.revision,
-            time_revision=revision if moved and entry.status is Status.BOOKED else old.time_revision,
-            change=old.change + 1,
-            past_after=past_after(detail.end, self._rules.zone),
-        )
-
     def _reminders(
         self, row: StoredAppointment, entry: Appointment, recipients: Sequence[Recipient]
     ) -> list[Reminder]:
         if row.status is Status.CANCELLED:
             return []
-        return [
-            Reminder(
-                appointment=row.id,
-                recipient=r.id,
-                kind=ReminderKind.REMIND,
-                slot=p.slot,
-                useful_until=p.useful_until,
-            )
-            for p in plan(entry.detail.start, self._now, self._rules)
-            for r in recipients
-        ]
+        planned = plan(entry.detail.start, self._now, self._rules)
+        return [_reminder(row, r, ReminderKind.REMIND, p) for p in planned for r in recipients]
 
     def _news(
         self,
@@ -321,26 +306,24 @@ class TakeBatch:
         entry: Appointment,
         recipients: Sequence[Recipient],
     ) -> list[Reminder]:
-        before = old.past_after - DAY
-        planned = plan_change(entry.detail.start, self._now, self._rules, earliest=before)
-        if planned is None:
-            return []
-        return [
-            Reminder(
-                appointment=row.id,
-                recipient=r.id,
-                kind=ReminderKind.CHANGE,
-                slot=planned.slot,
-                useful_until=planned.useful_until,
-            )
-            for r in recipients
-            if r.id in self._envelopes[row.id]
-        ]
+        told = [r for r in recipients if r.id in self._envelopes[row.id]]
+        # What lies in the past now was to come: until the end of its old day it is worth telling.
+        start = entry.detail.start if entry.detail.end > self._now else old.past_after
+        planned = plan_change(start, self._now, self._rules, earliest=old.past_after - DAY)
+        if planned is not None:
+            return [_reminder(row, r, ReminderKind.CHANGE, planned) for r in told]
+        if start > self._now:  # quiet hours end too late: somebody has to telephone
+            for recipient in told:
+                if recipient.state is RecipientState.ENROLLED:
+                    self._uow.problems.add(ProblemKind.TOO_LATE, self._now, recipient.id)
+        return []
 
 
-def _older(entry: Appointment, old: StoredAppointment) -> bool:
-    if entry.sequence != old.sequence:
-        return entry.sequence < old.sequence
-    if entry.modified is None or old.modified is None:
-        return False
-    return entry.modified < old.modified
+def _reminder(row: StoredAppointment, to: Recipient, kind: ReminderKind, planned: PlannedNudge) -> Reminder:
+    return Reminder(
+        appointment=row.id,
+        recipient=to.id,
+        kind=kind,
+        slot=planned.slot,
+        useful_until=planned.useful_until,
+    )
