@@ -12,7 +12,6 @@ import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 from aiohttp import web
 
@@ -27,6 +26,7 @@ from bot.services.converse import Converse
 from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
 from bot.services.open_rooms import OpenRooms
+from bot.services.purge import Purge
 from bot.services.release_details import ReleaseDetails
 from storage.audit_rows import verify_audit
 from storage.engine import truncate_wal
@@ -37,7 +37,6 @@ POLL_SECONDS = 0.5
 UPKEEP_SECONDS = 60.0
 STOP_SECONDS = 8.0
 MAX_PAUSE = 60.0
-REMEMBER = timedelta(days=60)
 
 
 class BotProcess:
@@ -216,9 +215,7 @@ class BotProcess:
 
     def _purge(self) -> None:
         home = self._installation
-        with home.uow() as uow:
-            uow.seen.purge(home.clock.now() - REMEMBER)
-            uow.commit()
+        Purge(home.uow, home.keyring)(home.clock.now())
         truncate_wal(home.engine)
 
     def _connected(self) -> bool:

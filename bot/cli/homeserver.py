@@ -6,13 +6,14 @@ import asyncio
 import secrets
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
 
 import typer
 
 from bot.app import CRYPTO_STORE, Installation
 from bot.channels.matrix.channel import set_up_device
-from bot.channels.matrix.identity import SESSION_FILE, login
+from bot.channels.matrix.identity import SEEDS_FILE, SESSION_FILE, login
 from bot.cli.common import REFUSED, installation, say
 from bot.domain.values import Secret, UserId
 from bot.errors import Refused
@@ -58,6 +59,11 @@ def run() -> None:
                 raise typer.Exit(REFUSED)
 
 
+def is_set_up(bot_dir: Path) -> bool:
+    """Logged in, and its identity made: a first start that was cut off begins again."""
+    return (bot_dir / SESSION_FILE).exists() and (bot_dir / SEEDS_FILE).exists()
+
+
 async def prepare_bot(home: Installation, server: EmbeddedHomeserver) -> None:
     """The bot's account with rate limits lifted, logged in with its identity published. Idempotent."""
     user = UserId(f"@{BOT_LOCALPART}:{server.server_name}")
@@ -66,7 +72,7 @@ async def prepare_bot(home: Installation, server: EmbeddedHomeserver) -> None:
             "[matrix] homeserver is not the embedded one", mend=f'set it to "{server.url}" in pli.toml'
         )
     async with await administer(server) as admin:
-        if not (home.bot_dir / SESSION_FILE).exists():
+        if not is_set_up(home.bot_dir):
             password = Secret(secrets.token_urlsafe(32))  # used once, kept nowhere
             await admin.put_user(user, password)
             await admin.lift_rate_limits(user)

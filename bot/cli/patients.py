@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bot.cli.common import Json, installation, print_json, say, show, table
-from bot.domain.records import Patient, RecipientState, StoredAppointment
+from bot.domain.records import AuditKind, Patient, RecipientState, StoredAppointment
 from bot.domain.values import PatientId, new_id
 from bot.errors import Refused
 from bot.ports_storage import UnitOfWork
@@ -40,6 +40,7 @@ def add(
             raise Refused("this patient is there already", mend="see: pli patient show REF")
         patient = Patient(id=PatientId(new_id("p")), reference=ref, given_name=name.strip())
         uow.patients.add(patient)
+        uow.audit.add(AuditKind.PATIENT_ADDED, home.clock.now())
         uow.commit()
     if json:
         print_json({"patient": ref, "id": patient.id})

@@ -246,6 +246,7 @@ class AuditKind(StrEnum):
     LEFT = "left"
     REMOVED = "removed"
     IMPORTED = "imported"
+    PATIENT_ADDED = "patient_added"
     CANCELLED = "cancelled"
 
 

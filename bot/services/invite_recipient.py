@@ -89,6 +89,8 @@ class InviteRecipient:
         salt, verifier = self._registrar.relink_code(code.secret)
         with self._uow() as uow:
             chosen = recipient or _only_enrolled(uow, reference)
+            if chosen not in uow.patients.recipients_of(_patients(uow, [reference])[0].id):
+                raise Refused("this recipient is not told for this patient", mend="see: pli patient show REF")
             known = uow.recipients.get(chosen)
             if known is None or known.state is not RecipientState.ENROLLED:
                 raise Refused("this recipient is not enrolled", mend="invite again without --relink")

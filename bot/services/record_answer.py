@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -64,7 +65,7 @@ def record_answer(
         "patient": detail.patient,
         "at": zone_time,
         "with": detail.practitioner,
-        "text": wish.reveal() if wish is not None else "",
+        "text": _plain(wish.reveal()) if wish is not None else "",
     }
     blob = keys.seal_answer(answer, recipient.id, json.dumps(content, ensure_ascii=False).encode())
     uow.answers.add(
@@ -81,6 +82,11 @@ def record_answer(
     )
     uow.audit.add(AuditKind.ANSWERED, now, recipient.id)
     return answer
+
+
+def _plain(text: str) -> str:
+    """Without control characters but line ends: it is read in a terminal."""
+    return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf"))
 
 
 def withdraw_answer(uow: UnitOfWork, *, recipient: Recipient, row: StoredAppointment, now: datetime) -> bool:

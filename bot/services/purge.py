@@ -1,0 +1,47 @@
+"""Forget what is no longer needed. Run now and then by the bot.
+
+1. What was settled is deleted after two days: long enough to see what happened, and no list of who was told when.
+2. Appointments, with their envelopes, reminders and answers that are done or void, go a week after they are past.
+3. Who left is deleted with the room row and all that hangs on it, once the last words and redactions to it are settled.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.domain.records import AnswerState, RecipientState
+from bot.ports_storage import KeyRing, UnitOfWorkFactory
+
+SETTLED = timedelta(days=2)
+SEEN = timedelta(days=60)
+PAST = timedelta(days=7)
+
+
+class Purge:
+    """See the module."""
+
+    def __init__(self, uow: UnitOfWorkFactory, keys: KeyRing) -> None:
+        self._uow, self._keys = uow, keys
+
+    def __call__(self, now: datetime) -> int:
+        """How many rows went."""
+        with self._uow() as uow:
+            gone = uow.outbox.purge(now - SETTLED) + uow.seen.purge(now - SEEN)
+            for row in uow.appointments.past(now - PAST):
+                if all(a.state is not AnswerState.OPEN for a in uow.answers.of(row.id)):
+                    uow.appointments.remove(row.id)
+                    gone += 1
+            left = [r.id for r in uow.recipients.all() if r.state is RecipientState.LEFT]
+            uow.commit()
+        for recipient in left:
+            self._keys.destroy(recipient)  # again, if a crash came between the two stores
+            with self._uow() as uow:
+                room = uow.rooms.by_recipient(recipient)
+                if room is not None and uow.outbox.has_waiting(room.id):
+                    continue
+                uow.recipients.remove(recipient)
+                if room is not None:
+                    uow.rooms.remove(room.id)
+                uow.commit()
+            gone += 1
+        return gone
