@@ -107,8 +107,11 @@ class OpenRooms:
             known = uow.rooms.by_room(room)
             if known is None or known.user != user or known.left:
                 return
-            uow.rooms.save(replace(known, left=True))
             recipient = uow.recipients.get(known.recipient) if known.recipient else None
+            if recipient is None:
+                uow.rooms.remove(known.id)  # nobody's, and nobody is there to be talked to
+            else:
+                uow.rooms.save(replace(known, left=True))
             if recipient is not None and recipient.state is RecipientState.ENROLLED:
                 uow.problems.add(ProblemKind.ROOM_LEFT, now, recipient.id)
             uow.commit()

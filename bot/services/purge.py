@@ -2,7 +2,8 @@
 
 1. What was settled is deleted after two days: long enough to see what happened, and no list of who was told when.
 2. Appointments, with their envelopes, reminders and answers that are done or void, go a week after they are past.
-3. Who left is deleted with the room row and all that hangs on it, once the last words and redactions to it are settled.
+3. Who left is deleted with all that hangs on it, once the last words and redactions to it are settled. The room stays
+   known, as a stranger's, until its owner leaves it: a new code could be typed there.
 """
 
 from __future__ import annotations
@@ -40,8 +41,6 @@ class Purge:
                 if room is not None and uow.outbox.has_waiting(room.id):
                     continue
                 uow.recipients.remove(recipient)
-                if room is not None:
-                    uow.rooms.remove(room.id)
                 uow.commit()
             gone += 1
         return gone

@@ -28,10 +28,7 @@ class RemovePatient:
             self._keys.destroy(recipient)
         with self._uow() as uow:
             for recipient in alone:
-                room = uow.rooms.by_recipient(recipient)
                 uow.recipients.remove(recipient)
-                if room is not None and not uow.outbox.has_waiting(room.id):
-                    uow.rooms.remove(room.id)
                 uow.audit.add(AuditKind.REMOVED, now, recipient)
             uow.patients.remove(patient.id)
             uow.commit()
