@@ -134,12 +134,9 @@ class Stage:
 
     async def wait_until(self, moment: datetime, words: str) -> None:
         """Say what is waited for, and in a terminal count down to the aware ``moment``."""
-        if (moment - datetime.now(moment.tzinfo)).total_seconds() < 1:
-            return
-        if self._status is None:
-            self.remark(words)
-            return
-        while (left := (moment - datetime.now(moment.tzinfo)).total_seconds()) > 0:
+        if self._status is None and (left := _seconds_to(moment)) >= 1:
+            self.remark(f"{words} {left:.0f} s")
+        while self._status is not None and (left := _seconds_to(moment)) > 0:
             self._status.update(f"{words} {left:.0f} s")
             await asyncio.sleep(0.5)
 
@@ -179,6 +176,10 @@ def wrapped(text: Text, width: int) -> Text:
     done = text.copy()
     done.plain = broken  # of the same length, so that the styles stay where they are
     return done
+
+
+def _seconds_to(moment: datetime) -> float:
+    return (moment - datetime.now(moment.tzinfo)).total_seconds()
 
 
 def _text(cell: Text | str, style: str) -> Text:

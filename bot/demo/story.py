@@ -134,11 +134,14 @@ class Story(Teller):
         self.scene(w.sign_up)
         phone = await self.log_in(letter)
         await self.hear(phone, Kind.HELLO, practice=w.sees_nothing)
-        for text in (letter["code"], w.typed.yes, PIN):
-            await self.say(phone, text)
-            await self.hear(phone, Kind.ENROLMENT, brief=text == letter["code"])  # the consent text is long
-        event = await self.say(phone, PIN)
-        await self.hear(phone, Kind.ENROLMENT, pin=event)
+        code = await self.say(phone, letter["code"])
+        await self.hear(phone, Kind.ENROLMENT, brief=True)  # the consent text is long
+        await self.say(phone, w.typed.yes)
+        await self.hear(phone, Kind.ENROLMENT)
+        first = await self.say(phone, PIN)
+        await self.hear(phone, Kind.ENROLMENT)
+        second = await self.say(phone, PIN)
+        await self.hear(phone, Kind.ENROLMENT, pin=second, gone=(code, first))
         (wrap,) = self.stolen("SELECT hex(wrap) FROM recipient WHERE id = ?", letter["recipient"])
         self.stage.row(outside=self.at_rest(w.key_at_rest, wrap))
         return phone

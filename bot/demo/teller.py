@@ -87,9 +87,16 @@ class Teller:
         return event, text
 
     async def hear(
-        self, phone: Phone, kind: Kind, *, pin: str = "", practice: str = "", brief: bool = False
+        self,
+        phone: Phone,
+        kind: Kind,
+        *,
+        pin: str = "",
+        gone: tuple[str, ...] = (),
+        practice: str = "",
+        brief: bool = False,
     ) -> str:
-        """The bot's next message; ``pin`` is the event that it answers, which must be gone afterwards.
+        """The bot's next message. ``pin`` is the event that it answers: it must disappear, as must all of ``gone``.
 
         ``practice`` is what stands in its column; of a ``brief`` message the first paragraph is shown.
         """
@@ -97,8 +104,9 @@ class Teller:
         self.show_message(event, text.split("\n\n")[0] + _CUT if brief else text, practice=practice)
         if pin:
             self.ledger.pins.append((kind, pin, event))
-            await phone.gone(pin)
-            self.stage.row(patient=Text(self.words.gone, style="dim"))
+            for secret in (*gone, pin):
+                await phone.gone(secret)
+            self.stage.row(patient=Text(self.words.all_gone if gone else self.words.gone, style="dim"))
         return text
 
     def show_message(self, event: str, text: str, *, rings: bool = False, practice: str = "") -> None:

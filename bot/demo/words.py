@@ -92,6 +92,7 @@ class Words:
     sees_nothing: str
     encrypted: str
     gone: str
+    all_gone: str
     key_at_rest: str
     booked: str
     slot_set: str

@@ -27,9 +27,9 @@ ENGLISH: Final = Words(
         "carries the messages, not someone who steals the database.",
         "The messaging service is Matrix: as with e-mail, anybody can run a server of their own and choose "
         "an app. Messages travel encrypted: the server carries them and cannot read them.",
-        "Everything below really happens, now, on this machine: real programs, a real server, a client that "
-        "is not ours in the patient’s hand. On the left, what the patient sees. In the middle, the "
-        "practice. On the right, the very bytes that the messaging server and a thief of the database hold.",
+        "Everything below really happens, now, on this machine: real programs, a real server and, in the "
+        "patient’s hand, a client that is not ours. Shown side by side: the patient’s screen, the "
+        "practice’s work, and the very bytes that the messaging server and a thief of the database hold.",
     ),
     set_up=(
         "The practice sets up",
@@ -85,8 +85,8 @@ ENGLISH: Final = Words(
     ),
     leave=(
         "Odette leaves",
-        "Leaving means destroying the key. The day before, a thief had copied everything: the database, the "
-        "bot’s keys, and even Odette’s PIN.",
+        "Leaving means destroying the key. The day before, a thief had copied the database and the bot’s "
+        "keys, and even knows Odette’s PIN.",
     ),
     search=(
         "The search",
@@ -110,12 +110,13 @@ ENGLISH: Final = Words(
         "past": "past",
         "unmatched": "of other patients",
     },
-    envelope_at_rest="thief: the same appointment in the database ({size} bytes)",
+    envelope_at_rest="thief: one of these appointments in the database ({size} bytes)",
     slot_at_rest="thief: in clear, only the sending time of the notice",
     room_seen="and two conversations with a neutral name",
     sees_nothing="(the practice sees nothing of this conversation)",
     encrypted="server: {size} characters",
     gone="(the typed PIN has gone from the conversation)",
+    all_gone="(the typed code and PINs have gone from the conversation)",
     key_at_rest="thief: Odette’s key, wrapped; without the vault, no PIN opens it",
     booked="new in the agenda:",
     slot_set="next sending time: {at}",
@@ -126,8 +127,12 @@ ENGLISH: Final = Words(
     answers={"confirmed": "confirms", "cancelled": "cannot come", "move": "asks to move"},
     answer_at_rest="thief: the answer in the database",
     left_at_practice="the patient has left; her envelopes are erased",
-    thief_before="thief, the day before, with database, keys, vault and PIN: the key opens",
-    thief_after="thief, after she left, with the copied database: key destroyed, nothing opens any more",
+    thief_before=(
+        "thief, the day before: with the copy, the PIN and the vault still in service, the key opens"
+    ),
+    thief_after=(
+        "thief, after she left, with the same copy and the same PIN: key destroyed, nothing opens any more"
+    ),
     leaks_title="What leaked",
     place="place searched",
     places={

@@ -22,28 +22,28 @@ FRENCH: Final = Words(
         patient="Le téléphone d’Odette", practice="Le cabinet", outside="Le serveur, et un voleur"
     ),
     other_phone="Le téléphone de la mère",
-    title="Pli : des rappels de rendez-vous sous pli fermé",
+    title="Pli : des rappels de rendez-vous sous pli fermé",
     opening=(
         "Un cabinet médical rappelle leurs rendez-vous à ses patients, sur leur téléphone. Personne d’autre "
-        "ne doit savoir qui a rendez-vous, quand, où, avec qui, ni pourquoi : ni la messagerie qui "
+        "ne doit savoir qui a rendez-vous, quand, où, avec qui, ni pourquoi : ni la messagerie qui "
         "transporte les messages, ni celui qui volerait la base de données.",
-        "La messagerie est Matrix : comme pour le courrier électronique, chacun peut tenir son propre "
-        "serveur, et choisir son application. Les messages y voyagent chiffrés : le serveur les transporte "
+        "La messagerie est Matrix : comme pour le courrier électronique, chacun peut tenir son propre "
+        "serveur, et choisir son application. Les messages y voyagent chiffrés : le serveur les transporte "
         "sans pouvoir les lire.",
-        "Tout ce qui suit se passe vraiment, maintenant, sur cette machine : de vrais programmes, un vrai "
-        "serveur et, dans la main de la patiente, une application qui n’est pas la nôtre. À gauche, ce "
-        "qu’elle voit. Au milieu, le cabinet. À droite, les octets mêmes que détiennent le serveur de "
-        "messagerie et un voleur de la base.",
+        "Tout ce qui suit se passe vraiment, maintenant, sur cette machine : de vrais programmes, un vrai "
+        "serveur et, dans la main de la patiente, une application qui n’est pas la nôtre. On y voit, côte à "
+        "côte, l’écran de la patiente, le travail du cabinet, et les octets mêmes que détiennent le serveur "
+        "de messagerie et un voleur de la base.",
     ),
     set_up=(
         "Le cabinet s’installe",
-        "Trois commandes : un dossier avec ses clés, un serveur de messagerie, et le robot « messages » qui "
+        "Trois commandes : un dossier avec ses clés, un serveur de messagerie, et le robot « messages » qui "
         "parlera aux patients.",
     ),
     people=(
         "Trois patients, deux lettres",
         "Odette, et deux enfants, Zoé et Noé, pour qui leur mère répond. Le cabinet remet à chacune une "
-        "lettre : un compte, un mot de passe, un code d’inscription. Une clé naît pour chacune à cet "
+        "lettre : un compte, un mot de passe, un code d’inscription. Une clé naît pour chacune à cet "
         "instant.",
     ),
     agenda=(
@@ -69,7 +69,7 @@ FRENCH: Final = Words(
     ),
     nudge=(
         "L’avis",
-        "C’est l’heure. Le téléphone d’Odette sonne. L’avis est le même pour tous, mot pour mot : sur un "
+        "C’est l’heure. Le téléphone d’Odette sonne. L’avis est le même pour tous, mot pour mot : sur un "
         "écran verrouillé, il ne dit rien.",
     ),
     wrong_pin=(
@@ -79,7 +79,7 @@ FRENCH: Final = Words(
     right_pin=(
         "Le bon code secret",
         "La clé d’Odette s’ouvre, ses enveloppes aussi, le temps de lui répondre. Le serveur, lui, ne voit "
-        "aucune différence avec l’essai précédent : même taille, même délai.",
+        "aucune différence avec l’essai précédent : même taille, même délai.",
     ),
     confirm=("Odette confirme", "Sa réponse est scellée pour le cabinet, qui seul peut la lire."),
     cancel=(
@@ -89,22 +89,22 @@ FRENCH: Final = Words(
     ),
     leave=(
         "Odette s’en va",
-        "Quitter, c’est détruire la clé. Un voleur avait tout copié la veille : la base, les clés du robot, "
-        "et même le code secret d’Odette.",
+        "Quitter, c’est détruire la clé. Un voleur avait copié la veille la base et les clés du robot, et "
+        "connaît même le code secret d’Odette.",
     ),
     search=(
         "La fouille",
-        "Les programmes sont arrêtés. Chaque octet qu’ils ont écrit est maintenant fouillé : les noms, "
+        "Les programmes sont arrêtés. Chaque octet qu’ils ont écrit est maintenant fouillé : les noms, "
         "lieux, consignes, motifs, heures exactes, références de l’agenda, ainsi que chaque code et chaque "
         "mot tapés.",
     ),
-    made="dossier prêt : réglages, clés, base, coffre",
+    made="dossier prêt : réglages, clés, base, coffre",
     homeserver_up="le serveur de messagerie répond",
     bot_up="le robot est en ligne",
-    accounts="serveur : les comptes qu’il connaît",
-    letter="lettre remise :\ncompte {user}\nmot de passe {password}\ncode {code}",
-    reference_at_rest="voleur : la référence du premier, dans la base",
-    agenda_lines="dans le fichier exporté :",
+    accounts="serveur : les comptes qu’il connaît",
+    letter="lettre remise :\ncompte {user}\nmot de passe {password}\ncode {code}",
+    reference_at_rest="voleur : la référence du premier, dans la base",
+    agenda_lines="dans le fichier exporté :",
     counts={
         "new": "nouveaux",
         "changed": "changés",
@@ -114,40 +114,45 @@ FRENCH: Final = Words(
         "past": "passés",
         "unmatched": "d’autres patients",
     },
-    envelope_at_rest="voleur : le même rendez-vous dans la base ({size} octets)",
-    slot_at_rest="voleur : en clair, seulement l’heure d’envoi de l’avis",
+    envelope_at_rest="voleur : un de ces rendez-vous dans la base ({size} octets)",
+    slot_at_rest="voleur : en clair, seulement l’heure d’envoi de l’avis",
     room_seen="et deux conversations, sans nom parlant",
     sees_nothing="(le cabinet ne voit rien de cette conversation)",
-    encrypted="serveur : {size} caractères",
+    encrypted="serveur : {size} caractères",
     gone="(le code tapé a disparu de la conversation)",
-    key_at_rest="voleur : la clé d’Odette, emballée ; sans le coffre, aucun code secret ne l’ouvre",
-    booked="nouveau dans l’agenda :",
-    slot_set="prochaine heure d’envoi : {at}",
+    all_gone="(les codes tapés ont disparu de la conversation)",
+    key_at_rest="voleur : la clé d’Odette, emballée ; sans le coffre, aucun code secret ne l’ouvre",
+    booked="nouveau dans l’agenda :",
+    slot_set="prochaine heure d’envoi : {at}",
     waiting="Prochaine heure d’envoi à {at}, dans",
     rings="le téléphone sonne",
-    answer_read="patient {patient}, {at} : {answer}{text}",
-    quoted=" « {text} »",
+    answer_read="patient {patient}, {at} : {answer}{text}",
+    quoted=" « {text} »",
     answers={"confirmed": "confirme", "cancelled": "ne peut pas venir", "move": "demande à déplacer"},
-    answer_at_rest="voleur : la réponse dans la base",
-    left_at_practice="la patiente s’est retirée ; ses enveloppes sont effacées",
-    thief_before="voleur, la veille, avec la base, les clés, le coffre et le code secret : la clé s’ouvre",
-    thief_after="voleur, après le départ, avec sa copie de la base : clé détruite, rien ne s’ouvre plus",
+    answer_at_rest="voleur : la réponse dans la base",
+    left_at_practice="la patiente s’est retirée ; ses enveloppes sont effacées",
+    thief_before=(
+        "voleur, la veille : avec sa copie, le code secret et le coffre encore en service, la clé s’ouvre"
+    ),
+    thief_after=(
+        "voleur, après le départ, avec la même copie et le même code : clé détruite, rien ne s’ouvre plus"
+    ),
     leaks_title="Ce qui a fui",
     place="endroit fouillé",
     places={
-        Place.HOMESERVER: "serveur : base, médias",
-        Place.HOMESERVER_LOGS: "serveur : journaux",
+        Place.HOMESERVER: "serveur : base, médias",
+        Place.HOMESERVER_LOGS: "serveur : journaux",
         Place.DATABASE: "base de Pli",
         Place.VAULT: "coffre",
-        Place.BOT: "robot : clés, session",
-        Place.BOT_LOG: "robot : journal",
+        Place.BOT: "robot : clés, session",
+        Place.BOT_LOG: "robot : journal",
         Place.IMPORT: "clés de l’import",
         Place.REST: "le reste du dossier",
     },
     files="fichiers",
     searched_for=(
-        "{texts} textes recherchés, sous {needles} formes d’octets, dans {megabytes} Mo, deux fois : "
-        "pendant la marche et après l’arrêt. Textes : {kinds}."
+        "{texts} textes recherchés, sous {needles} formes d’octets, dans {megabytes} Mo, deux fois : "
+        "pendant la marche et après l’arrêt. Textes : {kinds}."
     ),
     planted="textes cachés exprès",
     found="… et retrouvés",
@@ -160,7 +165,7 @@ FRENCH: Final = Words(
         Kind.NUDGE: "avis",
         Kind.ASK_PIN: "demande du code secret",
         Kind.WRONG_PIN: "réponse à un code secret faux",
-        Kind.DETAILS: "réponse à un code juste : rendez-vous",
+        Kind.DETAILS: "réponse à un code juste : rendez-vous",
         Kind.DETAILS_OF_TWO: "… de deux enfants",
         Kind.NEWS: "… avec une annulation",
         Kind.ANSWER: "réponse transmise",
@@ -170,13 +175,13 @@ FRENCH: Final = Words(
     size="caractères",
     after="délai après un code",
     still_known=(
-        "Ce que le serveur sait quand même : quels comptes parlent au robot, et quand ({events} messages "
+        "Ce que le serveur sait quand même : quels comptes parlent au robot, et quand ({events} messages "
         "chiffrés)."
     ),
     verdict_title="Verdict",
-    no_leak="aucune fuite : rien de ce qui était recherché n’a été trouvé",
-    leak="FUITE : {times} × {kind}, forme {form}, dans {file} ({place})",
-    unreadable="n’a pas pu être lu : {file}",
+    no_leak="aucune fuite : rien de ce qui était recherché n’a été trouvé",
+    leak="FUITE : {times} × {kind}, forme {form}, dans {file} ({place})",
+    unreadable="n’a pas pu être lu : {file}",
     secrets={
         "reason": "motifs",
         "note": "consignes",
@@ -192,16 +197,16 @@ FRENCH: Final = Words(
         "wish": "mots d’une patiente",
     },
     nothing_searched="rien n’a été fouillé",
-    control_passed="la fouille voit clair : les {planted} textes cachés exprès ont été retrouvés",
-    control_failed="la contre-épreuve a échoué : la fouille ne voit pas tout ce qui a été caché",
-    one_size="une seule taille : {size} caractères pour les {count} messages du robot",
-    sizes_differ="les tailles diffèrent : {sizes}",
+    control_passed="la fouille voit clair : les {planted} textes cachés exprès ont été retrouvés",
+    control_failed="la contre-épreuve a échoué : la fouille ne voit pas tout ce qui a été caché",
+    one_size="une seule taille : {size} caractères pour les {count} messages du robot",
+    sizes_differ="les tailles diffèrent : {sizes}",
     in_clear="un message du robot est parti en clair",
     all_happened="toutes les étapes ont eu lieu ({seconds} s)",
     stopped="tous les programmes se sont arrêtés proprement",
     not_stopped="un programme ne s’est pas arrêté proprement",
-    missing_step="Cette étape n’a pas eu lieu : {step}",
+    missing_step="Cette étape n’a pas eu lieu : {step}",
     kept="Tout est resté dans {folder}.",
-    not_kept='Rien n’est resté sur le disque. Pour tout garder et regarder : make demo ARGS="--keep DOSSIER"',
+    not_kept='Rien n’est resté sur le disque. Pour tout garder et regarder : make demo ARGS="--keep DOSSIER"',
     interrupted="interrompu",
 )
