@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,13 +22,8 @@ from bot.domain.records import (
 )
 from bot.domain.values import AppointmentId, KeyId, PatientId, RecipientId
 from storage import tables as t
+from storage.chunks import chunks
 from storage.columns import Columns
-
-_CHUNK = 400  # below SQLite's limit of bound parameters, whatever its build
-
-
-def _chunks(items: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (items[i : i + _CHUNK] for i in range(0, len(items), _CHUNK))
 
 
 class AppointmentRows:
@@ -95,21 +91,31 @@ class AppointmentRows:
     def get(self, appointment: AppointmentId) -> StoredAppointment | None:
         return next(iter(self._select(t.appointment.c.id == appointment)), None)
 
+    def many(self, appointments: Iterable[AppointmentId]) -> Mapping[AppointmentId, StoredAppointment]:
+        c = t.appointment.c.id
+        return {a.id: a for chunk in chunks(appointments) for a in self._select(c.in_(chunk))}
+
     def by_sources(self, indexes: Sequence[str]) -> Mapping[str, StoredAppointment]:
         return {
             a.source_index: a
-            for chunk in _chunks(indexes)
+            for chunk in chunks(indexes)
             for a in self._select(t.appointment.c.source_idx.in_(chunk))
         }
 
     def by_days(self, tags: Sequence[str]) -> Sequence[StoredAppointment]:
-        return [a for chunk in _chunks(tags) for a in self._select(t.appointment.c.day_tag.in_(chunk))]
+        return [a for chunk in chunks(tags) for a in self._select(t.appointment.c.day_tag.in_(chunk))]
 
     def by_series(self, indexes: Sequence[str]) -> Sequence[StoredAppointment]:
-        return [a for chunk in _chunks(indexes) for a in self._select(t.appointment.c.series_idx.in_(chunk))]
+        return [a for chunk in chunks(indexes) for a in self._select(t.appointment.c.series_idx.in_(chunk))]
 
     def of_patient(self, patient: PatientId) -> Sequence[StoredAppointment]:
         return self._select(t.appointment.c.patient == patient)
+
+    def past(self, before: datetime) -> Sequence[StoredAppointment]:
+        return self._select(t.appointment.c.past_after < before)
+
+    def remove(self, appointment: AppointmentId) -> None:
+        self._db.execute(delete(t.appointment).where(t.appointment.c.id == appointment))
 
 
 class EnvelopeRows:
@@ -144,7 +150,7 @@ class EnvelopeRows:
         if not values:
             return
         c = t.envelope.c
-        for chunk in _chunks(sorted({v["appointment"] for v in values})):
+        for chunk in chunks(sorted({v["appointment"] for v in values})):
             known = {
                 (row.appointment, row.recipient)
                 for row in self._db.execute(
@@ -160,7 +166,7 @@ class EnvelopeRows:
     def of_appointments(self, appointments: Sequence[AppointmentId]) -> Sequence[StoredEnvelope]:
         return [
             self._open(row)
-            for chunk in _chunks(appointments)
+            for chunk in chunks(appointments)
             for row in self._db.execute(
                 select(t.envelope).where(t.envelope.c.appointment.in_(chunk))
             ).mappings()
@@ -176,12 +182,8 @@ class EnvelopeRows:
             .where(e.recipient == recipient, a.past_after > now, or_(a.only.is_(None), a.only == recipient))
         )
         envelopes = [self._open(row) for row in self._db.execute(query).mappings()]
-        found = []
-        for envelope in envelopes:
-            row = self._appointments.get(envelope.appointment)
-            if row is not None:
-                found.append((row, envelope))
-        return found
+        rows = self._appointments.many(envelope.appointment for envelope in envelopes)
+        return [(rows[envelope.appointment], envelope) for envelope in envelopes]
 
     def mark_told(self, appointment: AppointmentId, recipient: RecipientId, change: int) -> None:
         c = t.envelope.c
@@ -212,6 +214,11 @@ class ReminderRows:
         self._db.execute(delete(t.reminder).where(t.reminder.c.appointment == appointment))
         self.add(rows)
 
+    def replace_many(self, rows: Mapping[AppointmentId, Sequence[Reminder]]) -> None:
+        for chunk in chunks(rows):
+            self._db.execute(delete(t.reminder).where(t.reminder.c.appointment.in_(chunk)))
+        self.add(reminder for reminders in rows.values() for reminder in reminders)
+
     def add(self, rows: Iterable[Reminder]) -> None:
         values = [
             {
@@ -230,11 +237,27 @@ class ReminderRows:
         query = select(t.reminder).where(*conditions).order_by(t.reminder.c.slot)
         return [self._open(row) for row in self._db.execute(query).mappings()]
 
-    def due(self, recipient: RecipientId, slot: datetime) -> Sequence[Reminder]:
-        return self._select(t.reminder.c.recipient == recipient, t.reminder.c.slot == slot)
+    def due(
+        self, slots: Collection[tuple[RecipientId, datetime]]
+    ) -> Mapping[tuple[RecipientId, datetime], Sequence[Reminder]]:
+        c = t.reminder.c
+        found: dict[tuple[RecipientId, datetime], list[Reminder]] = defaultdict(list)
+        for slot in sorted({slot for _, slot in slots}):
+            for chunk in chunks(recipient for recipient, at in slots if at == slot):
+                for reminder in self._select(c.recipient.in_(chunk), c.slot == slot):
+                    found[reminder.recipient, slot].append(reminder)
+        return found
 
     def after(self, recipient: RecipientId, now: datetime) -> Sequence[Reminder]:
         return self._select(t.reminder.c.recipient == recipient, t.reminder.c.useful_until > now)
+
+    def after_many(self, recipients: Iterable[RecipientId], now: datetime) -> Sequence[Reminder]:
+        c = t.reminder.c
+        return [
+            reminder
+            for chunk in chunks(recipients)
+            for reminder in self._select(c.recipient.in_(chunk), c.useful_until > now)
+        ]
 
     def drop(self, appointment: AppointmentId, recipient: RecipientId) -> None:
         c = t.reminder.c
@@ -292,6 +315,15 @@ class AnswerRows:
         if recipient is not None:
             conditions.append(t.answer.c.recipient == recipient)
         return self._select(*conditions)
+
+    def of_many(
+        self, appointments: Iterable[AppointmentId]
+    ) -> Mapping[AppointmentId, Sequence[StoredAnswer]]:
+        found: dict[AppointmentId, list[StoredAnswer]] = defaultdict(list)
+        for chunk in chunks(appointments):
+            for answer in self._select(t.answer.c.appointment.in_(chunk)):
+                found[answer.appointment].append(answer)
+        return found
 
     def listing(self, *, since: datetime | None, states: Sequence[AnswerState]) -> Sequence[StoredAnswer]:
         conditions: list[Any] = [t.answer.c.state.in_([s.value for s in states])]

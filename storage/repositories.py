@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +14,7 @@ from bot.domain.records import Invitation, InvitationKind, Patient, Recipient, R
 from bot.domain.trust import Pin
 from bot.domain.values import KeyId, Language, PatientId, RecipientId, RoomId, UserId
 from storage import tables as t
+from storage.chunks import chunks
 from storage.columns import Columns
 
 Values = Mapping[str, Any]  # what SQLAlchemy binds
@@ -56,6 +58,15 @@ class PatientRows:
         row = self._db.execute(query).mappings().one_or_none()
         return self._open(row) if row else None
 
+    def by_references(self, references: Iterable[str]) -> Mapping[str, Patient]:
+        c = t.patient.c.reference_idx
+        indexes = {self._columns.index("patient", reference): reference for reference in references}
+        return {
+            indexes[row["reference_idx"]]: self._open(row)
+            for chunk in chunks(indexes)
+            for row in self._db.execute(select(t.patient).where(c.in_(chunk))).mappings()
+        }
+
     def all(self) -> Sequence[Patient]:
         return [self._open(row) for row in self._db.execute(select(t.patient)).mappings()]
 
@@ -70,6 +81,15 @@ class PatientRows:
         c = t.patient_recipient.c
         query = select(c.recipient).where(c.patient == patient).order_by(c.recipient)
         return [RecipientId(r) for r in self._db.execute(query).scalars()]
+
+    def recipients_of_many(self, patients: Iterable[PatientId]) -> Mapping[PatientId, Sequence[RecipientId]]:
+        c = t.patient_recipient.c
+        found: dict[PatientId, list[RecipientId]] = defaultdict(list)
+        for chunk in chunks(patients):
+            query = select(c.patient, c.recipient).where(c.patient.in_(chunk)).order_by(c.recipient)
+            for patient, recipient in self._db.execute(query).tuples():
+                found[PatientId(patient)].append(RecipientId(recipient))
+        return found
 
     def patients_of(self, recipient: RecipientId) -> Sequence[PatientId]:
         c = t.patient_recipient.c
@@ -121,6 +141,14 @@ class RecipientRows:
         query = select(t.recipient).where(t.recipient.c.id == recipient)
         row = self._db.execute(query).mappings().one_or_none()
         return self._open(row) if row else None
+
+    def many(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Recipient]:
+        query = select(t.recipient)
+        return {
+            row["id"]: self._open(row)
+            for chunk in chunks(recipients)
+            for row in self._db.execute(query.where(t.recipient.c.id.in_(chunk))).mappings()
+        }
 
     def save(self, recipient: Recipient) -> None:
         query = update(t.recipient).where(t.recipient.c.id == recipient.id)
@@ -232,6 +260,14 @@ class RoomRows:
 
     def by_recipient(self, recipient: RecipientId) -> Room | None:
         return self._one(t.room.c.recipient == recipient)
+
+    def by_recipients(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Room]:
+        query = select(t.room)
+        return {
+            row["recipient"]: self._open(row)
+            for chunk in chunks(recipients)
+            for row in self._db.execute(query.where(t.room.c.recipient.in_(chunk))).mappings()
+        }
 
     def remove(self, room_id: str) -> None:
         self._db.execute(delete(t.room).where(t.room.c.id == room_id))
