@@ -26,6 +26,7 @@ from bot.cli.main import main
 from bot.domain.messages import OpenSentence
 from bot.domain.templates import Template
 from bot.domain.values import Language, Secret, UserId, new_id
+from bot.logs import ALLOWED
 from config.settings import FILE_NAME
 from tests.rig.homeserver import RigHomeserver
 from tests.rig.waiting import until
@@ -134,9 +135,9 @@ class Practice:
         assert self._process is not None
         return self._process.pid
 
-    async def start(self) -> None:
-        """``pli run``, until it says that it is ready."""
-        self.spawn()
+    async def start(self, **environment: str) -> None:
+        """``pli run``, until it says that it is ready. ``environment`` wins over ``pli.toml``."""
+        self.spawn(**environment)
         await self.wait_ready()
 
     async def wait_ready(self, *, ready: bool = True, seconds: float = 60.0) -> None:
@@ -145,7 +146,7 @@ class Practice:
 
         await until(as_wanted, f"/readyz to say {ready}", seconds=seconds, every=0.1)
 
-    def spawn(self) -> None:
+    def spawn(self, **environment: str) -> None:
         """``pli run``, without waiting."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -153,6 +154,7 @@ class Practice:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **environment},
             )
 
     async def stop(self) -> int:
@@ -256,18 +258,33 @@ class Practice:
 
 @contextlib.contextmanager
 def running_practice(
-    folder: Path, homeserver: RigHomeserver, values: Values | None = None
+    folder: Path, homeserver: RigHomeserver, values: Values | None = None, *, errors: bool = False
 ) -> Iterator[Practice]:
-    """A practice whose bot runs. What the bot wrote is looked at in the end: constant lines, no failure."""
+    """A practice whose bot runs. What the bot wrote is judged in the end: see :func:`judge_log`."""
     made = Practice.make(folder, homeserver, values)
     asyncio.run(made.start())
     try:
         yield made
     finally:
         made.kill()
-    log = made.log.read_text(encoding="utf-8")
-    assert "Traceback" not in log, log
-    assert '"level": "ERROR"' not in log, log
+    judge_log(made.log.read_text(encoding="utf-8"), errors=errors)
+
+
+def judge_log(log: str, *, errors: bool) -> None:
+    """Failure 17: constant lines with allow-listed fields, no id of the homeserver's, no traceback.
+
+    Nor an error, unless ``errors`` were provoked.
+    """
+    lines = [line for line in log.splitlines() if line not in _SAID]
+    assert lines
+    for line in lines:
+        written = json.loads(line)
+        assert written.keys() <= ALLOWED | {"at", "level", "logger", "event", "exception"}, line
+        assert not set("@!$") & set(line), line
+        assert errors or written["level"] != "ERROR", line
+
+
+_SAID = frozenset({"starting; stop with Ctrl-C", "stopped"})
 
 
 def run_here(*arguments: str) -> Done:

@@ -1,0 +1,151 @@
+"""The command beside the running bot, a second bot, a clean stop, and a homeserver that is gone for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.domain.messages import OpenSentence
+from bot.domain.templates import Template
+from bot.homeserver.embedded import EmbeddedHomeserver
+from bot.homeserver.settings import ServerOptions
+from tests.journey.agenda import entry, write_calendar
+from tests.journey.practice import Practice, free_port, running_practice
+from tests.journey.talk import PIN, People
+from tests.journey.test_news import IN_A_YEAR
+from tests.rig.homeserver import RigHomeserver
+
+
+@pytest.fixture(scope="module")
+def practice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
+    """With a homeserver of its own, which can be stopped and comes back under its address."""
+    options = ServerOptions(generous_limits=True)
+    folder = tmp_path_factory.mktemp("processes")
+    with EmbeddedHomeserver(folder / "homeserver", port=free_port(), options=options) as embedded:
+        own = RigHomeserver(
+            url=embedded.url,
+            server_name=embedded.server_name,
+            folder=embedded.folder,
+            embedded=embedded,
+        )
+        with running_practice(folder / "practice", own, errors=True) as made:
+            yield made
+
+
+async def test_every_command_beside_the_bot_and_beside_each_other(
+    people: People, practice: Practice, tmp_path: Path
+) -> None:
+    talk = await people.enrolled("C-0")
+    for number in range(1, 5):
+        await people.add(f"C-{number}")
+    files = [
+        write_calendar(
+            tmp_path / f"{n}.ics",
+            *(entry(f"c{n}-{i}@x", f"C-{n % 5}", IN_A_YEAR + timedelta(days=i)) for i in range(20)),
+        )
+        for n in range(4)
+    ]
+    commands = [
+        *(("agenda", "import", file, "--json") for file in files),
+        *(("invite", f"C-{n}", "--json") for n in range(1, 3)),
+        ("answers", "--json"),
+        ("agenda", "add", "C-4", "--at", "2031-05-05T10:00", "--json"),
+        ("patient", "list", "--json"),
+        ("problems", "--json"),
+    ]
+    running = asyncio.gather(*(practice.pli_process(*command) for command in commands))
+    while not running.done():
+        assert await talk.tell("help") == talk.text(Template.HELP), "the bot answers meanwhile"
+    done = await running
+    assert [d.code for d in done] == [0] * len(commands), [d.err for d in done if d.code]
+    assert [d.json()["new"] for d in done[:4]] == [20] * 4
+    assert "more" in await talk.unlock(), "twenty were sealed to this patient meanwhile"
+    again = await practice.pli_process("agenda", "import", files[1], "--json")
+    assert again.json()["unchanged"] == 20
+
+
+async def test_failure_19_a_second_bot_says_who_holds_the_device(people: People, practice: Practice) -> None:
+    talk = await people.enrolled("C-5")
+    second = await practice.pli_process("run")
+    assert second.code == 1
+    assert f"pid {practice.pid}" in second.err
+    assert "Traceback" not in second.err
+    assert await talk.tell("help") == talk.text(Template.HELP), "the first is not disturbed"
+
+
+async def test_a_clean_stop_in_the_middle_of_a_talk_loses_nothing(people: People, practice: Practice) -> None:
+    talk = await people.enrolled("C-6")
+    words = ["help", "language", "my knee hurts", "stop"] * 3
+    for word in words:
+        await talk.say(word)
+    assert await practice.stop() == 0
+    for word in words:
+        await talk.say(word)
+    await practice.start()
+    expected = [Template.HELP, Template.LANGUAGE_ASK, Template.OTHER, Template.STOPPED] * 6
+    heard = [(await talk.hear()).body for _ in expected]
+    assert heard == [talk.text(t) for t in expected]
+    assert await talk.quiet() == []
+
+
+async def test_a_homeserver_that_is_gone_for_a_while(people: People, practice: Practice) -> None:
+    talk = await people.enrolled("C-7")
+    assert practice.health() == (
+        200,
+        {
+            "ready": True,
+            "homeserver": "connected",
+            "own_account_clean": True,
+            "storage": True,
+            "failing_tasks": 0,
+        },
+    )
+    embedded = practice.homeserver.embedded
+    await asyncio.to_thread(embedded.stop)
+    await practice.wait_ready(ready=False)
+    await people.news("C-7")
+    await asyncio.to_thread(embedded.start)
+    await practice.wait_ready()
+    await talk.wait_nudges(1, seconds=60)
+    assert await talk.quiet() == []
+    assert len(await talk.nudges()) == 1
+    assert "Nothing" not in await talk.unlock()
+
+
+async def test_failure_16_a_database_that_refuses_turns_health_red_and_ends_no_loop(
+    people: People, practice: Practice
+) -> None:
+    talk = await people.enrolled("C-8")
+    practice.query("ALTER TABLE outbox RENAME TO away")
+    try:
+        await practice.wait_ready(ready=False)
+        assert practice.health()[1]["failing_tasks"] >= 1
+    finally:
+        practice.query("ALTER TABLE away RENAME TO outbox")
+    await practice.wait_ready()
+    await people.news("C-8")
+    await talk.wait_nudges(1)
+    assert await talk.tell("help") == talk.text(Template.HELP)
+
+
+async def test_failure_20_without_its_vault_the_bot_refuses(people: People, practice: Practice) -> None:
+    talk = await people.enrolled("C-9")
+    await people.add("C-10")
+    new, code = await people.arrive("C-10")
+    await talk.ask("show")
+    vault = practice.folder / "vault" / "vault.db"
+    vault.rename(vault.with_name("away"))
+    try:
+        assert await talk.tell(PIN) == talk.text(Template.TROUBLE)
+        assert await new.tell(code) == practice.sentence(OpenSentence.OUT_OF_ORDER)
+    finally:
+        vault.with_name("away").rename(vault)
+    await talk.ask("show")
+    assert "Nothing new" in await talk.tell(PIN)
+    assert await new.tell(code) == new.text(Template.CONSENT), "the code is not spent"
+    await talk.wait_secrets_redacted()
+    await new.wait_secrets_redacted()
