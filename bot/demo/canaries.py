@@ -60,7 +60,8 @@ def spellings(detail: Detail, zone: ZoneInfo) -> Iterator[str]:
     """The exact start as programs and people write it. A whole day has no hour that could be told."""
     if detail.all_day:
         return
-    for local in {detail.start.astimezone(z) for z in (ZoneInfo(detail.zone), zone, UTC)}:
+    for clock in (ZoneInfo(detail.zone), zone, UTC):
+        local = detail.start.astimezone(clock)
         for form in ("%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y%m%dT%H%M", "%d/%m/%Y %H:%M"):
             yield local.strftime(form)
     yield str(int(detail.start.timestamp()))
