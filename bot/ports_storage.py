@@ -183,10 +183,10 @@ class Outbox(Protocol):
 
     def claimed(self) -> Sequence[OutboxRow]: ...
     def waiting(self, kind: OutboxKind) -> Sequence[OutboxRow]: ...
-    def settle(
-        self, row: int, state: OutboxState, *, event: EventId | None = None, now: datetime
-    ) -> None: ...
-    def sent(self, events: Mapping[int, EventId], *, now: datetime) -> None: ...
+    def settle(self, row: int, state: OutboxState, *, now: datetime) -> None: ...
+    def sent(self, events: Mapping[int, EventId | None], *, now: datetime) -> None:
+        """Settle rows as sent. A row keeps the event that it has where none is given."""
+
     def postpone(self, row: int, *, due: datetime) -> None: ...
     def rewrite(
         self,
@@ -202,8 +202,8 @@ class Outbox(Protocol):
     def release_held(self, *, now: datetime, before: datetime) -> int:
         """Let go the rows that were held before then and never answered; how many."""
 
-    def nudges_since(self, recipient: RecipientId, since: datetime) -> int:
-        """How many nudges were sent to ``recipient``."""
+    def nudges_since(self, recipients: Iterable[RecipientId], since: datetime) -> Mapping[RecipientId, int]:
+        """How many nudges were sent to each; whoever got none is left out."""
 
     def purge(self, before: datetime) -> int:
         """Delete what was settled before then; how many."""

@@ -10,11 +10,23 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, RowMapping, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    RowMapping,
+    String,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from bot.domain.records import OutboxKind, OutboxRow, OutboxState
 from bot.domain.values import EventId, RecipientId
@@ -182,14 +194,21 @@ class OutboxRows:
             self._db.execute(query.where(_c.claimed_at.is_(None)).values(claimed_at=now, claimed_by=device))
         return rows
 
-    def nudges_since(self, recipient: RecipientId, since: datetime) -> int:
-        query = select(func.count()).where(
-            _c.recipient == recipient,
-            _c.kind == OutboxKind.NUDGE.value,
-            _c.state == OutboxState.SENT.value,
-            _c.settled_at >= since,
+    def nudges_since(self, recipients: Iterable[RecipientId], since: datetime) -> Mapping[RecipientId, int]:
+        query = (
+            select(_c.recipient, func.count())
+            .where(
+                _c.kind == OutboxKind.NUDGE.value,
+                _c.state == OutboxState.SENT.value,
+                _c.settled_at >= since,
+            )
+            .group_by(_c.recipient)
         )
-        return int(self._db.execute(query).scalar_one())
+        return {
+            RecipientId(recipient): int(number)
+            for chunk in chunks(recipients)
+            for recipient, number in self._db.execute(query.where(_c.recipient.in_(chunk)))
+        }
 
     def purge(self, before: datetime) -> int:
         done = [
@@ -210,16 +229,15 @@ class OutboxRows:
     def waiting(self, kind: OutboxKind) -> Sequence[OutboxRow]:
         return self._select(_c.kind == kind.value, _c.state == OutboxState.QUEUED.value)
 
-    def settle(self, row: int, state: OutboxState, *, event: EventId | None = None, now: datetime) -> None:
-        values: dict[str, Any] = {"state": state.value, "settled_at": now}
-        if event is not None:
-            values["event"] = event
-        self._db.execute(update(t.outbox).where(_c.id == row).values(**values))
+    def settle(self, row: int, state: OutboxState, *, now: datetime) -> None:
+        query = update(t.outbox).where(_c.id == row)
+        self._db.execute(query.values(state=state.value, settled_at=now))
 
-    def sent(self, events: Mapping[int, EventId], *, now: datetime) -> None:
+    def sent(self, events: Mapping[int, EventId | None], *, now: datetime) -> None:
         if not events:
             return
-        values = {"state": OutboxState.SENT.value, "settled_at": now, "event": bindparam("told")}
+        event = func.coalesce(bindparam("told", type_=String), _c.event)
+        values = {"state": OutboxState.SENT.value, "settled_at": now, "event": event}
         query = update(t.outbox).where(_c.id == bindparam("row")).values(values)
         self._db.execute(query, [{"row": row, "told": event} for row, event in events.items()])
 

@@ -87,7 +87,7 @@ class PatientRows:
         found: dict[PatientId, list[RecipientId]] = defaultdict(list)
         for chunk in chunks(patients):
             query = select(c.patient, c.recipient).where(c.patient.in_(chunk)).order_by(c.recipient)
-            for patient, recipient in self._db.execute(query).tuples():
+            for patient, recipient in self._db.execute(query):
                 found[PatientId(patient)].append(RecipientId(recipient))
         return found
 

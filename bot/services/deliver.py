@@ -37,7 +37,7 @@ from bot.domain.values import AppointmentId, EventId, Language, RecipientId, Tra
 from bot.errors import ChannelError, PliError, StorageError, Untrusted
 from bot.ports import Clock, NudgeChannel, PrivateChannel
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
-from bot.services.recheck_nudge import recheck_nudge
+from bot.services.recheck_nudge import RecheckNudges
 
 log = logging.getLogger("pli.deliver")
 
@@ -190,21 +190,18 @@ class Deliver:
             rows = uow.outbox.claim(
                 now=now, device=self._device, kinds=(OutboxKind.NUDGE,), limit=NUDGE_BATCH
             )
+            recheck = RecheckNudges(uow, rows, now, daily_cap=self._rules.daily_cap)
             for row in rows:
-                work = None if self._is_forgotten(uow, row, now) else self._nudge_work(uow, row, now)
-                if work is None:
+                target = None if self._is_forgotten(uow, row, now) else recheck.target(row)
+                if target is None:
                     continue
                 if row.recipient in works:
                     uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)  # rule 2: one is enough
                 elif row.recipient is not None:
-                    works[row.recipient] = work
+                    works[row.recipient] = _Work(row=row, to=target.address, language=target.language)
             uow.commit()
             self._flying.update(w.row.id for w in works.values())
         return len(rows), list(works.values())
-
-    def _nudge_work(self, uow: UnitOfWork, row: OutboxRow, now: datetime) -> _Work | None:
-        to = recheck_nudge(uow, row, now, daily_cap=self._rules.daily_cap)
-        return None if to is None else _Work(row=row, to=to.address, language=to.language)
 
     # -- everything else ----------------------------------------------------------------------------------------
 
@@ -292,6 +289,7 @@ class Deliver:
     def _settle(self, outcomes: Sequence[_Outcome]) -> None:
         now = self._clock.now()
         with self._uow() as uow:
+            uow.outbox.sent({o.work.row.id: o.event for o in outcomes if o.error is None}, now=now)
             for outcome in outcomes:
                 self._settle_one(uow, outcome, now)
             uow.commit()
@@ -302,7 +300,6 @@ class Deliver:
     def _settle_one(self, uow: UnitOfWork, outcome: _Outcome, now: datetime) -> None:
         row, error = outcome.work.row, outcome.error
         if error is None:
-            uow.outbox.settle(row.id, OutboxState.SENT, event=outcome.event, now=now)
             if outcome.release is not None and outcome.release.told:
                 for appointment, change in outcome.release.told:
                     uow.envelopes.mark_told(appointment, outcome.release.recipient, change)

@@ -1,8 +1,9 @@
-"""Is a nudge that was claimed still wanted: enrolled, not stopped, still booked, still useful, under the daily cap."""
+"""Are nudges that were claimed still wanted: enrolled, not stopped, still booked, still useful, under the daily cap."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.domain.appointment import Status
@@ -12,12 +13,16 @@ from bot.domain.records import (
     OutboxRow,
     OutboxState,
     ProblemKind,
+    Recipient,
     RecipientState,
     Reminder,
     ReminderKind,
+    StoredAnswer,
+    StoredAppointment,
+    StoredEnvelope,
 )
 from bot.domain.trust import Address
-from bot.domain.values import Language
+from bot.domain.values import AppointmentId, Language, RecipientId
 from bot.ports_storage import UnitOfWork
 from bot.services.plan_nudges import wants
 
@@ -32,50 +37,79 @@ class NudgeTarget:
     language: Language
 
 
-def recheck_nudge(uow: UnitOfWork, row: OutboxRow, now: datetime, *, daily_cap: int) -> NudgeTarget | None:
-    """Where the nudge goes; None where it was settled instead: dropped, or reported as too late or over the cap."""
-    recipient = uow.recipients.get(row.recipient) if row.recipient else None
-    reasons = uow.reminders.due(recipient.id, row.slot) if recipient and row.slot else ()
-    if recipient is None or recipient.state is not RecipientState.ENROLLED:
-        uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)
-        return None
-    valid = [r for r in reasons if wants(recipient, r.kind) and _stands(uow, r)]
-    if not valid:
-        uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)
-        return None
-    if all(r.useful_until <= now for r in valid):
-        uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)
-        uow.problems.add(ProblemKind.TOO_LATE, now, recipient.id)
-        return None
-    if uow.outbox.nudges_since(recipient.id, now - DAY) >= daily_cap:
-        uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)
-        uow.problems.add(ProblemKind.CAPPED, now, recipient.id)
-        return None
-    room = uow.rooms.by_recipient(recipient.id)
-    if room is None:
-        uow.outbox.settle(row.id, OutboxState.FAILED, now=now)
-        uow.problems.add(ProblemKind.SEND_FAILED, now, recipient.id)
-        return None
-    address = Address(room=room.room, user=room.user, pin=recipient.pin)
-    return NudgeTarget(address=address, language=recipient.language)
+@dataclass(slots=True)
+class _Reasons:
+    """Everything that the reasons of a batch rest on, read at once."""
+
+    appointments: dict[AppointmentId, StoredAppointment] = field(default_factory=dict)
+    envelopes: dict[tuple[AppointmentId, RecipientId], StoredEnvelope] = field(default_factory=dict)
+    answers: dict[AppointmentId, Sequence[StoredAnswer]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, uow: UnitOfWork, appointments: set[AppointmentId]) -> _Reasons:
+        ordered = sorted(appointments)
+        return cls(
+            appointments=dict(uow.appointments.many(ordered)),
+            envelopes={(e.appointment, e.recipient): e for e in uow.envelopes.of_appointments(ordered)},
+            answers=dict(uow.answers.of_many(ordered)),
+        )
+
+    def stands(self, reminder: Reminder) -> bool:
+        """Whether the reason for a nudge still stands; whether it is still useful is another question."""
+        row = self.appointments.get(reminder.appointment)
+        envelope = self.envelopes.get((reminder.appointment, reminder.recipient))
+        if row is None or envelope is None:
+            return False
+        if reminder.kind is ReminderKind.CHANGE:
+            return envelope.told < row.change
+        if row.status is Status.CANCELLED:
+            return False
+        return not any(
+            a.kind is AnswerKind.CANCELLED
+            and a.state is not AnswerState.VOID
+            and a.time_revision == row.time_revision
+            for a in self.answers.get(row.id, ())
+        )
 
 
-def _stands(uow: UnitOfWork, reminder: Reminder) -> bool:
-    """Whether the reason for a nudge still stands; whether it is still useful is another question."""
-    row = uow.appointments.get(reminder.appointment)
-    if row is None:
-        return False
-    envelopes = {e.recipient: e for e in uow.envelopes.of_appointments([row.id])}
-    envelope = envelopes.get(reminder.recipient)
-    if envelope is None:
-        return False
-    if reminder.kind is ReminderKind.CHANGE:
-        return envelope.told < row.change
-    if row.status is Status.CANCELLED:
-        return False
-    return not any(
-        a.kind is AnswerKind.CANCELLED
-        and a.state is not AnswerState.VOID
-        and a.time_revision == row.time_revision
-        for a in uow.answers.of(row.id)
-    )
+class RecheckNudges:
+    """For one batch of claimed rows, read at once."""
+
+    def __init__(self, uow: UnitOfWork, rows: Sequence[OutboxRow], now: datetime, *, daily_cap: int) -> None:
+        self._uow, self._now, self._daily_cap = uow, now, daily_cap
+        self._recipients = uow.recipients.many([r.recipient for r in rows if r.recipient])
+        self._rooms = uow.rooms.by_recipients(self._recipients)
+        self._due = uow.reminders.due([(r.recipient, r.slot) for r in rows if r.recipient and r.slot])
+        self._sent = uow.outbox.nudges_since(self._recipients, now - DAY)
+        appointments = {reminder.appointment for many in self._due.values() for reminder in many}
+        self._reasons = _Reasons.read(uow, appointments)
+
+    def target(self, row: OutboxRow) -> NudgeTarget | None:
+        """Where the nudge goes; None where it was settled instead: dropped, or reported as too late or too many."""
+        recipient = self._recipients.get(row.recipient) if row.recipient else None
+        room = self._rooms.get(recipient.id) if recipient else None
+        problem: ProblemKind | None = None
+        if (
+            recipient is not None
+            and recipient.state is RecipientState.ENROLLED
+            and self._valid(row, recipient)
+        ):
+            problem = self._problem(row, recipient)
+            if problem is None and room is not None:
+                address = Address(room=room.room, user=room.user, pin=recipient.pin)
+                return NudgeTarget(address=address, language=recipient.language)
+            problem = problem or ProblemKind.SEND_FAILED
+        state = OutboxState.FAILED if problem is ProblemKind.SEND_FAILED else OutboxState.DROPPED
+        self._uow.outbox.settle(row.id, state, now=self._now)
+        if problem is not None:
+            self._uow.problems.add(problem, self._now, row.recipient)
+        return None
+
+    def _valid(self, row: OutboxRow, recipient: Recipient) -> list[Reminder]:
+        reminders = self._due.get((recipient.id, row.slot), ()) if row.slot else ()
+        return [r for r in reminders if wants(recipient, r.kind) and self._reasons.stands(r)]
+
+    def _problem(self, row: OutboxRow, recipient: Recipient) -> ProblemKind | None:
+        if all(r.useful_until <= self._now for r in self._valid(row, recipient)):
+            return ProblemKind.TOO_LATE
+        return ProblemKind.CAPPED if self._sent.get(recipient.id, 0) >= self._daily_cap else None
