@@ -141,7 +141,9 @@ class Client:
     async def _once(self) -> None:
         while self._inbox.waiting > _TOO_MANY_WAITING and not await pause(0.1, self._stop):
             pass
-        query = {"filter": _FILTER, "timeout": "0" if self._first else str(_LONG_POLL_SECONDS * 1000)}
+        # after a failure the first answer is wanted at once: until it comes nothing is sent
+        at_once = self._first or self.health is not Health.CONNECTED
+        query = {"filter": _FILTER, "timeout": "0" if at_once else str(_LONG_POLL_SECONDS * 1000)}
         if self._since:
             query["since"] = self._since
         if self._first:
