@@ -19,7 +19,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import secrets
@@ -111,7 +110,7 @@ class ImportKeys:
 
     def _mac(self, label: str, *fields: str | bytes) -> str:
         message = frame("pli/v1/" + label, *fields)
-        return hmac.new(self.digest_key.reveal(), message, hashlib.sha256).hexdigest()
+        return hmac.digest(self.digest_key.reveal(), message, "sha256").hex()
 
 
 def create_keys(bot: Path, importer: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Self
@@ -50,7 +50,7 @@ class Detail:
 
     def encode(self) -> bytes:
         """UTF-8 JSON with sorted keys; times as ISO 8601 in UTC."""
-        row = asdict(self)
+        row = {name: getattr(self, name) for name in _DETAIL_FIELDS}  # flat: nothing to copy deeply
         row["start"], row["end"] = (t.astimezone(UTC).isoformat() for t in (self.start, self.end))
         return json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
@@ -60,6 +60,9 @@ class Detail:
         row = json.loads(data)
         row["start"], row["end"] = (datetime.fromisoformat(row[k]) for k in ("start", "end"))
         return cls(**row)
+
+
+_DETAIL_FIELDS = tuple(f.name for f in fields(Detail))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
