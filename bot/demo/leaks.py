@@ -111,7 +111,7 @@ class Scanner:
         try:
             counts, size, head = self._search(_pieces(file, self.piece))
             if head == _SQLITE:
-                rows, _, _ = self._search(_rows(file))
+                rows, _, _ = self._search(_joined(_rows(file), self.piece))
                 counts.update(rows)
         except FileNotFoundError:
             return
@@ -175,6 +175,18 @@ def _pieces(file: Path, size: int) -> Iterator[bytes]:
     with file.open("rb") as handle:
         while piece := handle.read(size):
             yield piece
+
+
+def _joined(parts: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Many small pieces as few of at least ``size`` bytes: every piece is searched for thousands of needles."""
+    waiting = bytearray()
+    for part in parts:
+        waiting += part
+        if len(waiting) >= size:
+            yield bytes(waiting)
+            waiting.clear()
+    if waiting:
+        yield bytes(waiting)
 
 
 def _rows(file: Path) -> Iterator[bytes]:

@@ -188,6 +188,7 @@ class Story(Teller):
     # -- Odette is told -----------------------------------------------------------------------------------------
 
     async def _nudge(self, odette: Phone, slot: datetime) -> None:
+        self.title = self.words.nudge[0]
         left = (slot - datetime.now(ZONE)).total_seconds()
         event, text = await self.listen(odette, Kind.NUDGE, seconds=max(0.0, left) + 30)
         self.scene(self.words.nudge)

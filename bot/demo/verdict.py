@@ -63,10 +63,11 @@ class Verdict:
         self._lines.append((good, text))
 
     def show(self) -> None:
-        told = [Text(), Text(self._words.verdict_title, style="bold")]
+        table = Table.grid(padding=(0, 1))
         for good, text in self._lines:
-            told.append(Text(f"  {'✓' if good else '✗'} {text}", style="green" if good else "bold red"))
-        self._stage.show(*told)
+            style = "green" if good else "bold red"
+            table.add_row(Text("  ✓" if good else "  ✗", style=style), Text(text, style=style))
+        self._stage.show(Text(), Text(self._words.verdict_title, style="bold"), table)
 
     # -- leaks --------------------------------------------------------------------------------------------------
 

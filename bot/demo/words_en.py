@@ -152,7 +152,7 @@ ENGLISH: Final = Words(
     ),
     planted="texts hidden on purpose",
     found="… and found",
-    agenda_itself="the agenda itself, in clear, at the practice",
+    agenda_itself="the agenda itself, in clear",
     sizes_title="The size of the bot’s messages, as the server sees it",
     kind="message",
     kinds={

@@ -156,7 +156,7 @@ FRENCH: Final = Words(
     ),
     planted="textes cachés exprès",
     found="… et retrouvés",
-    agenda_itself="l’agenda lui-même, en clair, au cabinet",
+    agenda_itself="l’agenda lui-même, en clair",
     sizes_title="La taille des messages du robot, telle que le serveur la voit",
     kind="message",
     kinds={
