@@ -187,6 +187,13 @@ class OutboxRows:
         rows = self._select(
             wanted, _c.state == OutboxState.QUEUED.value, _c.due <= now, limit=limit, order=order
         )
+        if rows and tuple(kinds) == (OutboxKind.NUDGE,):
+            # All that is due for one person comes in one batch, so that it can become one nudge.
+            people = sorted({row.recipient for row in rows if row.recipient})
+            rows = self._select(
+                *(wanted, _c.state == OutboxState.QUEUED.value, _c.due <= now, _c.recipient.in_(people)),
+                order=order,
+            )
         if rows:
             query = update(t.outbox).where(_c.id.in_([r.id for r in rows]))
             self._db.execute(query.values(state=OutboxState.CLAIMED.value))
@@ -282,7 +289,7 @@ class OutboxRows:
 
     def counts(self) -> Mapping[str, int]:
         query = select(_c.state, func.count()).group_by(_c.state)
-        return {state: int(number) for state, number in self._db.execute(query).tuples()}
+        return {state: int(number) for state, number in self._db.execute(query)}
 
     def next_due(self) -> datetime | None:
         query = select(func.min(_c.due)).where(_c.state == OutboxState.QUEUED.value)

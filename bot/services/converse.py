@@ -44,9 +44,10 @@ from bot.errors import PliError
 from bot.ports import Clock
 from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
 from bot.services.acts import Acts, Memory, Told
-from bot.services.deliver import Deliver, Release
+from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
 from bot.services.release_details import ReleaseDetails
+from bot.services.settle_sent import Release
 
 log = logging.getLogger("pli.converse")
 

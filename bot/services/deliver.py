@@ -8,23 +8,21 @@
 4. A release's text lives in memory only. After a crash its row asks for the PIN again, under the same transaction id:
    had the release arrived, the homeserver answers with that event, and it is redacted on time.
 5. A doubt about a device, a key or a room: no release, a plain sentence for the patient, a line for the staff.
-6. Passing failures are repeated with growing pauses; permanent ones are reported.
+6. Passing failures are repeated with growing pauses, and nothing overtakes them in their room; permanent ones are
+   reported. Whatever goes wrong with one message stops no other.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.messages import Nudge, OpenSentence, PrivateText
 from bot.domain.records import (
-    AuditKind,
     OutboxKind,
     OutboxRow,
     OutboxState,
@@ -33,11 +31,12 @@ from bot.domain.records import (
 from bot.domain.slots import NudgeRules
 from bot.domain.templates import Template, Words
 from bot.domain.trust import Address
-from bot.domain.values import AppointmentId, EventId, Language, RecipientId, TransactionId
-from bot.errors import ChannelError, PliError, StorageError, Untrusted
+from bot.domain.values import Language, RecipientId, TransactionId
+from bot.errors import StorageError
 from bot.ports import Clock, NudgeChannel, PrivateChannel
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.recheck_nudge import RecheckNudges
+from bot.services.settle_sent import Release, Sending, Work, settle_sent
 
 log = logging.getLogger("pli.deliver")
 
@@ -45,35 +44,9 @@ NUDGE_BATCH = 100
 REPLY_BATCH = 50
 AT_ONCE = 32
 FORGOTTEN = timedelta(hours=23)
-DAY = timedelta(days=1)
+
 PATIENCE = timedelta(minutes=2)
-MAX_PAUSE = 300.0
 REPLIES = (OutboxKind.OPEN, OutboxKind.REPLY, OutboxKind.RELEASE, OutboxKind.REDACT)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
-class Release:
-    """The text of a release, until when it may leave, and which changes its reader knows once it has left."""
-
-    text: PrivateText
-    until: datetime
-    recipient: RecipientId
-    told: tuple[tuple[AppointmentId, int], ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Work:
-    row: OutboxRow
-    to: Address
-    language: Language
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Outcome:
-    work: _Work
-    event: EventId | None = None
-    error: PliError | None = None
-    release: Release | None = None
 
 
 class Deliver:
@@ -95,6 +68,7 @@ class Deliver:
         self._releases: dict[int, Release] = {}
         self._flying: set[int] = set()
         self._busy: set[str] = set()
+        self._pauses: dict[str, datetime] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self.wake = asyncio.Event()
 
@@ -165,7 +139,7 @@ class Deliver:
         taken, works = await asyncio.to_thread(self._claim_nudges)
         try:
             if works:
-                await self._nudges.warm([w.to for w in works])
+                await self._warm([w.to for w in works])
                 gate = asyncio.Semaphore(AT_ONCE)
                 outcomes = await asyncio.gather(*(self._nudge(w, gate) for w in works))
                 await asyncio.to_thread(self._settle, outcomes)
@@ -173,19 +147,25 @@ class Deliver:
             self._flying.difference_update(w.row.id for w in works)
         return taken
 
-    async def _nudge(self, work: _Work, gate: asyncio.Semaphore) -> _Outcome:
+    async def _warm(self, to: Sequence[Address]) -> None:
+        try:
+            await self._nudges.warm(to)
+        except Exception as error:  # noqa: BLE001 - rule 6: what is not warm is only slower
+            log.error("nudges were not prepared", extra={"error": type(error).__name__})  # noqa: TRY400 - no traceback: locals may be quoted
+
+    async def _nudge(self, work: Work, gate: asyncio.Semaphore) -> Sending:
         async with gate:
             try:
                 event = await self._nudges.nudge(
                     work.to, Nudge(language=work.language), TransactionId(work.row.txn)
                 )
-            except PliError as error:
-                return _Outcome(work=work, error=error)
-            return _Outcome(work=work, event=event)
+            except Exception as error:  # noqa: BLE001 - rule 6
+                return Sending.failed(work, error)
+            return Sending(work=work, event=event)
 
-    def _claim_nudges(self) -> tuple[int, list[_Work]]:
+    def _claim_nudges(self) -> tuple[int, list[Work]]:
         now = self._clock.now()
-        works: dict[RecipientId, _Work] = {}
+        works: dict[RecipientId, Work] = {}
         with self._uow() as uow:
             rows = uow.outbox.claim(
                 now=now, device=self._device, kinds=(OutboxKind.NUDGE,), limit=NUDGE_BATCH
@@ -195,10 +175,13 @@ class Deliver:
                 target = None if self._is_forgotten(uow, row, now) else recheck.target(row)
                 if target is None:
                     continue
-                if row.recipient in works:
-                    uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)  # rule 2: one is enough
-                elif row.recipient is not None:
-                    works[row.recipient] = _Work(row=row, to=target.address, language=target.language)
+                if row.recipient is None:
+                    continue
+                work = Work(row=row, to=target.address, language=target.language)
+                if (other := works.get(row.recipient)) is not None:  # rule 2: the one that is useful longest
+                    work, less = (other, work) if _useful(other) >= _useful(work) else (work, other)
+                    uow.outbox.settle(less.row.id, OutboxState.DROPPED, now=now)
+                works[row.recipient] = work
             uow.commit()
             self._flying.update(w.row.id for w in works.values())
         return len(rows), list(works.values())
@@ -208,12 +191,12 @@ class Deliver:
     async def replies_due(self) -> int:
         """Start sending what is due, in order within a room, rooms beside one another; how many rows were taken."""
         rows = await asyncio.to_thread(self._claim_replies)
-        by_room: dict[str, list[_Work]] = defaultdict(list)
+        by_room: dict[str, list[Work]] = defaultdict(list)
         for work in rows:
             by_room[work.row.room].append(work)
         for room, works in by_room.items():
             self._busy.add(room)
-            task = asyncio.create_task(self._room(room, works))
+            task = asyncio.create_task(self._room(room, sorted(works, key=lambda w: w.row.id)))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return len(rows)
@@ -223,12 +206,12 @@ class Deliver:
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
-    def _claim_replies(self) -> list[_Work]:
+    def _claim_replies(self) -> list[Work]:
         now = self._clock.now()
         works = []
         with self._uow() as uow:
             rows = uow.outbox.claim(
-                now=now, device=self._device, kinds=REPLIES, limit=REPLY_BATCH, busy=self._busy
+                now=now, device=self._device, kinds=REPLIES, limit=REPLY_BATCH, busy=self._waiting(now)
             )
             for row in rows:
                 if self._is_forgotten(uow, row, now):
@@ -240,17 +223,25 @@ class Deliver:
                 recipient = uow.recipients.get(room.recipient) if room.recipient else None
                 to = Address(room=room.room, user=room.user, pin=recipient.pin if recipient else None)
                 language = recipient.language if recipient else room.language
-                works.append(_Work(row=row, to=to, language=language))
+                works.append(Work(row=row, to=to, language=language))
             if rows:
                 uow.commit()
                 self._flying.update(w.row.id for w in works)
         return works
 
-    async def _room(self, room: str, works: Sequence[_Work]) -> None:
+    def _waiting(self, now: datetime) -> set[str]:
+        """Rooms in which something is being sent, or has failed a moment ago."""
+        self._pauses = {room: until for room, until in self._pauses.items() if until > now}
+        return self._busy | self._pauses.keys()
+
+    async def _room(self, room: str, works: Sequence[Work]) -> None:
         try:
-            for work in works:
+            for number, work in enumerate(works):
                 outcome = await self._reply(work)
-                await asyncio.to_thread(self._settle, [outcome])
+                until = await asyncio.to_thread(self._settle, [outcome], works[number + 1 :])
+                if until is not None:
+                    self._pauses[room] = until
+                    return
         except StorageError:
             log.error("the storage refused; these rows go on later")  # noqa: TRY400 - constant line
         finally:
@@ -258,16 +249,16 @@ class Deliver:
             self._busy.discard(room)
             self.wake.set()
 
-    async def _reply(self, work: _Work) -> _Outcome:
+    async def _reply(self, work: Work) -> Sending:
         row, txn = work.row, TransactionId(work.row.txn)
         try:
             if row.kind is OutboxKind.REDACT:
                 if row.event is not None:
                     await self._private.redact(work.to, row.event, txn)
-                return _Outcome(work=work)
+                return Sending(work=work)
             if row.kind is OutboxKind.OPEN:
                 sentence = OpenSentence(row.template)
-                return _Outcome(
+                return Sending(
                     work=work,
                     event=await self._private.say_open(work.to, sentence, work.language, txn),
                 )
@@ -280,61 +271,27 @@ class Deliver:
                 templates = (Template(name) for name in names.split(","))
                 text = PrivateText(text=self._words[work.language].text(*templates, **row.params))
             event = await self._private.say(work.to, text, txn, rotate=row.rotate)
-        except PliError as error:
-            return _Outcome(work=work, error=error)
-        return _Outcome(work=work, event=event, release=release)
+        except Exception as error:  # noqa: BLE001 - rule 6
+            return Sending.failed(work, error)
+        return Sending(work=work, event=event, release=release)
 
     # -- settling -----------------------------------------------------------------------------------------------
 
-    def _settle(self, outcomes: Sequence[_Outcome]) -> None:
-        now = self._clock.now()
+    def _settle(self, sendings: Sequence[Sending], behind: Sequence[Work] = ()) -> datetime | None:
+        """When what failed for now, and all that is ``behind`` it, is tried again."""
         with self._uow() as uow:
-            uow.outbox.sent({o.work.row.id: o.event for o in outcomes if o.error is None}, now=now)
-            for outcome in outcomes:
-                self._settle_one(uow, outcome, now)
+            again = settle_sent(uow, sendings, behind, self._clock.now())
             uow.commit()
-        for outcome in outcomes:
-            if not isinstance(outcome.error, ChannelError) or outcome.error.permanent:
-                self._releases.pop(outcome.work.row.id, None)
-
-    def _settle_one(self, uow: UnitOfWork, outcome: _Outcome, now: datetime) -> None:
-        row, error = outcome.work.row, outcome.error
-        if error is None:
-            if outcome.release is not None and outcome.release.told:
-                for appointment, change in outcome.release.told:
-                    uow.envelopes.mark_told(appointment, outcome.release.recipient, change)
-                uow.audit.add(
-                    AuditKind.RELEASED, now, outcome.release.recipient, count=len(outcome.release.told)
-                )
-            if row.redact_after and outcome.event is not None:
-                uow.outbox.add(
-                    kind=OutboxKind.REDACT,
-                    due=now + timedelta(minutes=row.redact_after),
-                    room=row.room,  # and no recipient: what is to be taken back outlives who it was for
-                    event=outcome.event,
-                )
-            return
-        if isinstance(error, ChannelError) and not error.permanent:
-            pause = error.retry_after or min(2.0 ** min(row.attempts, 10), MAX_PAUSE)
-            pause *= 1 + random.random() / 4  # noqa: S311 - jitter, not a secret
-            uow.outbox.postpone(row.id, due=now + timedelta(seconds=pause))
-            log.warning("send postponed", extra={"kind": row.kind.value, "attempts": row.attempts})
-            return
-        uow.outbox.settle(row.id, OutboxState.FAILED, now=now)
-        doubt = isinstance(error, Untrusted)
-        kind = ProblemKind.NOT_TRUSTED if doubt else ProblemKind.SEND_FAILED
-        uow.problems.add(kind, now, row.recipient)
-        log.warning("send refused", extra={"kind": row.kind.value, "problem": kind.value})
-        if doubt and row.kind in (OutboxKind.REPLY, OutboxKind.RELEASE):
-            uow.outbox.add(
-                kind=OutboxKind.OPEN,
-                due=now,
-                room=row.room,
-                recipient=row.recipient,
-                template=OpenSentence.UNKNOWN_DEVICE.value,
-            )
+        for sending in sendings:
+            if not sending.is_passing:
+                self._releases.pop(sending.work.row.id, None)
+        return again
 
     def counts(self) -> Mapping[str, int]:
         """Rows by state."""
         with self._uow() as uow:
             return uow.outbox.counts()
+
+
+def _useful(work: Work) -> datetime:
+    return work.row.useful_until or work.row.due

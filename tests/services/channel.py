@@ -24,20 +24,19 @@ class Sent:
 
 @dataclass
 class FakeChannel:
-    """``fault`` is asked before each message: what it returns is raised, before or after the message left."""
+    """``fault`` is asked before each message: what it returns is raised, and nothing leaves."""
 
     sent: list[Sent] = field(default_factory=list)
     fault: Callable[[str, Address], BaseException | None] = lambda _kind, _to: None
-    lost_answers: int = 0
     warmed: list[Sequence[Address]] = field(default_factory=list)
     rooms: list[RoomId] = field(default_factory=list)
-    attempts: list[TransactionId] = field(default_factory=list)
+    attempts: list[tuple[str, TransactionId]] = field(default_factory=list)
     _by_txn: dict[TransactionId, EventId] = field(default_factory=dict)
 
     def _leave(
         self, kind: str, to: Address, txn: TransactionId, text: str = "", *, rotate: bool = False
     ) -> EventId:
-        self.attempts.append(txn)
+        self.attempts.append((kind, txn))
         if (error := self.fault(kind, to)) is not None:
             raise error
         if txn in self._by_txn:
@@ -71,6 +70,10 @@ class FakeChannel:
 
     def of(self, kind: str) -> list[Sent]:
         return [s for s in self.sent if s.kind == kind]
+
+    def tries(self, kind: str) -> list[TransactionId]:
+        """Transaction ids of all attempts, also those that failed."""
+        return [txn for each, txn in self.attempts if each == kind]
 
     @property
     def redacted(self) -> list[str]:

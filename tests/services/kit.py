@@ -38,6 +38,7 @@ from bot.services.import_batch import Entry, ImportOptions
 from bot.services.invite_recipient import Invited, InviteRecipient
 from bot.services.open_rooms import OpenRooms
 from bot.services.release_details import ReleaseDetails
+from bot.services.remove_patient import RemovePatient
 from config.settings import Nudges, Settings
 from config.settings import Practice as PracticeSettings
 from config.settings import Storage as StorageSettings
@@ -234,6 +235,9 @@ class Practice:
         return ImportAgenda(self.home.uow, self.sealer, rules=self.rules, now=self.now, options=chosen)(
             entries
         )
+
+    def remove(self, reference: str) -> int:
+        return RemovePatient(self.home.uow, self.keys)(reference, now=self.now)
 
     # -- what is stored -----------------------------------------------------------------------------------------
 

@@ -87,7 +87,8 @@ async def test_failure_18_urgent_news_in_quiet_hours(practice: Practice) -> None
         assert await practice.send_nudges() == 0, hour
         practice.clock.forward(hours=1)
     practice.clock.moment = at("2026-09-02 08:00")
-    assert await practice.send_nudges() == 1
+    await practice.send_nudges()
+    assert len(practice.channel.of("nudge")) == 1
 
 
 async def test_failure_04_news_that_quiet_hours_make_too_late_are_reported(practice: Practice) -> None:

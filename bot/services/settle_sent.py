@@ -1,0 +1,123 @@
+"""What is written after an attempt to send: sent, again later, or never. Rules by number are those of ``deliver``."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.domain.messages import OpenSentence, PrivateText
+from bot.domain.records import AuditKind, OutboxKind, OutboxRow, OutboxState, ProblemKind
+from bot.domain.trust import Address
+from bot.domain.values import AppointmentId, EventId, Language, RecipientId
+from bot.errors import ChannelError, PliError, Untrusted
+from bot.ports_storage import UnitOfWork
+
+log = logging.getLogger("pli.deliver")
+
+MAX_PAUSE = 300.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Release:
+    """The text of a release, until when it may leave, and which changes its reader knows once it has left."""
+
+    text: PrivateText
+    until: datetime
+    recipient: RecipientId
+    told: tuple[tuple[AppointmentId, int], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """A claimed row, and where it goes."""
+
+    row: OutboxRow
+    to: Address
+    language: Language
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sending:
+    """What came of one. ``release`` is what left, if that was one."""
+
+    work: Work
+    event: EventId | None = None
+    error: PliError | None = None
+    release: Release | None = None
+
+    @classmethod
+    def failed(cls, work: Work, error: Exception) -> Sending:
+        """A defect counts as a permanent failure of that one message."""
+        if isinstance(error, PliError):
+            return cls(work=work, error=error)
+        log.error("a message was not sent because of a defect", extra={"error": type(error).__name__})
+        return cls(work=work, error=PliError("a defect"))
+
+    @property
+    def is_passing(self) -> bool:
+        return isinstance(self.error, ChannelError) and not self.error.permanent
+
+
+def settle_sent(
+    uow: UnitOfWork, sendings: Sequence[Sending], behind: Sequence[Work], now: datetime
+) -> datetime | None:
+    """Write it; when the last one is tried again, and ``behind`` with it, if it is. The caller commits."""
+    uow.outbox.sent({s.work.row.id: s.event for s in sendings if s.error is None}, now=now)
+    again: datetime | None = None
+    for sending in sendings:
+        if sending.error is None:
+            _was_sent(uow, sending, now)
+        elif sending.is_passing:
+            again = _later(uow, sending.work.row, sending.error, now)
+        else:
+            _never(uow, sending.work.row, sending.error, now)
+    if again is not None:
+        for work in behind:
+            uow.outbox.postpone(work.row.id, due=again)
+    return again
+
+
+def _was_sent(uow: UnitOfWork, sending: Sending, now: datetime) -> None:
+    row, release = sending.work.row, sending.release
+    if release is not None and release.told:
+        for appointment, change in release.told:
+            uow.envelopes.mark_told(appointment, release.recipient, change)
+        uow.audit.add(AuditKind.RELEASED, now, release.recipient, count=len(release.told))
+    if row.redact_after and sending.event is not None:
+        uow.outbox.add(
+            kind=OutboxKind.REDACT,
+            due=now + timedelta(minutes=row.redact_after),
+            room=row.room,  # and no recipient: what is to be taken back outlives who it was for
+            event=sending.event,
+        )
+
+
+def _later(uow: UnitOfWork, row: OutboxRow, error: PliError, now: datetime) -> datetime:
+    """Rule 6."""
+    named = error.retry_after if isinstance(error, ChannelError) else None
+    pause = named or min(2.0 ** min(row.attempts, 10), MAX_PAUSE)
+    pause *= 1 + random.random() / 4  # noqa: S311 - jitter, not a secret
+    due = now + timedelta(seconds=pause)
+    uow.outbox.postpone(row.id, due=due)
+    log.warning("send postponed", extra={"kind": row.kind.value, "attempts": row.attempts})
+    return due
+
+
+def _never(uow: UnitOfWork, row: OutboxRow, error: PliError, now: datetime) -> None:
+    """Rules 5 and 6."""
+    uow.outbox.settle(row.id, OutboxState.FAILED, now=now)
+    doubt = isinstance(error, Untrusted)
+    kind = ProblemKind.NOT_TRUSTED if doubt else ProblemKind.SEND_FAILED
+    uow.problems.add(kind, now, row.recipient)
+    log.warning("send refused", extra={"kind": row.kind.value, "problem": kind.value})
+    if doubt and row.kind in (OutboxKind.REPLY, OutboxKind.RELEASE):
+        uow.outbox.add(
+            kind=OutboxKind.OPEN,
+            due=now,
+            room=row.room,
+            recipient=row.recipient,
+            template=OpenSentence.UNKNOWN_DEVICE.value,
+        )
