@@ -99,7 +99,11 @@ class Installation:
 
     def uow(self) -> UnitOfWork:
         return SqlUnitOfWork(
-            self.engine, self._columns, link=self.audit_chain.link, anchor=self.vault.set_anchor
+            self.engine,
+            self._columns,
+            link=self.audit_chain.link,
+            anchor=self.vault.set_anchor,
+            anchored=self.vault.anchor,
         )
 
     def schema_is_current(self) -> bool:

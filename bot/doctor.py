@@ -155,7 +155,7 @@ class _Doctor:
             await http.close()
         session = self._home.session()
         if found.get("user_id") != session.user or found.get("device_id") != session.device_id:
-            raise _Bad("the token belongs to another account or device", "log the bot in again")
+            raise _Bad("the token belongs to another account or device", "log in again: pli login")
         return "the token is valid"
 
     def _http(self) -> Http:

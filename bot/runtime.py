@@ -125,7 +125,9 @@ class BotProcess:
 
     def _prepare(self) -> None:
         if not self._installation.schema_is_current():
-            raise WrongUse("the database has another schema", mend="run: pli upgrade")
+            raise WrongUse(
+                "the database has another schema", mend="use the version of pli that made it, or a new folder"
+            )
 
     def _begin(self, deliver: Deliver, enrol: Enrol) -> None:
         home = self._installation

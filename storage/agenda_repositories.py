@@ -307,6 +307,11 @@ class AnswerRows:
     def get(self, answer: str) -> StoredAnswer | None:
         return next(iter(self._select(t.answer.c.id == answer)), None)
 
+    def has_open(self, recipient: RecipientId) -> bool:
+        return bool(
+            self._select(t.answer.c.recipient == recipient, t.answer.c.state == AnswerState.OPEN.value)
+        )
+
     def set_state(self, answer: str, state: AnswerState) -> None:
         self._db.execute(update(t.answer).where(t.answer.c.id == answer).values(state=state.value))
 

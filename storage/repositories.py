@@ -77,6 +77,9 @@ class PatientRows:
         if recipient not in self.recipients_of(patient):
             self._db.execute(insert(t.patient_recipient).values(patient=patient, recipient=recipient))
 
+    def unlink(self, recipient: RecipientId) -> None:
+        self._db.execute(delete(t.patient_recipient).where(t.patient_recipient.c.recipient == recipient))
+
     def recipients_of(self, patient: PatientId) -> Sequence[RecipientId]:
         c = t.patient_recipient.c
         query = select(c.recipient).where(c.patient == patient).order_by(c.recipient)

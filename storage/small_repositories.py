@@ -83,12 +83,20 @@ class ProblemRows:
             for row in self._db.execute(select(t.problem).order_by(t.problem.c.id)).mappings()
         ]
 
+    def clear(self) -> int:
+        return int(self._db.execute(delete(t.problem)).rowcount)
+
 
 class AuditRows:
     """Append-only; ``link`` chains each row to the one before under a key that is not in the database."""
 
-    def __init__(self, connection: Connection, link: Callable[[bytes, int, tuple[str, ...]], bytes]) -> None:
-        self._db, self._link = connection, link
+    def __init__(
+        self,
+        connection: Connection,
+        link: Callable[[bytes, int, tuple[str, ...]], bytes],
+        anchored: Callable[[], tuple[int, bytes]],
+    ) -> None:
+        self._db, self._link, self._anchored = connection, link, anchored
         self.head: tuple[int, bytes] | None = None  # of the rows added here
 
     def add(
@@ -97,6 +105,9 @@ class AuditRows:
         c = t.audit.c
         last = self._db.execute(select(c.seq, c.mac).order_by(c.seq.desc()).limit(1)).one_or_none()
         seq, previous = (last[0] + 1, last[1]) if last else (1, START)
+        length, head = self._anchored()
+        if seq <= length:  # rows were cut off: go on behind them, so that the gap stays to be seen
+            seq, previous = length + 1, head
         at = now.astimezone(UTC)
         fields = audit_fields(at.isoformat(), kind.value, recipient or "", count)
         mac = self._link(previous, seq, fields)

@@ -27,13 +27,17 @@ log = logging.getLogger("pli.storage")
 
 Link = Callable[[bytes, int, tuple[str, ...]], bytes]
 Anchor = Callable[[int, bytes], None]
+Anchored = Callable[[], tuple[int, bytes]]
 
 
 class SqlUnitOfWork:
     """See :class:`bot.ports_storage.UnitOfWork`. Use once, in a ``with`` statement, from one thread."""
 
-    def __init__(self, engine: Engine, columns: Columns, *, link: Link, anchor: Anchor) -> None:
-        self._engine, self._columns, self._link, self._anchor = engine, columns, link, anchor
+    def __init__(
+        self, engine: Engine, columns: Columns, *, link: Link, anchor: Anchor, anchored: Anchored
+    ) -> None:
+        self._engine, self._columns, self._link = engine, columns, link
+        self._anchor, self._anchored = anchor, anchored
         self._connection: AbstractContextManager[Connection] | None = None
 
     def __enter__(self) -> Self:
@@ -57,7 +61,7 @@ class SqlUnitOfWork:
         self.seen = SeenRows(db)
         self.guesses = GuessRows(db)
         self.problems = ProblemRows(db)
-        self.audit = AuditRows(db, self._link)
+        self.audit = AuditRows(db, self._link, self._anchored)
         self.meta = MetaRows(db, self._columns)
         return self
 

@@ -44,7 +44,10 @@ class WatchFolder:
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, lambda *_: self._stopping.set())
         while not self._stopping.wait(ROUND_SECONDS):
-            self.round()
+            try:
+                self.round()
+            except StorageError:
+                self._told(None)  # not the file's fault: it is still there in the next round
 
     def round(self, *, settled: bool = False) -> int:
         """Take every settled file; how many. ``settled`` takes all that are there."""

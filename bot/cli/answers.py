@@ -40,7 +40,7 @@ def answers(
     if ctx.invoked_subcommand is not None:
         return
     home = installation()
-    found = _service(home)(since=_since(since, home), everything=everything)
+    found = _service(home)(now=home.clock.now(), since=_since(since, home), everything=everything)
     zone = home.settings.practice.zone
     if json:
         print_json([_as_json(a) for a in found])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
-from bot.cli.common import Json, installation, print_json, table
-from bot.domain.records import ProblemKind
+from bot.cli.common import Json, installation, print_json, say, table
+from bot.domain.records import AuditKind, ProblemKind
 
 MEANING = {
     ProblemKind.TOO_LATE: "a nudge came too late to be useful and was not sent: telephone",
@@ -29,12 +29,25 @@ def register(app: typer.Typer) -> None:
     app.command("problems")(problems)
 
 
-def problems(json: Json = False) -> None:
+def problems(
+    clear: Annotated[bool, typer.Option("--clear", help="Dealt with: empty the list.")] = False,
+    json: Json = False,
+) -> None:
     """List what went wrong and what to do about it, newest last.
 
-    Example: pli problems
+    Example: pli problems; when all of it is dealt with: pli problems --clear
     """
     home = installation()
+    if clear:
+        with home.uow() as uow:
+            gone = uow.problems.clear()
+            uow.audit.add(AuditKind.PROBLEMS_CLEARED, home.clock.now(), count=gone)
+            uow.commit()
+        if json:
+            print_json({"cleared": gone})
+        else:
+            say(f"{gone} line(s) cleared")
+        return
     with home.uow() as uow:
         rows: list[dict[str, Any]] = [
             {

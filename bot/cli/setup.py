@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,9 @@ import typer
 
 from bot.app import CRYPTO_STORE, Installation
 from bot.channels.matrix.channel import set_up_device
+from bot.channels.matrix.files import DeviceLock
 from bot.channels.matrix.identity import login
-from bot.cli.common import Json, print_json, say
+from bot.cli.common import Json, installation, print_json, say
 from bot.domain.values import Language, Secret
 from bot.errors import Refused, StorageError, WrongUse
 from config.settings import FILE_NAME, load
@@ -23,6 +25,7 @@ from storage.vault_file import create_vault
 
 def register(app: typer.Typer) -> None:
     app.command("init")(init)
+    app.command("login")(login_again)
 
 
 def init(
@@ -90,6 +93,22 @@ def init(
         say(f"next: pli --config {folder} homeserver run, or init with --homeserver for one of your own")
 
 
+def login_again(
+    user: Annotated[str, typer.Option(help="The bot's account, @bot:server.")],
+    password_file: Annotated[Path, typer.Option(help="File with that account's password; kept nowhere.")],
+) -> None:
+    """Log the bot in again, as a new signed device: its token no longer works, or its device's keys are lost.
+
+    Example: pli login --user @bot:example.org --password-file password.txt
+    """
+    home = installation()
+    password = _password(password_file)
+    store = home.bot_dir / CRYPTO_STORE
+    DeviceLock(store).take().release()  # refuses while the bot runs
+    asyncio.run(_log_in(home, home.settings.matrix.homeserver.rstrip("/"), user, password, forget=store))
+    say("the bot is logged in as a new device; next: pli run")
+
+
 def _refuse_to_overwrite(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Refused("the folder is not empty", mend="choose a new one: pli init writes over nothing")
@@ -116,8 +135,13 @@ def _make(home: Installation) -> None:
     home.engine.dispose()
 
 
-async def _log_in(home: Installation, homeserver: str, user: str, password: Secret) -> None:
+async def _log_in(
+    home: Installation, homeserver: str, user: str, password: Secret, *, forget: Path | None = None
+) -> None:
+    """``forget`` is the store of a device that is no more."""
     session = await login(homeserver, user, password, home.bot_dir)
+    if forget is not None:
+        await asyncio.to_thread(shutil.rmtree, forget)
     await set_up_device(
         session,
         key_dir=home.bot_dir,

@@ -243,6 +243,8 @@ class AuditKind(StrEnum):
     RELEASED = "released"
     ANSWERED = "answered"
     ANSWER_DONE = "answer_done"
+    ANSWERS_READ = "answers_read"
+    PROBLEMS_CLEARED = "problems_cleared"
     LEFT = "left"
     REMOVED = "removed"
     IMPORTED = "imported"

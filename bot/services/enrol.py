@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.conversation import Outcome
-from bot.domain.records import AuditKind, InvitationKind, OutboxKind, ProblemKind, RecipientState
+from bot.domain.records import AuditKind, InvitationKind, OutboxKind, ProblemKind, Recipient, RecipientState
 from bot.domain.templates import CONSENT_VERSION
 from bot.domain.values import RecipientId, Secret
 from bot.errors import StorageError
@@ -107,21 +107,7 @@ class Enrol:
             recipient = uow.recipients.get(recipient_id)
             if recipient is None:
                 return Outcome.LEFT
-            uow.reminders.remove_of(recipient_id)
-            uow.outbox.drop_waiting(recipient_id, LEAVES)
-            uow.envelopes.remove_of(recipient_id)
-            for invitation in uow.invitations.open_for(recipient_id):
-                uow.invitations.save(replace(invitation, closed=True))
-            uow.recipients.save(
-                replace(
-                    recipient,
-                    state=RecipientState.LEFT,
-                    wrap=b"",
-                    salt=b"",
-                    reminders_on=False,
-                    changes_on=False,
-                )
-            )
+            forget_recipient(uow, recipient)
             uow.problems.add(ProblemKind.LEFT, now, recipient_id)
             uow.audit.add(AuditKind.LEFT, now, recipient_id)
             uow.commit()
@@ -130,3 +116,21 @@ class Enrol:
 
 def _is_invited(uow: UnitOfWork, recipient: RecipientId) -> bool:
     return any(i.kind is InvitationKind.ENROL and i.redeemed_by for i in uow.invitations.open_for(recipient))
+
+
+def forget_recipient(uow: UnitOfWork, recipient: Recipient) -> None:
+    """Everything but the empty row, which its open answers and last words still need. The caller commits."""
+    uow.reminders.remove_of(recipient.id)
+    uow.outbox.drop_waiting(recipient.id, LEAVES)
+    uow.envelopes.remove_of(recipient.id)
+    for invitation in uow.invitations.open_for(recipient.id):
+        uow.invitations.save(replace(invitation, closed=True))
+    gone = replace(
+        recipient,
+        state=RecipientState.LEFT,
+        wrap=b"",
+        salt=b"",
+        reminders_on=False,
+        changes_on=False,
+    )
+    uow.recipients.save(gone)

@@ -105,11 +105,15 @@ class ReadAnswers:
     def __init__(self, uow: UnitOfWorkFactory, opener: AnswerOpener) -> None:
         self._uow, self._opener = uow, opener
 
-    def __call__(self, *, since: datetime | None = None, everything: bool = False) -> Sequence[Answer]:
-        """Those that are open, oldest first; with ``everything`` also those that are done or void."""
+    def __call__(
+        self, *, now: datetime, since: datetime | None = None, everything: bool = False
+    ) -> Sequence[Answer]:
+        """Those that are open, oldest first; with ``everything`` also those that are done or void. Audited."""
         states = tuple(AnswerState) if everything else (AnswerState.OPEN,)
         with self._uow() as uow:
             stored = uow.answers.listing(since=since, states=states)
+            uow.audit.add(AuditKind.ANSWERS_READ, now, count=len(stored))
+            uow.commit()
         return [self._open(answer) for answer in stored]
 
     def _open(self, stored: StoredAnswer) -> Answer:

@@ -33,6 +33,7 @@ from bot.domain.trust import Device, Pin
 from bot.domain.values import RecipientId, Secret
 from bot.errors import KeyDestroyed, StaleGeneration, WrongSecret
 from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
+from bot.services.enrol import forget_recipient
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,15 +86,16 @@ class RedeemCode:
             )  # first: whatever fails afterwards, the old key is gone (rule 4)
         with self._uow() as uow:
             current = uow.invitations.get(invitation.id)
-            if current is None or not self._is_open(current, sender, now):
+            fresh = uow.recipients.get(recipient.id)  # again: a PIN may have been changed meanwhile
+            if current is None or fresh is None or not self._is_open(current, sender, now):
                 return _GONE
             uow.guesses.clear(sender)
             if current.kind is InvitationKind.RELINK:
-                redeemed = self._relink(uow, current, recipient, room, device, now)
+                redeemed = self._relink(uow, current, fresh, room, device, now)
             else:
                 if superseded is not None:
-                    self._take_over(uow, superseded, recipient, device, now)
-                redeemed = self._enrol(uow, current, recipient, room, device, sender, now)
+                    fresh = self._take_over(uow, superseded, fresh, device, now)
+                redeemed = self._enrol(uow, current, fresh, room, device, sender, now)
             uow.commit()
         return redeemed
 
@@ -126,12 +128,20 @@ class RedeemCode:
     @staticmethod
     def _take_over(
         uow: UnitOfWork, old: Recipient, recipient: Recipient, device: Device, now: datetime
-    ) -> None:
+    ) -> Recipient:
+        """Rule 4. The old row stays, empty, until the practice has dealt with its answers; the language goes along."""
         if old.pin is not None and old.pin.knows(device):
             for patient in uow.patients.patients_of(old.id):
                 uow.patients.link(patient, recipient.id)
-        uow.recipients.remove(old.id)
+        for patient in uow.patients.patients_of(old.id):
+            for row in uow.appointments.of_patient(patient):
+                if row.only == old.id:  # told to this person alone, and to be entered again
+                    uow.appointments.save(replace(row, only=recipient.id))
+                    uow.problems.add(ProblemKind.UNREADABLE, now, recipient.id)
+        uow.patients.unlink(old.id)
+        forget_recipient(uow, old)
         uow.audit.add(AuditKind.REMOVED, now, old.id)
+        return replace(recipient, language=old.language)
 
     @staticmethod
     def _enrol(

@@ -63,7 +63,7 @@ class Seeds:
         """Raises :class:`StorageError`."""
         stored = read_private(key_dir / SEEDS_FILE)
         if stored is None:
-            raise StorageError("the bot has no cross-signing identity", mend="run pli init")
+            raise StorageError("the bot has no cross-signing identity", mend="log in again: pli login")
         try:
             seeds = {name: SecretBytes(bytes.fromhex(value)) for name, value in stored.items()}
             made = cls(**seeds)
@@ -128,13 +128,13 @@ def load_session(key_dir: Path) -> Session:
     stored = read_private(key_dir / SESSION_FILE)
     if stored is None:
         raise WrongUse(
-            "the bot is not logged in", mend="run pli init with --homeserver, --user and --password-file"
+            "the bot is not logged in", mend="run pli homeserver run, or pli login --user … --password-file …"
         )
     values = {
         name: as_text(stored.get(name)) for name in ("homeserver", "user_id", "device_id", "access_token")
     }
     if not all(values.values()):
-        raise StorageError("session.json is damaged", mend="log the bot in again")
+        raise StorageError("session.json is damaged", mend="log in again: pli login")
     return Session(
         homeserver=values["homeserver"],
         user=UserId(values["user_id"]),
@@ -204,7 +204,7 @@ async def _upload(http: Http, user: UserId, seeds: Seeds, password: Secret | Non
         if password is None:
             raise Refused(
                 "the homeserver asks for the password before it takes the bot's identity",
-                mend="run pli init again with --password-file",
+                mend="log in again: pli login",
             ) from None
         auth = {
             "type": "m.login.password",
