@@ -177,7 +177,8 @@ answer = Table(
     metadata,
     _id(),
     _ref("appointment.id"),
-    _ref("recipient.id"),
+    # No reference: what a patient answered stays open for the practice although the recipient is gone.
+    Column("recipient", String(64), nullable=False, index=True),
     Column("time_revision", Integer, nullable=False),
     Column("kind", String(16), nullable=False),
     Column("state", String(16), nullable=False, index=True),

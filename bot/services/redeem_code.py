@@ -130,7 +130,8 @@ class RedeemCode:
         uow: UnitOfWork, old: Recipient, recipient: Recipient, device: Device, now: datetime
     ) -> Recipient:
         """Rule 4. The old row stays, empty, until the practice has dealt with its answers; the language goes along."""
-        if old.pin is not None and old.pin.knows(device):
+        stays = old.state is not RecipientState.LEFT
+        if stays and old.pin is not None and old.pin.knows(device):
             for patient in uow.patients.patients_of(old.id):
                 uow.patients.link(patient, recipient.id)
         for patient in uow.patients.patients_of(old.id):

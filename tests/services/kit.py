@@ -37,6 +37,7 @@ from bot.services.import_agenda import ImportAgenda
 from bot.services.import_batch import Entry, ImportOptions
 from bot.services.invite_recipient import Invited, InviteRecipient
 from bot.services.open_rooms import OpenRooms
+from bot.services.record_answer import Answer, ReadAnswers
 from bot.services.release_details import ReleaseDetails
 from bot.services.remove_patient import RemovePatient
 from config.settings import Nudges, Settings
@@ -235,6 +236,10 @@ class Practice:
         return ImportAgenda(self.home.uow, self.sealer, rules=self.rules, now=self.now, options=chosen)(
             entries
         )
+
+    def answers(self, *, everything: bool = False) -> list[Answer]:
+        read = ReadAnswers(self.home.uow, self.sealer)
+        return list(read(everything=everything, now=self.now))
 
     def remove(self, reference: str) -> int:
         return RemovePatient(self.home.uow, self.keys)(reference, now=self.now)

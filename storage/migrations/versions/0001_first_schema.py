@@ -198,9 +198,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["appointment"], ["appointment.id"], name=op.f("fk_answer_appointment"), ondelete="CASCADE"
         ),
-        sa.ForeignKeyConstraint(
-            ["recipient"], ["recipient.id"], name=op.f("fk_answer_recipient"), ondelete="CASCADE"
-        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_answer")),
     )
     op.create_index(op.f("ix_answer_appointment"), "answer", ["appointment"], unique=False)
