@@ -35,7 +35,7 @@ class Programs:
         self.folder = folder
         self.logs = logs
         self.port, self.health_port = _free_port(), _free_port()
-        self.slowest = 0.0  # seconds that the slowest command took so far
+        self.latest = 0.0  # seconds that the latest command took
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
         logs.mkdir(mode=0o700, parents=True)
 
@@ -65,7 +65,7 @@ class Programs:
             raise
         if process.returncode:
             raise Refused(f"pli {arguments[0]} ended with code {process.returncode}: {err.decode().strip()}")
-        self.slowest = max(self.slowest, time.monotonic() - began)
+        self.latest = time.monotonic() - began
         return out.decode()
 
     async def pli_json(self, *arguments: str, settings: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - JSON of many commands

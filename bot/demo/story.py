@@ -153,8 +153,8 @@ class Story(Teller):
         now = datetime.now(ZONE)
         tomorrow = now.date() + timedelta(days=1)
         self.agenda.book(tomorrow)
-        # The next full minute that this machine is sure to reach with the import behind it.
-        slot = (now + timedelta(seconds=3 + 2 * self.programs.slowest)).replace(second=0, microsecond=0)
+        # The next full minute that is sure to come after the import, which took so long the first time.
+        slot = (now + timedelta(seconds=2 + 2 * self.programs.latest)).replace(second=0, microsecond=0)
         slot += timedelta(minutes=1)
         counts, told = await self.import_agenda({"PLI_NUDGES__SLOTS": f'["{slot:%H:%M}"]'})
         self.happened(counts["new"] == 1)
