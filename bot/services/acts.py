@@ -34,6 +34,7 @@ class Memory:
     enrolling: RecipientId | None = None
     new_pin: Secret | None = None
     old_pin: Secret | None = None
+    old_pin_at: datetime | None = None
     window: Window | None = None
     before: tuple[tuple[AppointmentId, int], ...] = ()
     asked_at: datetime | None = None
@@ -45,7 +46,7 @@ class Memory:
         if Held.NEW_PIN not in held:
             self.new_pin = None
         if Held.OLD_PIN not in held:
-            self.old_pin = None
+            self.old_pin = self.old_pin_at = None
         if Held.LIST not in held and self.window is not None:
             self.before, self.window = self.window.numbers(), None
 
@@ -198,7 +199,7 @@ class Acts:
             return Result(outcome=Outcome.TROUBLE)
         guarded = self._guarded(call, recipient, lambda: self._keys.unlock(recipient, pin))
         if guarded is None:
-            call.memory.old_pin = pin
+            call.memory.old_pin, call.memory.old_pin_at = pin, call.now
         return guarded or Result(outcome=Outcome.PIN_RIGHT)
 
     def _guarded(self, call: _Call, recipient: Recipient, act: Callable[[], object]) -> Result | None:

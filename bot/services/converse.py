@@ -36,7 +36,7 @@ from bot.domain.conversation import (
 )
 from bot.domain.intents import Intent, not_text, understand
 from bot.domain.messages import Incoming, Oddity, OpenSentence, PrivateText
-from bot.domain.records import OutboxKind, OutboxState, ProblemKind, Recipient, Room
+from bot.domain.records import AuditKind, OutboxKind, OutboxState, ProblemKind, Recipient, Room
 from bot.domain.templates import Template, Words, is_release
 from bot.domain.values import Language, RoomId
 from bot.domain.vocabulary import IntentKind
@@ -138,7 +138,7 @@ class Converse:
             told = Told(step=advance(begun.step.session, Outcome.TROUBLE))
             with self._uow() as uow:
                 uow.problems.add(
-                    ProblemKind.STORES_DIFFER,
+                    ProblemKind.TROUBLE,
                     self._clock.now(),
                     begun.recipient.id if begun.recipient else None,
                 )
@@ -226,6 +226,10 @@ class Converse:
             Limit.QUESTION: memory.asked_at + PATIENCE if memory.asked_at else None,
         }
         end = ends[limit] if limit is not None else None
+        if end is not None and memory.old_pin_at is not None:
+            end = min(
+                end, memory.old_pin_at + PATIENCE
+            )  # small talk does not keep a PIN in memory for longer
         if limit is not None and (end is None or end <= now):
             memory.session = advance(memory.session, Tick.TIME_UP).session
         memory.keep_only(holds(memory.session.state))
@@ -272,22 +276,27 @@ class Converse:
                     step, told, memory, gone=due + timedelta(minutes=self._rules.redact_after)
                 )
                 self._write(uow, begun, OutboxKind.RELEASE, "", due=due, redact=True)
-                self._hold(begun, step, memory, text)
+                self._hold(uow, begun, told, text, now)
             else:
                 names = ",".join(t.value for t in step.templates)
                 self._write(uow, begun, OutboxKind.REPLY, names, due=due, params=told.values)
             uow.commit()
         return due
 
-    def _hold(self, begun: _Begun, step: Step, memory: Memory, text: PrivateText) -> None:
-        if begun.held is None or begun.recipient is None or memory.window is None:
+    def _hold(self, uow: UnitOfWork, begun: _Begun, told: Told, text: PrivateText, now: datetime) -> None:
+        """Audited before it leaves: a crash may log a release that never arrived, and never hides one that did."""
+        window = begun.memory.window
+        if begun.held is None or begun.recipient is None or window is None:
             return
-        page = memory.window.page() if Template.LIST in step.templates else ()
-        told = tuple((item.row.id, item.row.change) for item in page)
-        until = memory.window.until
-        self._deliver.hold(
-            begun.held, Release(text=text, until=until, recipient=begun.recipient.id, told=told)
+        shown = window.page() if Template.LIST in told.step.templates else [c for c in (told.chosen,) if c]
+        uow.audit.add(AuditKind.RELEASED, now, begun.recipient.id, count=len(shown))
+        release = Release(
+            text=text,
+            until=window.until,
+            recipient=begun.recipient.id,
+            told=tuple((item.row.id, item.row.change) for item in shown),
         )
+        self._deliver.hold(begun.held, release)
 
     def _write(
         self,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.messages import OpenSentence, PrivateText
-from bot.domain.records import AuditKind, OutboxKind, OutboxRow, OutboxState, ProblemKind
+from bot.domain.records import OutboxKind, OutboxRow, OutboxState, ProblemKind
 from bot.domain.trust import Address
 from bot.domain.values import AppointmentId, EventId, Language, RecipientId
 from bot.errors import ChannelError, PliError, Untrusted
@@ -85,7 +85,6 @@ def _was_sent(uow: UnitOfWork, sending: Sending, now: datetime) -> None:
     if release is not None and release.told:
         for appointment, change in release.told:
             uow.envelopes.mark_told(appointment, release.recipient, change)
-        uow.audit.add(AuditKind.RELEASED, now, release.recipient, count=len(release.told))
     if row.redact_after and sending.event is not None:
         uow.outbox.add(
             kind=OutboxKind.REDACT,
