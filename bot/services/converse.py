@@ -155,6 +155,7 @@ class Converse:
             if room is None or room.user != incoming.user:
                 return None
             if not uow.seen.add(keys, now):
+                uow.commit()  # whichever of the two was new is known from now on as well
                 return None  # rule 1
             recipient = uow.recipients.get(room.recipient) if room.recipient else None
             if incoming.oddity in (Oddity.UNENCRYPTED, Oddity.UNDECRYPTABLE) or incoming.device is None:
