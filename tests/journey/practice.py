@@ -95,7 +95,6 @@ class Practice:
             *("init", str(folder), "--homeserver", homeserver.url, "--user", user),
             *("--password-file", str(secret), "--health-port", str(port)),
         )
-        secret.unlink()
         assert done.code == 0, done.err
         settings: dict[tuple[str, str], object] = {
             **QUICK,

@@ -179,8 +179,12 @@ class People:
         """An added patient, invited and in the room; the code, not yet typed."""
         invited = await self.invite(reference, "--lang", lang, *options)
         phone = await self.client(invited, strict=strict, cross_sign=cross_sign)
-        talk = await Talk.enter(phone, self.practice, recipient=invited["recipient"], language=Language(lang))
-        return talk, invited["code"]
+        return await self.meet(invited, phone, lang=lang), invited["code"]
+
+    async def meet(self, invited: dict[str, Any], phone: Patient, *, lang: str = "en") -> Talk:
+        """In the room, greeted."""
+        recipient = str(invited["recipient"])
+        return await Talk.enter(phone, self.practice, recipient=recipient, language=Language(lang))
 
     async def enrolled(
         self, reference: str, *options: str, lang: str = "en", strict: bool = False, cross_sign: bool = True

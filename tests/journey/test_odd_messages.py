@@ -92,8 +92,7 @@ async def test_twenty_rapid_pins_cost_no_more_tries_than_were_wrong(people: Peop
     await talk.ask("show")
     await asyncio.gather(*(talk.say(PIN) for _ in range(20)))
     answers = [body(await talk.hear()) for _ in range(20)]
-    assert "Nothing new" in answers[0]
-    assert set(answers[1:]) == {talk.text(Template.PIN_NOT_NEEDED)}
+    assert all("Nothing new" in answer for answer in answers)
     await talk.wait_secrets_redacted()
 
 

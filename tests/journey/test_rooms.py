@@ -5,7 +5,6 @@ from __future__ import annotations
 from bot.domain.codes import PUBLIC
 from bot.domain.messages import OpenSentence
 from bot.domain.templates import Template
-from bot.domain.values import Language
 from tests.journey.practice import Practice
 from tests.journey.talk import People, Talk
 from tests.rig.waiting import until
@@ -31,8 +30,7 @@ async def test_whoever_invites_the_bot_is_invited_to_a_room_of_the_bots(
     assert not [
         m for m in await phone.read() if m.room == own and m.sender == practice.bot_user and m.encrypted
     ]
-    language = Language.FR  # of the practice: nothing is known of this account
-    assert await talk.tell(code) == practice.text(Template.CONSENT, language=language)
+    assert await talk.tell(code) == talk.text(Template.CONSENT)
 
 
 async def test_a_second_invitation_is_answered_in_the_first_room(people: People, practice: Practice) -> None:
