@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aiohttp
 import pytest
 
 from bot.domain.codes import new_code
@@ -135,3 +136,19 @@ async def test_a_removed_patient_is_gone(people: People, practice: Practice) -> 
 def _with_a_typo(code: str) -> str:
     last = "7" if code[-1] != "7" else "8"
     return code[:-1] + last
+
+
+async def test_failure_24_the_practice_makes_the_account(people: People, practice: Practice) -> None:
+    """The server takes nobody by itself: user, password and room come from the practice."""
+    await people.add("E-10")
+    invited = await people.invite("E-10", "--lang", "en")
+    async with aiohttp.ClientSession() as session:
+        url = f"{practice.homeserver.url}/_matrix/client/v3/register"
+        async with session.post(url, json={"username": "me", "password": "x" * 20}) as answer:
+            assert answer.status == 403
+    phone = await people.client(invited)
+    assert len(await phone.invites()) == 1, "the room waits"
+    talk = await people.meet(invited, phone)
+    assert await talk.tell(invited["code"]) == talk.text(Template.CONSENT)
+    listed = (await practice.pli("patient", "show", "E-10")).out
+    assert not {invited["password"], invited["code"]} & set(listed.split())
