@@ -14,7 +14,6 @@ from tests.rig.postgres import RigPostgres, running_postgres
 from tests.rig.push_gateway import PushGateway
 from tests.rig.py_patient import PyPatient
 
-
 # No deadlines: how long an example takes is the machine's business. `make nightly` looks at many more examples.
 settings.register_profile("default", deadline=None)
 settings.register_profile("nightly", deadline=None, max_examples=5000)

@@ -40,9 +40,8 @@ class Detail:
     def __post_init__(self) -> None:
         require_aware(self.start, "start")
         require_aware(self.end, "end")
-        if self.end.astimezone(UTC) < self.start.astimezone(
-            UTC
-        ):  # by the wall, an hour that comes twice would mislead
+        # In UTC: by the wall, an hour that comes twice would mislead.
+        if self.end.astimezone(UTC) < self.start.astimezone(UTC):
             raise WrongUse("an appointment ends before it starts")
 
     def __repr__(self) -> str:

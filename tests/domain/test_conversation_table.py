@@ -166,7 +166,9 @@ def test_rule_3_where_a_secret_is_awaited_what_is_unclear_is_redacted() -> None:
         for given in (IntentKind.OTHER, IntentKind.NUMBER, IntentKind.NOT_TEXT):
             assert step(state, given).redact, (state, given)
     takes_digits = {
-        s for s, i, e in ENTRIES if i is IntentKind.DIGITS and e.action not in ENDS and s is not State.READY
+        s
+        for s, i, e in ENTRIES
+        if i is IntentKind.DIGITS and e.action not in ENDS and s not in {State.READY, State.UNLOCKED}
     }
     takes_code = {s for s, i, e in ENTRIES if i is Outcome.CODE_RIGHT and not e.ignored}
     rests_after = {State.READY, State.LOCKED, State.LEFT}
@@ -215,7 +217,7 @@ def test_a_pin_is_checked_where_it_is_asked_and_when_nothing_was_asked() -> None
         for s, i, e in ENTRIES
         if i is IntentKind.DIGITS and e.action in {Action.CHECK_PIN, Action.CHECK_OLD_PIN}
     }
-    assert checks == {State.READY, State.ASK_PIN, State.CHANGE_PIN_OLD}
+    assert checks == {State.READY, State.ASK_PIN, State.UNLOCKED, State.CHANGE_PIN_OLD}
 
 
 def test_rule_6_what_is_held_is_what_the_next_actions_need() -> None:

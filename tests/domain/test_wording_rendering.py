@@ -30,7 +30,9 @@ def wording(language: Language = Language.FR, zone: ZoneInfo = PARIS) -> Wording
 
 def detail(start: datetime, **changes: Any) -> Detail:
     zone = cast("ZoneInfo", start.tzinfo)
-    base = Detail(source="s", patient="p", start=start, end=start + timedelta(minutes=20), zone=zone.key)
+    base = Detail(
+        source="s", patient="p", start=start, end=start.astimezone(UTC) + timedelta(minutes=20), zone=zone.key
+    )
     return replace(base, **changes)
 
 

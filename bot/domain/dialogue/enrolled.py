@@ -88,6 +88,8 @@ def _unlocked() -> Row:
     state = State.UNLOCKED
     return {
         **_open(state),
+        # After a nudge a bare PIN means "show", also while the window of an earlier one is open: it opens afresh.
+        IntentKind.DIGITS: do(State.ASK_PIN, Action.CHECK_PIN, pending=Pending.SHOW),
         Outcome.LISTED: say(state, Template.LIST),
         Outcome.LISTED_NOTHING: say(state, Template.LIST_EMPTY),
         Outcome.NO_MORE: say(state, Template.NO_MORE),
