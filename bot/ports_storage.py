@@ -157,18 +157,17 @@ class Outbox(Protocol):
         recipient: RecipientId | None = None,
         template: str = "",
         params: Mapping[str, int | str] | None = None,
-        slot: datetime | None = None,
-        useful_until: datetime | None = None,
         event: EventId | None = None,
         redact_after: int = 0,
         rotate: bool = False,
-    ) -> int | None:
-        """Id of the new row; None where a nudge for this recipient and slot exists (unique key)."""
+    ) -> int:
+        """Id of the new row."""
 
     def add_nudges(self, until: Mapping[tuple[RecipientId, datetime], datetime]) -> int:
         """Nudges due in their slots, and until when each is useful; how many are new.
 
-        One that exists for the recipient and slot (unique key) is treated as :meth:`add` does.
+        One that exists for the recipient and slot (unique key) is useful until the later end of the two, and wanted
+        again where it was dropped.
         """
 
     def get(self, row: int) -> OutboxRow | None: ...
@@ -213,6 +212,9 @@ class Outbox(Protocol):
     def has_waiting(self, room: str) -> bool: ...
 
     def drop_waiting(self, recipient: RecipientId, kinds: Sequence[OutboxKind]) -> int: ...
+    def reword_held(self, recipient: RecipientId, template: str) -> None:
+        """What a message that is being handled will be answered if the process dies before its answer is written."""
+
     def counts(self) -> Mapping[str, int]: ...
     def next_due(self) -> datetime | None: ...
 

@@ -98,17 +98,10 @@ class OutboxRows:
         recipient: RecipientId | None = None,
         template: str = "",
         params: Mapping[str, int | str] | None = None,
-        slot: datetime | None = None,
-        useful_until: datetime | None = None,
         event: EventId | None = None,
         redact_after: int = 0,
         rotate: bool = False,
-    ) -> int | None:
-        if slot is not None:
-            taken = self._select(_c.recipient == recipient, _c.slot == slot)
-            if taken:
-                self._revive(taken[0], useful_until)
-                return None
+    ) -> int:
         result = self._db.execute(
             insert(t.outbox)
             .values(
@@ -120,8 +113,6 @@ class OutboxRows:
                 recipient=recipient,
                 template=template,
                 params=json.dumps(dict(params or {})),
-                slot=slot,
-                useful_until=useful_until,
                 event=event,
                 redact_after=redact_after,
                 rotate=rotate,
@@ -133,15 +124,18 @@ class OutboxRows:
         return int(result.scalar_one())
 
     def add_nudges(self, until: Mapping[tuple[RecipientId, datetime], datetime]) -> int:
+        if not until:
+            return 0
         taken = set()
+        columns = select(_c.id, _c.recipient, _c.slot, _c.state, _c.useful_until)
+        query = columns.where(_c.slot >= min(slot for _, slot in until))
         for chunk in chunks(recipient for recipient, _ in until):
-            for row in self._select(_c.recipient.in_(chunk), _c.slot.is_not(None)):
-                if row.recipient is None or row.slot is None:
-                    continue  # the query gives none of these; the types do not say so
-                key = (row.recipient, row.slot)
+            rows = self._db.execute(query.where(_c.recipient.in_(chunk))).all()
+            for row, recipient, slot, state, known in rows:
+                key = (RecipientId(recipient), slot)
                 if key in until:
                     taken.add(key)
-                    self._revive(row, until[key])
+                    self._revive(row, OutboxState(state), known, until[key])
         fresh = [
             {
                 **_NUDGE,
@@ -158,16 +152,14 @@ class OutboxRows:
             self._db.execute(insert(t.outbox), fresh)
         return len(fresh)
 
-    def _revive(self, row: OutboxRow, useful_until: datetime | None) -> None:
+    def _revive(self, row: int, state: OutboxState, known: datetime, until: datetime) -> None:
         """A nudge that waits is useful for the later reason too; one that was dropped is wanted again."""
-        if row.state not in (OutboxState.QUEUED, OutboxState.DROPPED):
-            return
-        until = max((u for u in (row.useful_until, useful_until) if u is not None), default=None)
-        query = update(t.outbox).where(_c.id == row.id)
-        values: dict[str, Any] = {"state": OutboxState.QUEUED.value, "useful_until": until}
-        if row.state is OutboxState.DROPPED:
+        values: dict[str, Any] = {"state": OutboxState.QUEUED.value, "useful_until": max(known, until)}
+        if state is OutboxState.DROPPED:
             values |= {"txn": _new_txn(), "claimed_at": None, "claimed_by": "", "attempts": 0}
-        self._db.execute(query.values(**values))
+        elif state is not OutboxState.QUEUED or until <= known:
+            return
+        self._db.execute(update(t.outbox).where(_c.id == row).values(**values))
 
     def get(self, row: int) -> OutboxRow | None:
         return next(iter(self._select(_c.id == row)), None)
@@ -283,9 +275,13 @@ class OutboxRows:
         query = update(t.outbox).where(
             _c.recipient == recipient,
             _c.kind.in_([k.value for k in kinds]),
-            _c.state.in_([OutboxState.QUEUED.value, OutboxState.HELD.value]),
+            _c.state == OutboxState.QUEUED.value,
         )
         return int(self._db.execute(query.values(state=OutboxState.DROPPED.value)).rowcount)
+
+    def reword_held(self, recipient: RecipientId, template: str) -> None:
+        query = update(t.outbox).where(_c.recipient == recipient, _c.state == OutboxState.HELD.value)
+        self._db.execute(query.values(kind=OutboxKind.REPLY.value, template=template))
 
     def counts(self) -> Mapping[str, int]:
         query = select(_c.state, func.count()).group_by(_c.state)

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from bot.domain.conversation import Outcome
 from bot.domain.records import AuditKind, InvitationKind, OutboxKind, ProblemKind, Recipient, RecipientState
-from bot.domain.templates import CONSENT_VERSION
+from bot.domain.templates import CONSENT_VERSION, Template
 from bot.domain.values import RecipientId, Secret
 from bot.errors import StorageError
 from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
@@ -108,6 +108,7 @@ class Enrol:
             if recipient is None:
                 return Outcome.LEFT
             forget_recipient(uow, recipient)
+            uow.outbox.reword_held(recipient_id, Template.LEFT.value)
             uow.problems.add(ProblemKind.LEFT, now, recipient_id)
             uow.audit.add(AuditKind.LEFT, now, recipient_id)
             uow.commit()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -291,6 +294,19 @@ class Practice:
                 table.name: [tuple(r) for r in db.execute(select(table))]
                 for table in t.metadata.sorted_tables
             }
+
+    def save_database(self, copy: Path) -> None:
+        """What a backup has."""
+        with closing(sqlite3.connect(self.folder / "pli.db")) as source, closing(sqlite3.connect(copy)) as to:
+            source.backup(to)
+
+    def restore_database(self, copy: Path) -> None:
+        """The backup in the database's place; the vault stays as it is. The bot is started again."""
+        self.home.engine.dispose()
+        for suffix in ("-wal", "-shm"):
+            (self.folder / f"pli.db{suffix}").unlink(missing_ok=True)
+        shutil.copyfile(copy, self.folder / "pli.db")
+        self.start_bot()
 
     def execute(self, sql: str, **values: Any) -> None:
         with self.home.engine.begin() as db:
