@@ -107,7 +107,7 @@ async def test_failure_13_a_nudge_is_sent_once_though_the_bot_died_after_sending
     assert practice.query("SELECT state FROM outbox WHERE event = ?", nudge.event)[0]["state"] == "sent"
 
 
-async def test_what_came_too_late_or_may_have_left_already_is_reported(
+async def test_failure_05_what_came_too_late_or_may_have_left_already_is_reported(
     people: People, practice: Practice
 ) -> None:
     """P9: neither is sent; the staff reads of both."""
