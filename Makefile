@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Most tests wait for servers of their own: two processes share two cores well.
+JOBS ?= 2
 
 .PHONY: help demo test check format bench nightly lock clean
 
@@ -34,7 +36,7 @@ demo: $(VENV)/run
 	@$(BIN)/python -m bot.demo $(ARGS)
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not nightly" $(ARGS)
+	$(BIN)/python -m pytest -m "not nightly" -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .
