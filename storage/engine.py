@@ -6,6 +6,8 @@ separated by another process. Statements are never logged with their parameters.
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -70,12 +73,22 @@ def _alembic(connection: Connection | None = None) -> Config:
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest revision; a new database gets all of it."""
     try:
+        _make_private(engine)
         with engine.begin() as connection:
             command.upgrade(_alembic(connection), "head")
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OSError) as error:
         raise StorageError(f"the database could not be set up ({type(error).__name__})") from None
-    if engine.url.database and engine.dialect.name == "sqlite":
-        Path(engine.url.database).chmod(0o600)
+    except CommandError:
+        raise StorageError("the database was made by a newer version", mend="install that version") from None
+
+
+def _make_private(engine: Engine) -> None:
+    """A file of SQLite is private before it holds anything: its log has the mode that the file has then."""
+    file = engine.url.database
+    if engine.dialect.name != "sqlite" or not file or file.startswith((":", "file:")):
+        return
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    Path(file).chmod(0o600)
 
 
 def is_current(engine: Engine) -> bool:
@@ -90,10 +103,17 @@ def is_current(engine: Engine) -> bool:
 
 def truncate_wal(engine: Engine) -> None:
     """Write SQLite's log back into the file and empty it, so that deleted bytes leave the log as well."""
-    if engine.dialect.name == "sqlite":
+    if engine.dialect.name != "sqlite":
+        return
+    try:
         with engine.connect() as connection:
             raw = connection.connection.dbapi_connection
             if raw is not None:
                 cursor = raw.cursor()
                 cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 cursor.close()
+    except (
+        SQLAlchemyError,
+        sqlite3.Error,
+    ) as error:  # the driver's own, as no statement of SQLAlchemy's runs here
+        raise StorageError(f"the database does not answer ({type(error).__name__})") from None

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 
@@ -38,16 +37,17 @@ class SqlUnitOfWork:
     ) -> None:
         self._engine, self._columns, self._link = engine, columns, link
         self._anchor, self._anchored = anchor, anchored
-        self._connection: AbstractContextManager[Connection] | None = None
+        self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
         if self._connection is not None:
             raise WrongUse("a unit of work is used once")
         try:
-            self._connection = self._engine.connect()
-            db = self._connection.__enter__()
+            self._connection = db = self._engine.connect()
             self._transaction = db.begin()
         except SQLAlchemyError as error:
+            if self._connection is not None:
+                self._connection.close()  # back to the pool: refused often enough, there would be none left
             raise StorageError(f"the database does not answer ({type(error).__name__})") from None
         self.patients = PatientRows(db, self._columns)
         self.recipients = RecipientRows(db, self._columns)
@@ -72,7 +72,7 @@ class SqlUnitOfWork:
             if self._transaction.is_active:
                 self._transaction.rollback()
             if self._connection is not None:
-                self._connection.__exit__(None, None, None)
+                self._connection.close()
         except SQLAlchemyError as failure:
             raise StorageError(f"the database does not answer ({type(failure).__name__})") from None
         if isinstance(error, SQLAlchemyError):

@@ -1,0 +1,97 @@
+"""Addresses, migrations, pragmas: :mod:`storage.engine`."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from bot.errors import StorageError, WrongUse
+from storage.engine import connect, is_current, migrate, truncate_wal
+from tests.storage.store import Store
+
+
+@pytest.mark.parametrize(
+    "url", ["", "nonsense", "foo://bar", "sqlite", "mysql+nodriver://x", "postgresql+none://x/y"]
+)
+def test_an_address_that_cannot_be_read_is_wrong_use(url: str) -> None:
+    with pytest.raises(WrongUse) as wrong:
+        connect(url)
+    assert wrong.value.mend
+
+
+def test_an_address_with_a_password_is_not_shown() -> None:
+    engine = connect("postgresql+psycopg://bot:canary@127.0.0.1:1/none")
+    with pytest.raises(StorageError) as refused:
+        is_current(engine)
+    assert "canary" not in str(refused.value)
+
+
+def test_a_new_database_is_not_current_until_it_is_migrated(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path}/pli.db")
+    assert not is_current(engine)
+    migrate(engine)
+    assert is_current(engine)
+    migrate(engine)
+    assert is_current(engine)
+    engine.dispose()
+
+
+def test_a_schema_of_another_version_is_not_current(store: Store) -> None:
+    assert is_current(store.engine)
+    store.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert not is_current(store.engine)
+    with pytest.raises(StorageError, match="newer"):
+        migrate(store.engine)
+
+
+def test_a_database_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError):
+        migrate(connect(f"sqlite:///{tmp_path}/missing/pli.db"))
+    with pytest.raises(StorageError):
+        migrate(connect(f"sqlite:///{tmp_path}"))
+
+
+def test_pragmas(sqlite_store: Store) -> None:
+    with sqlite_store.engine.begin() as db:
+        found = {
+            name: db.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete")
+        }
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
+
+
+def test_a_transaction_takes_the_write_lock_at_its_start(sqlite_store: Store) -> None:
+    with (
+        sqlite_store.engine.begin(),
+        closing(sqlite3.connect(sqlite_store.folder / "pli.db", timeout=0)) as other,
+    ):
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        other.execute("SELECT count(*) FROM patient").fetchone()
+
+
+def test_the_log_is_emptied(sqlite_store: Store) -> None:
+    sqlite_store.people()
+    log = sqlite_store.folder / "pli.db-wal"
+    assert log.stat().st_size > 0
+    truncate_wal(sqlite_store.engine)
+    assert log.stat().st_size == 0
+
+
+def test_emptying_the_log_of_a_database_that_is_gone_refuses(tmp_path: Path) -> None:
+    engine = connect(f"sqlite:///{tmp_path}/missing/pli.db")
+    with pytest.raises(StorageError):
+        truncate_wal(engine)
+
+
+def test_statements_are_not_logged_with_their_values(
+    sqlite_store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        sqlite_store.execute("INSERT INTO seen VALUES (:key, '2026')", key="canary-value")
+    assert "canary" not in caplog.text
