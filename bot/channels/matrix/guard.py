@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import peewee
 from nio.crypto import InboundGroupSession, Olm  # type: ignore[import-untyped]  # nio ships no types
@@ -59,13 +60,19 @@ def contained(what: str) -> Iterator[None]:
         _log.warning("dropped a malformed %s (panic)", what)
 
 
+class _Database(peewee.SqliteDatabase):
+    def bind_ctx(self, models: Iterable[type[peewee.Model]], *_: object, **__: object) -> Any:  # noqa: ANN401 - peewee's own type is private
+        """nio binds all of its models at each call: searching for those that they refer to finds no others."""
+        return super().bind_ctx(models, bind_refs=False, bind_backrefs=False)
+
+
 class Store(SqliteStore):  # type: ignore[misc]  # nio ships no types
     """nio's store, durable and without waiting readers."""
 
     def _create_database(self) -> peewee.SqliteDatabase:
         pragmas = {"foreign_keys": 1, "secure_delete": 1, "journal_mode": "wal", "synchronous": "full"}
         # closed is closed: the lock on the device is given back with it
-        return peewee.SqliteDatabase(self.database_path, pragmas=pragmas, autoconnect=False)
+        return _Database(self.database_path, pragmas=pragmas, autoconnect=False)
 
 
 class GuardedOlm(Olm):  # type: ignore[misc]  # nio ships no types
