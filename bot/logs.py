@@ -3,7 +3,8 @@
 1. The message is a constant of the code; values are filled in only if all of them are numbers or single plain words.
 2. Of a record's extra fields only those of :data:`ALLOWED` are printed, and only numbers, booleans and enum-like words.
 3. Of an exception only the type is printed.
-4. Libraries are silenced: nio and peewee log plaintexts and statements.
+4. Everything else is silenced, in every command: nio and peewee log plaintexts and statements, and a warning may quote
+   what it warns of.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 
 ALLOWED = frozenset({"kind", "attempts", "problem", "task", "error", "count", "seconds", "status"})
 _WORD = re.compile(r"[A-Za-z_]{1,40}")
-_FOREIGN = ("nio", "peewee", "sqlalchemy", "aiohttp", "asyncio", "alembic", "vodozemac")
+_FOREIGN = ("nio", "peewee", "sqlalchemy", "aiohttp", "asyncio", "alembic", "vodozemac", "py.warnings")
 
 
 class AllowListed(logging.Formatter):
@@ -40,7 +41,12 @@ class AllowListed(logging.Formatter):
 
 def _event(record: logging.LogRecord) -> str:
     values = record.args if isinstance(record.args, tuple) else ()
-    return record.getMessage() if values and all(map(_is_plain, values)) else str(record.msg)
+    if not values or not all(map(_is_plain, values)):
+        return str(record.msg)
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError):
+        return str(record.msg)
 
 
 def _is_plain(value: object) -> bool:
@@ -49,16 +55,26 @@ def _is_plain(value: object) -> bool:
     )
 
 
+def silence() -> None:
+    """Rule 4. What no logger of ours says goes nowhere, not even to standard error by default."""
+    logging.captureWarnings(capture=True)
+    logging.raiseExceptions = False  # a line that cannot be written is not quoted instead
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.NullHandler())
+    for name in _FOREIGN:
+        foreign = logging.getLogger(name)
+        foreign.handlers = [logging.NullHandler()]
+        foreign.propagate = False
+        foreign.setLevel(logging.CRITICAL + 1)
+
+
 def set_up_logs() -> None:
     """Send Pli's own records to standard error, everything else nowhere."""
+    silence()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(AllowListed())
     root = logging.getLogger("pli")
     root.handlers = [handler]
     root.propagate = False
     root.setLevel(logging.INFO)
-    for name in _FOREIGN:
-        foreign = logging.getLogger(name)
-        foreign.handlers = [logging.NullHandler()]
-        foreign.propagate = False
-        foreign.setLevel(logging.CRITICAL + 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -120,7 +120,11 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no .env files: secrets are files of their own
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return env_settings, init_settings
+        def environment() -> dict[str, Any]:
+            """Where the file lies is not set by a variable."""
+            return {name: value for name, value in env_settings().items() if name != "folder"}
+
+        return cast("PydanticBaseSettingsSource", environment), init_settings
 
     @model_validator(mode="after")
     def _slots_outside_quiet_hours(self) -> Settings:
@@ -168,6 +172,8 @@ def load(file: Path) -> Settings:
         values = TomlConfigSettingsSource(Settings, toml_file=file)()
     except (ValueError, OSError) as error:
         raise WrongUse(f"{FILE_NAME} is not readable TOML: {error}", mend="mend that line") from None
+    if "folder" in values:
+        raise WrongUse(f"{FILE_NAME}: folder: there is no such setting", mend=f"take it out of {FILE_NAME}")
     try:
         return Settings(**{**values, "folder": file.resolve().parent})
     except ValidationError as error:

@@ -1,8 +1,9 @@
 """A folder in which exports appear: each settled file is taken once and moved away with a report beside it.
 
-1. A file is settled when size and time of change were the same in two rounds; what is being written is left alone.
-2. A file is moved before nothing: it is taken, then moved; taking it twice changes nothing.
-3. One file that cannot be read never stops the others.
+1. A file is settled when size and time of change were the same in two rounds; what is being written is left alone, and
+   so is what is hidden or has the name of something half loaded.
+2. A file is taken first and moved then; taking it twice changes nothing.
+3. Whatever is wrong with one file never stops the others. A storage that refuses is not the file's fault: it stays.
 4. Reports hold counts and located faults, no content of the agenda.
 """
 
@@ -19,11 +20,13 @@ from bot.domain.appointment import ImportCounts
 from bot.errors import PliError, Refused, StorageError
 
 ROUND_SECONDS = 2.0
-SUFFIXES = (".ics", ".csv")
+HALF_LOADED = (".part", ".tmp", ".crdownload", ".partial", "~")
+
+Told = ImportCounts | PliError
 
 
 class WatchFolder:
-    """``take`` imports one file; ``told`` hears the counts, or None for a refused file."""
+    """``take`` imports one file; ``told`` hears the counts, or why a file was refused or must wait."""
 
     def __init__(
         self,
@@ -31,7 +34,7 @@ class WatchFolder:
         take: Callable[[Path], ImportCounts],
         *,
         report: Callable[[ImportCounts], dict[str, object]],
-        told: Callable[[ImportCounts | None], None],
+        told: Callable[[Told], None],
     ) -> None:
         if not folder.is_dir():
             raise Refused("the folder is not there", mend="make it, or check the path")
@@ -46,17 +49,18 @@ class WatchFolder:
         while not self._stopping.wait(ROUND_SECONDS):
             try:
                 self.round()
-            except StorageError:
-                self._told(None)  # not the file's fault: it is still there in the next round
+            except StorageError as error:
+                self._told(error)  # rule 3
 
     def round(self, *, settled: bool = False) -> int:
         """Take every settled file; how many. ``settled`` takes all that are there."""
         taken = 0
         sizes: dict[Path, tuple[int, int]] = {}
-        for file in sorted(self._folder.iterdir()):
-            if not file.is_file() or file.suffix.casefold() not in SUFFIXES:
-                continue
-            status = file.stat()
+        for file in sorted(self._here()):
+            try:
+                status = file.stat()
+            except OSError:
+                continue  # somebody was quicker
             size = (status.st_size, status.st_mtime_ns)
             if settled or self._sizes.get(file) == size:
                 self._one(file)
@@ -66,24 +70,44 @@ class WatchFolder:
         self._sizes = sizes
         return taken
 
+    def _here(self) -> list[Path]:
+        try:
+            return [
+                file
+                for file in self._folder.iterdir()
+                if file.is_file() and not file.name.startswith(".") and not file.name.endswith(HALF_LOADED)
+            ]
+        except OSError:
+            raise StorageError("the folder cannot be read", mend="check its owner and mode") from None
+
     def _one(self, file: Path) -> None:
         try:
             counts = self._take(file)
         except StorageError:
-            raise  # not the file's fault: it stays where it is
+            raise  # rule 3
         except PliError as error:
-            self._move(file, "refused", {"why": str(error), "mend": error.mend})
-            self._told(None)
-            return
-        self._move(file, "done", self._report(counts))
-        self._told(counts)
+            self._refuse(file, error)
+        except Exception as error:  # noqa: BLE001 - rule 3
+            self._refuse(file, PliError(f"something unexpected went wrong ({type(error).__name__})"))
+        else:
+            self._move(file, "done", self._report(counts))
+            self._told(counts)
+
+    def _refuse(self, file: Path, error: PliError) -> None:
+        self._move(file, "refused", {"why": str(error), "mend": error.mend})
+        self._told(error)
 
     def _move(self, file: Path, where: str, report: dict[str, object]) -> None:
         target = self._folder / where
-        target.mkdir(mode=0o700, exist_ok=True)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
         moved = target / f"{stamp}-{file.name}"
         beside = moved.with_name(moved.name + ".report.json")
-        beside.touch(mode=0o600)
-        beside.write_text(json.dumps(report, ensure_ascii=False, indent=2), encoding="utf-8")
-        file.replace(moved)
+        try:
+            target.mkdir(mode=0o700, exist_ok=True)
+            beside.touch(mode=0o600)
+            beside.write_text(json.dumps(report, ensure_ascii=False, indent=2), encoding="utf-8")
+            file.replace(moved)
+        except FileNotFoundError:
+            return  # taken away meanwhile; what was in it is in
+        except OSError:
+            raise StorageError("a file cannot be moved", mend="check owner and mode of the folder") from None

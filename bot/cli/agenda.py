@@ -18,7 +18,7 @@ from bot.cli.common import PARTLY, Json, err, installation, print_json, say, tab
 from bot.domain.appointment import Appointment, Detail, ImportCounts
 from bot.domain.records import AuditKind
 from bot.domain.values import AppointmentId, DateRange, RecipientId, new_id
-from bot.errors import Refused, WrongUse
+from bot.errors import PliError, Refused, StorageError, WrongUse
 from bot.services.cancel_appointment import cancel_stored
 from bot.services.import_agenda import ImportAgenda
 from bot.services.import_batch import Entry, ImportOptions
@@ -149,13 +149,13 @@ def watch(
     def take(file: Path) -> ImportCounts:
         return import_file(home, file, ImportOptions(), profile=profile or None)
 
-    def done(counts: ImportCounts | None) -> None:
-        if counts is None:
+    def done(told: ImportCounts | PliError) -> None:
+        if isinstance(told, StorageError):
+            warn(f"{told}; the file stays where it is, and is tried again")
+        elif isinstance(told, PliError):
             warn("a file was refused; its report says why")
         else:
-            say(
-                f"imported: {counts.new} new, {counts.changed + counts.moved} changed, {len(counts.refused)} refused"
-            )
+            say(f"imported: {told.new} new, {told.changed + told.moved} changed, {len(told.refused)} refused")
 
     watcher = WatchFolder(folder, take, report=counts_as_json, told=done)
     if once:

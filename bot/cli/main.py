@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +23,8 @@ from bot.cli import (
     setup,
 )
 from bot.cli.common import DONE, REFUSED, choose_config, complain, err
-from bot.errors import PliError
+from bot.errors import PliError, WrongUse
+from bot.logs import silence
 
 app = typer.Typer(
     name="pli",
@@ -67,6 +69,14 @@ def options(
     """``--config`` is taken by :func:`main` before anything else; it is here for the help page."""
 
 
+def _readable(arguments: Sequence[str]) -> list[str]:
+    """Raises :class:`WrongUse` for bytes that are no text in the terminal's encoding."""
+    for argument in arguments:
+        if "\0" in argument or any("\ud800" <= c <= "\udfff" for c in argument):
+            raise WrongUse("an argument is not readable text", mend="check the terminal's encoding")
+    return list(arguments)
+
+
 def _take_config(arguments: list[str]) -> list[str]:
     """``--config FILE`` may stand behind the command as well: take it out wherever it is."""
     rest: list[str] = []
@@ -97,8 +107,9 @@ def _name_default(arguments: list[str]) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code."""
-    given = _name_default(_take_config(list(sys.argv[1:] if arguments is None else arguments)))
+    silence()
     try:
+        given = _name_default(_take_config(_readable(sys.argv[1:] if arguments is None else arguments)))
         typer.main.get_command(app).main(given, prog_name="pli")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else DONE

@@ -1,4 +1,4 @@
-"""``pli init``: a practice's folder."""
+"""``pli init``, ``pli login``, ``pli upgrade``: a practice's folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.channels.matrix.files import DeviceLock
 from bot.channels.matrix.identity import login
 from bot.cli.common import Json, installation, print_json, say
 from bot.domain.values import Language, Secret
-from bot.errors import Refused, StorageError, WrongUse
+from bot.errors import PliError, Refused, StorageError, WrongUse
 from config.settings import FILE_NAME, load
 from config.template import fill_template
 from storage.engine import migrate
@@ -26,6 +26,7 @@ from storage.vault_file import create_vault
 def register(app: typer.Typer) -> None:
     app.command("init")(init)
     app.command("login")(login_again)
+    app.command("upgrade")(upgrade)
 
 
 def init(
@@ -66,23 +67,20 @@ def init(
     }
     text = fill_template({k: v for k, v in values.items() if v != ""})
     file = folder / FILE_NAME
+    existed = folder.exists()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
-        file.touch(mode=0o600, exist_ok=False)
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(
-            f"{folder}: cannot be written ({type(error).__name__})", mend="choose another folder"
-        ) from None
-    try:
+        _write_settings(file, text)
         home = Installation(load(file))
-    except WrongUse:
-        file.unlink()  # the settings given cannot work: leave nothing half made
+        _make(home)
+    except PliError:
+        _undo(folder, existed=existed)  # nothing half made is left behind
         raise
-    _make(home)
     if password is not None:
-        asyncio.run(_log_in(home, homeserver.rstrip("/"), user, password))
+        try:
+            asyncio.run(_log_in(home, homeserver.rstrip("/"), user, password))
+        except PliError as error:
+            error.mend = f"{error.mend or 'mend that'}; {folder} is made: then pli --config {folder} login …"
+            raise
     if json:
         print_json({"config": str(file), "logged_in": password is not None})
         return
@@ -91,6 +89,48 @@ def init(
         say("the bot is logged in and its identity is published; next: pli patient add REF")
     else:
         say(f"next: pli --config {folder} homeserver run, or init with --homeserver for one of your own")
+
+
+def _write_settings(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.parent.chmod(0o700)
+        file.touch(mode=0o600, exist_ok=False)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(
+            f"{file.parent}: cannot be written ({type(error).__name__})", mend="choose another folder"
+        ) from None
+
+
+def _undo(folder: Path, *, existed: bool) -> None:
+    """``folder`` was empty, or not there, before: take away what was put into it."""
+    if not existed:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for each in folder.iterdir():
+        if each.is_dir():
+            shutil.rmtree(each, ignore_errors=True)
+        else:
+            each.unlink(missing_ok=True)
+
+
+def upgrade(json: Json = False) -> None:
+    """Bring the database to the form that this version needs. Stop the bot before.
+
+    Example: pli upgrade
+    """
+    home = installation()
+    done = not home.schema_is_current()
+    migrate(home.engine)
+    if json:
+        print_json({"upgraded": done})
+    else:
+        say(
+            "the database was brought to this version"
+            if done
+            else "the database has the form of this version"
+        )
 
 
 def login_again(

@@ -92,6 +92,16 @@ def test_emptying_the_log_of_a_database_that_is_gone_refuses(tmp_path: Path) -> 
 def test_statements_are_not_logged_with_their_values(
     sqlite_store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.DEBUG):
+    logger = logging.getLogger("sqlalchemy.engine.Engine")
+    level = logger.level
+    logger.addHandler(caplog.handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        sqlite_store.engine.dispose()
+        sqlite_store.engine = connect(sqlite_store.url)
         sqlite_store.execute("INSERT INTO seen VALUES (:key, '2026')", key="canary-value")
+    finally:
+        logger.removeHandler(caplog.handler)
+        logger.setLevel(level)
+    assert "INSERT INTO seen" in caplog.text
     assert "canary" not in caplog.text
