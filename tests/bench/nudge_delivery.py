@@ -1,9 +1,9 @@
 """Nudges to 200 enrolled people, beside raw PUTs of the same size, 32 at once, into the same rooms.
 
 The bot's real services deliver, in this process: rows claimed and checked again, keys shared, encrypted, sent, settled.
-Each run is, around one life of the bot's channel: raw PUTs, a first delivery, more deliveries (warm), raw PUTs. The
-ratio is the raw PUTs' time to the delivery's. *Cold*: no Olm session with anybody, so that one-time keys are claimed
-and every device gets a first key. *Restarted*: Olm sessions are on the disk, Megolm sessions are not.
+Each run is two lives of the bot, and each delivery stands between two measurements of raw PUTs: the ratio is their mean
+time to the delivery's. *Cold*: no Olm session with anybody, so that one-time keys are claimed and every device gets a
+first key. *After a restart*: Olm sessions are on the disk, Megolm sessions are not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -25,7 +25,6 @@ from bot.app import CRYPTO_STORE, Installation
 from bot.channels.matrix.channel import MatrixChannel
 from bot.domain.appointment import Detail, Status
 from bot.domain.records import (
-    OutboxKind,
     OutboxState,
     Patient,
     Reminder,
@@ -68,6 +67,17 @@ async def _alive(home: Installation) -> AsyncIterator[tuple[MatrixChannel, Deliv
         yield channel, deliver
     finally:
         await channel.stop()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Life:
+    """Seconds for everybody, and the ratios of the raw PUTs around a delivery to it."""
+
+    cold: bool
+    raw: Sequence[float]
+    warm: Sequence[float]
+    first_ratio: float
+    warm_ratios: Sequence[float]
 
 
 class _Trial:
@@ -145,9 +155,8 @@ class _Trial:
 
     def _plan(self) -> None:
         """One nudge to everybody, due now, in a slot of its own."""
-        now = self._home.clock.now()
         self._slot += timedelta(minutes=1)
-        until = now + timedelta(hours=6)
+        until = self._home.clock.now() + timedelta(hours=6)
         with self._home.uow() as uow:
             uow.reminders.add(
                 Reminder(
@@ -155,10 +164,7 @@ class _Trial:
                 )
                 for a, r in self._booked
             )
-            for _, recipient in self._booked:
-                uow.outbox.add(
-                    kind=OutboxKind.NUDGE, due=now, recipient=recipient, slot=self._slot, useful_until=until
-                )
+            uow.outbox.add_nudges({(recipient, self._slot): until for _, recipient in self._booked})
             uow.commit()
 
     async def deliver(self, deliver: Deliver) -> float:
@@ -182,43 +188,42 @@ class _Trial:
         with contextlib.closing(sqlite3.connect(store)) as connection, connection:
             connection.execute("DELETE FROM olmsessions")
 
-    async def life(self, *, cold: bool) -> dict[str, float]:
-        """One life of the bot, between two measurements of what the homeserver can do."""
+    async def life(self, *, cold: bool) -> _Life:
+        """One life of the bot: every delivery stands between two measurements of what the homeserver can do."""
         if cold:
             self.forget_sessions()
-        raw = [await self.raw()]
+        raw, took = [await self.raw()], []
         async with _alive(self._home) as (_, deliver):
-            first = await self.deliver(deliver)
-            warm = [await self.deliver(deliver) for _ in range(WARM)]
-        raw.append(await self.raw())
-        base = sum(raw) / len(raw)
-        many = len(self._rooms)
-        found = {"cold" if cold else "restarted": base / first, "warm": base / (sum(warm) / len(warm))}
-        return found | {"raw rate": many / base, "warm rate": many * len(warm) / sum(warm)}
+            for _ in range(1 + WARM):
+                took.append(await self.deliver(deliver))
+                raw.append(await self.raw())
+        ratios = [(raw[i] + raw[i + 1]) / 2 / seconds for i, seconds in enumerate(took)]
+        return _Life(cold=cold, raw=raw, warm=took[1:], first_ratio=ratios[0], warm_ratios=ratios[1:])
 
 
 def bench(folder: Path, runs: int) -> Result:
     """See the module."""
     with homeserver_and_practice(folder) as (homeserver, practice):
         lives = asyncio.run(_measure(homeserver.embedded, practice.home, runs))
-
-    def figure(name: str, key: str, unit: str = "ratio", goal: str = "") -> Figure:
-        return Figure(name=name, unit=unit, runs=tuple(v[key] for v in lives if key in v), goal=goal)
-
+    raw = tuple(PEOPLE / seconds for life in lives for seconds in life.raw)
+    warm = tuple(PEOPLE / seconds for life in lives for seconds in life.warm)
+    ratios = {
+        "warm, to raw PUTs": (tuple(r for life in lives for r in life.warm_ratios), "plain nio loop: 0.95"),
+        "cold, to raw PUTs": (tuple(life.first_ratio for life in lives if life.cold), "plain nio loop: 0.65"),
+        "after a restart, to raw PUTs": (tuple(life.first_ratio for life in lives if not life.cold), ""),
+    }
     return Result(
         name="nudges",
         what=f"{PEOPLE} people, one device each, raw PUTs 32 at once = 1",
         figures=(
-            figure("raw PUTs", "raw rate", "events/s"),
-            figure("nudges, warm", "warm rate", "nudges/s"),
-            figure("warm, to raw PUTs", "warm", goal="plain nio loop: 0.95"),
-            figure("after a restart, to raw PUTs", "restarted"),
-            figure("cold, to raw PUTs", "cold", goal="plain nio loop: 0.65"),
+            Figure(name="raw PUTs", unit="events/s", runs=raw),
+            Figure(name="nudges, warm", unit="nudges/s", runs=warm),
+            *(Figure(name=n, unit="ratio", runs=found, goal=goal) for n, (found, goal) in ratios.items()),
         ),
     )
 
 
-async def _measure(homeserver: EmbeddedHomeserver, home: Installation, runs: int) -> list[dict[str, float]]:
+async def _measure(homeserver: EmbeddedHomeserver, home: Installation, runs: int) -> list[_Life]:
     async with aiohttp.ClientSession() as http:
         trial = _Trial(home, http, homeserver.url)
         await trial.settle_in(await new_phones(homeserver, http, PEOPLE))
