@@ -165,14 +165,20 @@ def _password(file: Path) -> Secret:
 
 
 def _make(home: Installation) -> None:
+    engine = home.engine  # first: an address that cannot be read is found before anything is made
     create_keys(home.bot_dir, home.import_dir)
-    home.vault_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        home.vault_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if engine.dialect.name == "sqlite" and engine.url.database:
+            Path(engine.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"a folder cannot be made ({type(error).__name__})",
+            mend="choose another one for vault or database",
+        ) from None
     create_vault(home.vault_path)
-    database = home.engine.url.database
-    if home.engine.dialect.name == "sqlite" and database:
-        Path(database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    migrate(home.engine)
-    home.engine.dispose()
+    migrate(engine)
+    engine.dispose()
 
 
 async def _log_in(

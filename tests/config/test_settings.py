@@ -237,7 +237,7 @@ def test_settings_are_frozen() -> None:
 
 # -- the template ---------------------------------------------------------------------------------------------------
 
-TEXTS = st.text(st.characters(blacklist_categories=("Cc", "Cs")), min_size=1, max_size=40)
+TEXTS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=40)
 
 
 @given(name=TEXTS, phone=TEXTS, port=st.integers(1, 65535))

@@ -1,0 +1,39 @@
+"""A practice's folder, made once and copied for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.app import Installation
+from config.settings import FILE_NAME
+from tests.cli.shell import make_practice
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "practice"
+    make_practice(folder).engine.dispose()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [n for n in os.environ if n.startswith("PLI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PLI_CONFIG", "/nowhere")  # so that it is put back after the test
+
+
+@pytest.fixture
+def home(made_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
+    """The practice that the commands of this test work on."""
+    folder = tmp_path / "practice"
+    shutil.copytree(made_once, folder)
+    monkeypatch.setenv("PLI_CONFIG", str(folder))
+    made = Installation.at(folder / FILE_NAME)
+    yield made
+    made.engine.dispose()
