@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -41,8 +42,8 @@ class Result:
 
 def quantile(values: Sequence[float], share: float) -> float:
     """The smallest value that is not exceeded by ``share`` of ``values`` (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[max(0, -(-int(share * 1000) * len(ordered) // 1000) - 1)]
+    rank = math.ceil(round(share * len(values), 9))
+    return sorted(values)[max(rank, 1) - 1]
 
 
 def show(result: Result, console: Console) -> None:
@@ -52,7 +53,7 @@ def show(result: Result, console: Console) -> None:
     for heading in ("median", "lowest", "highest"):
         table.add_column(heading, justify="right")
     table.add_column("unit")
-    table.add_column("beside")
+    table.add_column("held against")
     for figure in result.figures:
         numbers = (figure.median, min(figure.runs), max(figure.runs))
         table.add_row(figure.name, *(_short(n) for n in numbers), figure.unit, figure.goal)
