@@ -212,6 +212,9 @@ class Outbox(Protocol):
     def has_waiting(self, room: str) -> bool: ...
 
     def drop_waiting(self, recipient: RecipientId, kinds: Sequence[OutboxKind]) -> int: ...
+    def redact_now(self, room: str, now: datetime) -> int:
+        """Let go at once what is to be taken back from a room later; how many."""
+
     def reword_held(self, recipient: RecipientId, template: str) -> None:
         """What a message that is being handled will be answered if the process dies before its answer is written."""
 

@@ -279,6 +279,15 @@ class OutboxRows:
         )
         return int(self._db.execute(query.values(state=OutboxState.DROPPED.value)).rowcount)
 
+    def redact_now(self, room: str, now: datetime) -> int:
+        query = update(t.outbox).where(
+            _c.room == room,
+            _c.kind == OutboxKind.REDACT.value,
+            _c.state == OutboxState.QUEUED.value,
+            _c.due > now,
+        )
+        return int(self._db.execute(query.values(due=now)).rowcount)
+
     def reword_held(self, recipient: RecipientId, template: str) -> None:
         query = update(t.outbox).where(_c.recipient == recipient, _c.state == OutboxState.HELD.value)
         self._db.execute(query.values(kind=OutboxKind.REPLY.value, template=template))

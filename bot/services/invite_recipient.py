@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from bot.domain.appointment import Status
 from bot.domain.codes import new_code
 from bot.domain.records import AuditKind, Invitation, InvitationKind, Patient, RecipientState
 from bot.domain.values import Language, RecipientId, Secret
@@ -62,7 +63,7 @@ class InviteRecipient:
                 a
                 for p in patients
                 for a in uow.appointments.of_patient(p.id)
-                if a.past_after > now and a.only is None
+                if a.status is Status.BOOKED and a.past_after > now and a.only is None
             ]
             uow.audit.add(AuditKind.INVITED, now, recipient.id)
             uow.commit()

@@ -17,6 +17,7 @@ from bot.ports_storage import UnitOfWorkFactory
 log = logging.getLogger("pli.rooms")
 
 STRANGERS_AN_HOUR = 120
+GREETED = timedelta(minutes=10)
 
 
 class OpenRooms:
@@ -28,6 +29,7 @@ class OpenRooms:
         self._uow, self._channel, self._clock, self._language = uow, channel, clock, language
         self._lock = asyncio.Lock()
         self._opened: deque[datetime] = deque()
+        self._greeted: dict[str, datetime] = {}
 
     async def opened_by_bot(self, room: RoomId) -> bool:
         return await asyncio.to_thread(self._is_known, room)
@@ -82,15 +84,19 @@ class OpenRooms:
             await asyncio.to_thread(self._greet, known)
 
     def _greet(self, room: Room) -> None:
-        """Say hello to somebody who is not enrolled; who is, hears nothing new."""
+        """Say hello to somebody who is not enrolled, once in a while; who is, hears nothing new."""
+        now = self._clock.now()
+        self._greeted = {known: at for known, at in self._greeted.items() if now - at < GREETED}
         with self._uow() as uow:
             recipient = uow.recipients.get(room.recipient) if room.recipient else None
             if room.left:
                 uow.rooms.save(replace(room, left=False))
-            if recipient is None or recipient.state in (RecipientState.INVITED, RecipientState.LEFT):
+            stranger = recipient is None or recipient.state in (RecipientState.INVITED, RecipientState.LEFT)
+            if stranger and room.id not in self._greeted:
+                self._greeted[room.id] = now
                 uow.outbox.add(
                     kind=OutboxKind.OPEN,
-                    due=self._clock.now(),
+                    due=now,
                     room=room.id,
                     recipient=room.recipient,
                     template=OpenSentence.HELLO.value,
@@ -98,7 +104,10 @@ class OpenRooms:
             uow.commit()
 
     async def on_left(self, room: RoomId, user: UserId) -> None:
-        """The patient left the room: nothing can be told there; the staff reads it."""
+        """The patient left the room: nothing can be told there; the staff reads it.
+
+        What is to be taken back is taken back now: should another room be opened, this one would not be found again.
+        """
         await asyncio.to_thread(self._gone, room, user)
 
     def _gone(self, room: RoomId, user: UserId) -> None:
@@ -107,8 +116,9 @@ class OpenRooms:
             known = uow.rooms.by_room(room)
             if known is None or known.user != user or known.left:
                 return
+            uow.outbox.redact_now(known.id, now)
             recipient = uow.recipients.get(known.recipient) if known.recipient else None
-            if recipient is None:
+            if recipient is None and not uow.outbox.has_waiting(known.id):
                 uow.rooms.remove(known.id)  # nobody's, and nobody is there to be talked to
             else:
                 uow.rooms.save(replace(known, left=True))
