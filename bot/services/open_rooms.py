@@ -17,7 +17,7 @@ from bot.ports_storage import UnitOfWorkFactory
 log = logging.getLogger("pli.rooms")
 
 STRANGERS_AN_HOUR = 120
-GREETED = timedelta(minutes=10)
+GREETINGS, WITHIN = 3, timedelta(minutes=10)  # whoever comes and goes is not greeted each time
 
 
 class OpenRooms:
@@ -29,7 +29,7 @@ class OpenRooms:
         self._uow, self._channel, self._clock, self._language = uow, channel, clock, language
         self._lock = asyncio.Lock()
         self._opened: deque[datetime] = deque()
-        self._greeted: dict[str, datetime] = {}
+        self._greeted: deque[tuple[datetime, str]] = deque()
 
     async def opened_by_bot(self, room: RoomId) -> bool:
         return await asyncio.to_thread(self._is_known, room)
@@ -86,14 +86,15 @@ class OpenRooms:
     def _greet(self, room: Room) -> None:
         """Say hello to somebody who is not enrolled, once in a while; who is, hears nothing new."""
         now = self._clock.now()
-        self._greeted = {known: at for known, at in self._greeted.items() if now - at < GREETED}
+        while self._greeted and now - self._greeted[0][0] >= WITHIN:
+            self._greeted.popleft()
         with self._uow() as uow:
             recipient = uow.recipients.get(room.recipient) if room.recipient else None
             if room.left:
                 uow.rooms.save(replace(room, left=False))
             stranger = recipient is None or recipient.state in (RecipientState.INVITED, RecipientState.LEFT)
-            if stranger and room.id not in self._greeted:
-                self._greeted[room.id] = now
+            if stranger and sum(known == room.id for _, known in self._greeted) < GREETINGS:
+                self._greeted.append((now, room.id))
                 uow.outbox.add(
                     kind=OutboxKind.OPEN,
                     due=now,
