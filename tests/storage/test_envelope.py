@@ -111,7 +111,9 @@ def test_another_private_key_does_not_open() -> None:
             envelope.open(blob, HEADER, private, VERIFIER)
 
 
-@pytest.mark.parametrize("public", [b"", b"short", bytes(32), PUBLIC + b"\0"], ids=["empty", "short", "zero", "long"])
+@pytest.mark.parametrize(
+    "public", [b"", b"short", bytes(32), PUBLIC + b"\0"], ids=["empty", "short", "zero", "long"]
+)
 def test_an_unusable_public_key_is_refused(public: bytes) -> None:
     with pytest.raises(InvalidSeal):
         envelope.seal(DETAIL, HEADER, public, SIGNER)
