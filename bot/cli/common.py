@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.app import Installation
-from bot.errors import PliError, WrongUse
+from bot.errors import PliError, StorageError, WrongUse
 from config.settings import locate
 
 DONE, REFUSED, WRONG, PARTLY = 0, 1, 2, 3
@@ -74,6 +74,7 @@ def show(data: Mapping[str, Any]) -> None:
 def complain(error: PliError) -> int:
     """Print the error and its mend; the exit code."""
     err.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
-    if error.mend:
-        err.print(Text.assemble(("  mend: ", "bold"), error.mend), soft_wrap=True)
+    mend = error.mend or ("see: pli doctor" if isinstance(error, StorageError) else "")
+    if mend:
+        err.print(Text.assemble(("  mend: ", "bold"), mend), soft_wrap=True)
     return WRONG if isinstance(error, WrongUse) else REFUSED

@@ -182,8 +182,8 @@ class Deliver:
                     work, less = (other, work) if _useful(other) >= _useful(work) else (work, other)
                     uow.outbox.settle(less.row.id, OutboxState.DROPPED, now=now)
                 works[row.recipient] = work
+            self._flying.update(w.row.id for w in works.values())  # first: :meth:`tidy` leaves these alone
             uow.commit()
-            self._flying.update(w.row.id for w in works.values())
         return len(rows), list(works.values())
 
     # -- everything else ----------------------------------------------------------------------------------------
@@ -225,8 +225,8 @@ class Deliver:
                 language = recipient.language if recipient else room.language
                 works.append(Work(row=row, to=to, language=language))
             if rows:
-                uow.commit()
                 self._flying.update(w.row.id for w in works)
+                uow.commit()
         return works
 
     def _waiting(self, now: datetime) -> set[str]:

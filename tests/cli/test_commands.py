@@ -118,6 +118,21 @@ def test_an_init_whose_login_fails_says_how_to_go_on(tmp_path: Path) -> None:
     assert not any(b"canary" in p.read_bytes() for p in (tmp_path / "new").rglob("*") if p.is_file())
 
 
+def test_a_practice_on_postgresql(tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pli("init", str(tmp_path / "new"), "--database", postgres_url).code == DONE
+    monkeypatch.setenv("PLI_CONFIG", str(tmp_path / "new"))
+    assert not (tmp_path / "new" / "data").exists()
+    assert pli("patient", "add", "P-1").code == DONE
+    assert pli("agenda", "import", ics(tmp_path, "u-1"), "--json").json()["new"] == 1
+    assert len(pli("patient", "show", "P-1", "--json").json()["appointments"]) == 1
+
+
+def test_a_database_without_its_tables_is_refused(home: Installation) -> None:
+    home.engine.dispose()
+    (home.settings.folder / "data" / "pli.db").write_bytes(b"")
+    assert "doctor" in complaint(pli("patient", "list"), REFUSED)
+
+
 def test_upgrade(home: Installation) -> None:
     assert pli("upgrade", "--json").json() == {"upgraded": False}
     with home.engine.begin() as db:
