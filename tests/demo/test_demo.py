@@ -50,7 +50,7 @@ def test_p1_p6_the_journey_happens_and_nothing_leaks(tmp_path: Path) -> None:
     told = (tmp_path / "out").read_text(encoding="utf-8")
     assert code == 0, told[-3000:]
     assert "Traceback" not in told
-    assert told.splitlines()[-1] == ENGLISH.kept.format(folder=kept)
+    assert " ".join(told.split()).endswith(ENGLISH.kept.format(folder=kept))  # wherever the line was broken
     for scene in (ENGLISH.nudge, ENGLISH.wrong_pin, ENGLISH.cancel, ENGLISH.leave, ENGLISH.search):
         assert scene[0] in transcript.read_text(encoding="utf-8")
     assert ENGLISH.no_leak in told
