@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.rig.postgres import RigPostgres
 from tests.services.kit import Practice
+from tests.storage.emptied import emptied, shared_database
 
 
 @pytest.fixture
@@ -17,10 +19,16 @@ def practice(tmp_path: Path) -> Iterator[Practice]:
     made.close()
 
 
+@pytest.fixture(scope="session")
+def shared_postgres(postgres_server: RigPostgres) -> Iterator[str]:
+    with shared_database(postgres_server) as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def anywhere(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Practice]:
     """A practice over each database that is supported."""
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
+    url = emptied(request.getfixturevalue("shared_postgres")) if request.param == "postgresql" else ""
     made = Practice(tmp_path, database=url)
     yield made
     made.close()

@@ -429,12 +429,12 @@ WORDS = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 async def test_random_conversations(practice: Practice, seed: int) -> None:
     """One answer at most to each message; details only within a window; nothing is left behind; nothing breaks."""
     rng = random.Random(seed)  # noqa: S311 - a test's choice
     anna = await unlocked(practice)
-    for _ in range(80):
+    for _ in range(60):
         text = rng.choice(WORDS)
         if text == "leave" and rng.random() < 0.8:
             continue

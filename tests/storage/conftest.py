@@ -7,12 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.rig.postgres import RigPostgres
+from tests.storage.emptied import emptied, shared_database
 from tests.storage.store import Store
+
+
+@pytest.fixture(scope="session")
+def shared_postgres(postgres_server: RigPostgres) -> Iterator[str]:
+    with shared_database(postgres_server) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Store]:
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
+    url = emptied(request.getfixturevalue("shared_postgres")) if request.param == "postgresql" else ""
     made = Store(tmp_path, url)
     yield made
     made.engine.dispose()

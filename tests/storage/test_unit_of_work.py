@@ -168,6 +168,7 @@ def test_rule_2_a_server_that_is_gone_refuses(tmp_path: Path) -> None:
 
 def test_units_of_work_do_not_overlap(store: Store) -> None:
     """What is read stays true until it is written: nobody comes between."""
+    store.execute("DROP TABLE IF EXISTS tally")
     store.execute("CREATE TABLE tally (n INTEGER)")
     store.execute("INSERT INTO tally VALUES (0)")
     wrong: list[BaseException] = []
@@ -191,6 +192,7 @@ def test_units_of_work_do_not_overlap(store: Store) -> None:
         thread.join()
     assert wrong == []
     assert store.rows("SELECT n FROM tally") == [(60,)]
+    store.execute("DROP TABLE tally")
     assert verify_audit(store.engine, store.chain, store.vault) == 60
 
 
