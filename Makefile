@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# Processes that share the tests: 0 is one after the other, 2 is quicker where nothing else runs.
-JOBS ?= 0
+# Processes that share the tests: 0 is one after the other.
+JOBS ?= 2
 
 .PHONY: help demo test check format bench nightly lock clean
 

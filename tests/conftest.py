@@ -28,9 +28,9 @@ def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RigHomeserv
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RigPostgres]:
+def postgres_server() -> Iterator[RigPostgres]:
     """A PostgreSQL cluster, one for the whole session."""
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as running:
+    with running_postgres() as running:
         yield running
 
 

@@ -166,4 +166,4 @@ async def test_a_command_on_a_list_that_is_old_is_not_obeyed(
 
 def _clock(moment: datetime) -> str:
     """As an English list writes an hour."""
-    return f"{moment:%I:%M}".lstrip("0")
+    return f"{moment:%H:%M}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,10 +15,11 @@ from sqlalchemy.engine import make_url
 
 
 class RigPostgres:
-    """A cluster; ``server_url`` is a SQLAlchemy URL of its maintenance database."""
+    """A cluster in ``folder``; ``server_url`` is a SQLAlchemy URL of its maintenance database."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, folder: Path) -> None:
         self._uri = uri
+        self.folder = folder
         self.server_url = make_url(uri).set(drivername="postgresql+psycopg")
 
     @contextmanager
@@ -36,10 +38,15 @@ class RigPostgres:
 
 
 @contextmanager
-def running_postgres(folder: Path) -> Iterator[RigPostgres]:
-    """Start a cluster in ``folder``; stop it at the end."""
-    server = get_server(folder, cleanup_mode="stop")
-    try:
-        yield RigPostgres(server.get_uri())
-    finally:
-        server.cleanup()
+def running_postgres() -> Iterator[RigPostgres]:
+    """Start a cluster in a folder of its own; stop it at the end.
+
+    Not in pytest's folder: as root the server runs under another account, and the next run of pytest on the same
+    machine closes that folder to everybody else, under the feet of a server that runs.
+    """
+    with tempfile.TemporaryDirectory(prefix="pli-postgres-") as folder:
+        server = get_server(Path(folder) / "cluster", cleanup_mode="stop")
+        try:
+            yield RigPostgres(server.get_uri(), Path(folder) / "cluster")
+        finally:
+            server.cleanup()
