@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import secrets
@@ -27,6 +28,7 @@ from bot.channels.matrix.hearing import Hearing, Listener
 from bot.channels.matrix.http import CLIENT, Http, MatrixError, pause, segment
 from bot.channels.matrix.inbox import MAX_WAITING, Inbox, Job, SyncStore
 from bot.channels.matrix.olm import Machine
+from bot.channels.matrix.parting import Parting
 from bot.channels.matrix.reading import room_event
 from bot.channels.matrix.rooms import STATE_TYPES, RoomState
 from bot.channels.matrix.safejson import JsonObject, as_list, as_object, as_text
@@ -78,10 +80,12 @@ class Client:
         self._hearing = Hearing(
             machine, directory, listener, grace_seconds=grace_seconds, monotonic=monotonic
         )
-        self._inbox = Inbox(sync_store, stored=self._hearing.token_stored)
+        self._inbox = Inbox(sync_store, storing=self._hearing.note_read, stored=self._hearing.token_stored)
         self._rooms: dict[RoomId, RoomState] = {}
+        self._parting = Parting(http, machine, self._rooms)
         self._declining: set[RoomId] = set()
         self._people: frozenset[UserId] = frozenset()
+        self._gone_people: set[UserId] = set()
         self._jobs: list[tuple[str, Job]] = []
         self._since: str | None = None
         self._first = True
@@ -133,7 +137,8 @@ class Client:
         """Let what is being handled end within ``seconds``."""
         self._stop.set()
         await self._inbox.close(seconds=seconds)
-        self._hearing.forget_read(at_once=True)
+        with contextlib.suppress(StorageError):  # noted: the next life does it
+            self._hearing.forget_read(at_once=True)
         self._be(Health.STOPPED)
 
     # -- one answer ----------------------------------------------------------------------------------------
@@ -176,7 +181,9 @@ class Client:
         timelines = {room: await self._timeline(room, part) for room, part in joined.items()}
         changed = as_object(sync.get("device_lists"))
         self._directory.changed(UserId(u) for u in as_list(changed.get("changed")) if as_text(u))
-        self._directory.forget(UserId(u) for u in as_list(changed.get("left")) if as_text(u))
+        unseen = [UserId(u) for u in as_list(changed.get("left")) if as_text(u)]
+        self._directory.forget(unseen)
+        self._gone_people = set(unseen)
         for room, part in joined.items():
             with contained("room"):
                 self._take_state(room, part)
@@ -186,9 +193,14 @@ class Client:
         for foreign, part in as_object(rooms.get("invite")).items():
             with contained("invitation"):
                 self._queue_invitation(RoomId(foreign), as_object(part))
-        for gone in map(RoomId, as_object(rooms.get("leave"))):
-            self._rooms.pop(gone, None)
+        left = [RoomId(room) for room in as_object(rooms.get("leave"))]
+        for gone in left:
+            self._gone_people |= state.present() if (state := self._rooms.pop(gone, None)) else set()
             self._declining.discard(gone)
+        self._jobs += self._parting.jobs(joined=joined, left=left, people=self._gone_people)
+        self._gone_people.clear()
+        if self._first:
+            await self._parting.tidy()
         self._since, self._first = token, False  # rule 3: everything above is stored or queued
         jobs, self._jobs = self._jobs, []
         await self._inbox.add(token, jobs)
@@ -216,6 +228,8 @@ class Client:
         before = state.membership(user) if member else ""
         state.apply(event)
         after = state.membership(user) if member else ""
+        if member and before != after and user not in state.present():
+            self._gone_people.add(user)
         if not member or not tell or before == after:
             return
         if after == "join":
@@ -269,6 +283,8 @@ class Client:
 
     async def _on_joined(self, room: RoomId, user: UserId) -> None:
         if await self._listener.book.opened_by_bot(room):
+            with contextlib.suppress(ChannelError):  # tried again at the next time
+                await self._upkeep.meet(self._directory, user)
             await self._listener.on_joined(room, user)
 
     async def _on_left(self, room: RoomId, user: UserId) -> None:

@@ -1,6 +1,6 @@
-"""nio's Olm machine and store, with what nio lacks.
+"""nio's Olm machine, with what nio lacks.
 
-Enforces rules 1 to 4, 6, 8 and 10 of :mod:`bot.channels.matrix.olm`.
+Enforces rules 1 to 4, 6, 8, 10, 11 and 12 of :mod:`bot.channels.matrix.olm`.
 """
 
 from __future__ import annotations
@@ -8,16 +8,23 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import peewee
-from nio.crypto import InboundGroupSession, Olm  # type: ignore[import-untyped]  # nio ships no types
+from nio.crypto import (  # type: ignore[import-untyped]  # nio ships no types
+    DeviceStore,
+    GroupSessionStore,
+    InboundGroupSession,
+    InboundSession,
+    Olm,
+    OlmDevice,
+    Session,
+)
 from nio.events import OlmEvent  # type: ignore[import-untyped]  # as above
-from nio.store import SqliteStore  # type: ignore[import-untyped]  # as above
 
 from bot.channels.matrix.safejson import JsonObject, as_object, as_text
+from bot.channels.matrix.store import OlmSessions, Store
 from bot.domain.values import RoomId, UserId
 from bot.errors import StorageError
 
@@ -60,21 +67,6 @@ def contained(what: str) -> Iterator[None]:
         _log.warning("dropped a malformed %s (panic)", what)
 
 
-class _Database(peewee.SqliteDatabase):
-    def bind_ctx(self, models: Iterable[type[peewee.Model]], *_: object, **__: object) -> Any:  # noqa: ANN401 - peewee's own type is private
-        """nio binds all of its models at each call: searching for those that they refer to finds no others."""
-        return super().bind_ctx(models, bind_refs=False, bind_backrefs=False)
-
-
-class Store(SqliteStore):  # type: ignore[misc]  # nio ships no types
-    """nio's store, durable and without waiting readers."""
-
-    def _create_database(self) -> peewee.SqliteDatabase:
-        pragmas = {"foreign_keys": 1, "secure_delete": 1, "journal_mode": "wal", "synchronous": "full"}
-        # closed is closed: the lock on the device is given back with it
-        return _Database(self.database_path, pragmas=pragmas, autoconnect=False)
-
-
 class GuardedOlm(Olm):  # type: ignore[misc]  # nio ships no types
     def __init__(self, user: str, device_id: str, store: Store, blind: Callable[[str], str]) -> None:
         self.blind = blind
@@ -83,13 +75,34 @@ class GuardedOlm(Olm):  # type: ignore[misc]  # nio ships no types
         self.new_keys: list[tuple[RoomId, str]] = []
         self.wedged: list[tuple[UserId, str]] = []
         self.renewals: Counter[str] = Counter()
+        self._owner = ""
         super().__init__(user, device_id, store)
-        self.known_ids = {session.id for session in self.inbound_group_store}
+
+    def load(self) -> None:
+        """Rule 11: nio would unpickle every session ever made."""
+        self.session_store = OlmSessions(self.store.sessions_with)
+        self.inbound_group_store = GroupSessionStore()
+        self.device_store = DeviceStore()
+        self.outgoing_key_requests: dict[str, object] = {}
 
     def handle_to_device_event(self, event: object) -> None:
         if isinstance(event, OlmEvent):  # rule 3
-            with contained("to-device event"), self.store.database.atomic():
+            self._owner = self.blind(event.sender)
+            with contained("to-device event"), self.store.database.atomic(), contained("to-device event"):
+                # the inner one: a malformed payload costs neither the session nor the one-time key behind it
                 self.decrypt_event(event)
+
+    def start_session(self, device: OlmDevice, one_time_key: str) -> None:
+        self._owner = self.blind(device.user_id)
+        with self.store.database.atomic():
+            self.create_session(one_time_key, device.curve25519)
+
+    def save_session(self, curve_key: str, session: Session) -> None:
+        self.store.save_session(curve_key, session, self._owner)
+        if isinstance(session, InboundSession):
+            # rule 12: nio saves the account before the one-time key is taken out of it, and not again
+            self.save_account()
+            self.renewals[curve_key] += 1
 
     def create_group_session(
         self, sender_key: str, sender_fp_key: str, room_id: str, session_id: str, session_key: str
@@ -97,10 +110,8 @@ class GuardedOlm(Olm):  # type: ignore[misc]  # nio ships no types
         if sender_key == self.account.identity_keys["curve25519"]:
             return  # rule 4
         session = InboundGroupSession(session_key, sender_fp_key, sender_key, self.blind(room_id))
-        if session.id != session_id or session_id in self.known_ids:
+        if session.id != session_id or self.store.knows(session_id):
             return  # rule 2
-        self.known_ids.add(session_id)
-        self.inbound_group_store.add(session)
         self.save_inbound_group_session(session)
         self.new_keys.append((RoomId(room_id), session_id))
 
@@ -112,11 +123,6 @@ class GuardedOlm(Olm):  # type: ignore[misc]  # nio ships no types
 
     def _handle_forwarded_room_key_event(self, *_: object) -> None:
         return  # rule 3
-
-    def _create_inbound_session(self, sender: str, sender_key: str, message: object) -> object:
-        session = super()._create_inbound_session(sender, sender_key, message)
-        self.renewals[sender_key] += 1
-        return session
 
     def _mark_device_for_unwedging(self, sender: str, sender_key: str) -> None:
         self.wedged.append((UserId(sender), sender_key))

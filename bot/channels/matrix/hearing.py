@@ -73,7 +73,8 @@ class Hearing:
         self._monotonic = monotonic
         self._waiting: dict[tuple[RoomId, str], asyncio.Event] = {}
         self._read: list[tuple[RoomId, str, int]] = []
-        self._to_forget: list[tuple[float, RoomId, str, int]] = []
+        self._to_forget: list[tuple[float, int]] = []
+        self._truncated_at = monotonic()
 
     async def hear(self, event: RoomEvent, arrived: float) -> None:
         """``arrived`` on the monotonic clock, from which the grace for a late key counts."""
@@ -99,25 +100,31 @@ class Hearing:
             if waiting := self._waiting.get(key):
                 waiting.set()
 
+    def note_read(self) -> None:
+        """Before a token is stored: what was read, so that it is forgotten whatever becomes of this process."""
+        if self._read:
+            self._machine.note_read(self._read)
+            self._read = []
+
     def token_stored(self) -> None:
-        """What was read before this token is not needed again; a moment is left for what is out of order."""
-        due = self._monotonic() + _FORGET_AFTER_SECONDS
-        read, self._read = self._read, []
-        self._to_forget += [(due, *item) for item in read]
+        """What was noted is not needed again; a moment is left for what is out of order.
+
+        The first token takes in what an earlier process did not live to forget.
+        """
+        note = self._machine.last_note()
+        if note and note not in {known for _, known in self._to_forget}:
+            self._to_forget.append((self._monotonic() + _FORGET_AFTER_SECONDS, note))
 
     def forget_read(self, *, at_once: bool = False) -> None:
-        """Move sessions past what was read (:meth:`Machine.forget`)."""
+        """Make what is due unreadable (:meth:`Machine.forget_noted`). Raises :class:`StorageError`."""
         now = self._monotonic()
-        due = [item for item in self._to_forget if at_once or item[0] <= now]
-        if not due:
-            return
-        self._to_forget = [item for item in self._to_forget if item not in due]
-        latest: dict[tuple[RoomId, str], int] = {}
-        for _, room, session_id, index in due:
-            latest[room, session_id] = max(index, latest.get((room, session_id), 0))
-        with self._machine.batch():
-            for (room, session_id), index in latest.items():
-                self._machine.forget(room, session_id, index)
+        due = [note for at, note in self._to_forget if at_once or at <= now]
+        if due:
+            self._machine.forget_noted(max(due))
+            self._to_forget = [item for item in self._to_forget if item[1] > max(due)]
+        if due or now - self._truncated_at >= _FORGET_AFTER_SECONDS:
+            self._machine.truncate_log()
+            self._truncated_at = now
 
     async def _decrypt(self, event: RoomEvent, arrived: float) -> Decrypted | NoKey | Unreadable:
         if event.content.get("algorithm") != MEGOLM:
@@ -137,7 +144,12 @@ class Hearing:
         return self._machine.decrypt(event.room, event.content)
 
     async def _hear_decrypted(self, event: RoomEvent, found: Decrypted) -> None:
-        self._read.append((event.room, found.session_id, found.index))
+        try:
+            await self._understand(event, found)
+        finally:  # not before: until it was handled it may have to be read again
+            self._read.append((event.room, found.session_id, found.index))
+
+    async def _understand(self, event: RoomEvent, found: Decrypted) -> None:
         said = said_encrypted(event, found)
         if said is None:
             return

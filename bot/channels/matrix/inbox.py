@@ -4,7 +4,8 @@
 2. A token counts as reached only when everything up to it was handled, or given up after its grace.
 3. An event whose key has not come yet waits for it, for a bounded time and in bounded memory.
 4. A handler that raises costs that event only; a storage failure is tried again first.
-5. What was read is made unreadable a little later, once its token is stored (see ``Machine.forget``).
+5. What was read is noted before the token moves past it, and made unreadable a little later (see
+   ``Machine.forget_noted``).
 6. One room cannot fill the memory: beyond :data:`MAX_WAITING` events are dropped and counted.
 """
 
@@ -45,10 +46,11 @@ class _Batch:
 
 
 class Inbox:
-    """``stored`` is called after each stored token."""
+    """``storing`` is called before a token is stored and may raise :class:`StorageError`; ``stored`` after it."""
 
-    def __init__(self, store: SyncStore, *, stored: Callable[[], None]) -> None:
+    def __init__(self, store: SyncStore, *, storing: Callable[[], None], stored: Callable[[], None]) -> None:
         self._store = store
+        self._storing = storing
         self._stored = stored
         self._queues: dict[str, deque[tuple[Job, _Batch]]] = {}
         self._workers: dict[str, asyncio.Task[None]] = {}
@@ -115,6 +117,7 @@ class Inbox:
                 token = self._batches.popleft().token
             if token is not None:
                 with contextlib.suppress(StorageError):  # an older token is safe: it is all read again
+                    self._storing()  # rule 5
                     await self._store.save(token)
                     self._stored()
 

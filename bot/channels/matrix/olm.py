@@ -9,38 +9,49 @@ answers.
    beginning.
 3. Forwarded keys, key requests and verification messages never reach nio.
 4. No inbound copy of the bot's own outbound sessions is made.
-5. An inbound session is moved past what was read (:meth:`Machine.forget`), so that the disk cannot read it
-   again.
+5. An inbound session is moved past what was read (:meth:`Machine.forget_noted`), so that the disk cannot read
+   it again.
 6. What a to-device event changes is stored in one transaction.
 7. Olm sessions per device and Megolm sessions per room are bounded; the oldest go.
 8. Device events of people who share no room with the bot are not even decrypted.
-9. The store names no room: a keyed digest stands for it.
+9. The store names no room and no person: keyed digests stand for them.
 10. nio and peewee log nothing at all: they would log plaintext.
+11. Nothing but the account is loaded at the start or kept in memory: a session is looked up when it is needed.
+12. A one-time key that was used is gone from the store with the transaction that stores its session.
+13. What was read is noted in the store before the sync token moves past it, so that a process that is killed
+    before it forgot does so in its next life.
+14. When a session of a device was read, what came before it from that device in that room is deleted: a
+    message that was withheld until then stays unreadable for ever.
+15. Sessions of rooms that the bot or its patient left are deleted, and the Olm sessions of people who share
+    no room with the bot any longer.
+16. What was overwritten or deleted stays neither in free pages nor in the write-ahead log.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from contextlib import AbstractContextManager
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import peewee
 import vodozemac
-from nio.crypto import InboundGroupSession, OlmDevice, Session  # type: ignore[import-untyped]  # nio ships no types
+from nio.crypto import OlmDevice  # type: ignore[import-untyped]  # nio ships no types
 from nio.events import OlmEvent  # type: ignore[import-untyped]  # as above
 
 from bot.channels.matrix.guard import (
     GuardedOlm,
     MayShare,
     MaySpeak,
-    Store,
     contained,
     silence_libraries,
 )
 from bot.channels.matrix.safejson import JsonObject, as_object, as_text, canonical, parse_object
+from bot.channels.matrix.store import Store
 from bot.domain.trust import Device
 from bot.domain.values import RoomId, SecretBytes, UserId
 from bot.errors import StorageError
@@ -98,7 +109,6 @@ class Machine:
         except (OSError, ValueError, peewee.PeeweeException):
             # from None: nio's own texts quote what it could not open
             raise StorageError("the store of the device's keys cannot be opened with this key") from None
-        self._sessions = self._indexed()
 
     # -- own keys ------------------------------------------------------------------------------------------
 
@@ -187,17 +197,14 @@ class Machine:
             parsed = OlmEvent.from_dict(event)
             if isinstance(parsed, OlmEvent):
                 self._olm.handle_to_device_event(parsed)
-            self._trim_olm_sessions(sender_key)
+            self._store.keep_newest_sessions(sender_key, MAX_OLM_SESSIONS)  # rule 7
 
     def take_new_keys(self) -> list[tuple[RoomId, str]]:
-        """(room, session id) of the room keys that arrived since the last call."""
+        """(room, session id) of the room keys that arrived since the last call. Raises :class:`StorageError`."""
+        with contained("room key"):
+            for room in {room for room, _ in self._olm.new_keys}:
+                self._store.keep_newest_inbound(self._blind(room), MAX_ROOM_SESSIONS)  # rule 7
         arrived, self._olm.new_keys = self._olm.new_keys, []
-        for room, session_id in arrived:
-            place = self._blind(room)
-            for by_id in self._olm.inbound_group_store[place].values():
-                if session_id in by_id:
-                    self._sessions[place, session_id] = by_id[session_id]
-            self._trim_room_sessions(place)
         return arrived
 
     def take_wedged(self) -> list[tuple[UserId, str]]:
@@ -206,12 +213,15 @@ class Machine:
         return wedged
 
     def decrypt(self, room: RoomId, content: JsonObject) -> Decrypted | NoKey | Unreadable:
-        """One Megolm event of ``room``. Never raises; never trusts the event's own ``sender_key``."""
+        """One Megolm event of ``room``; never trusts the event's own ``sender_key``.
+
+        Raises :class:`StorageError` and nothing else.
+        """
         session_id = as_text(content.get("session_id"))
-        session = self._sessions.get((self._blind(room), session_id))
-        if session is None:
-            return NoKey()
         with contained("room event"):
+            session = self._store.inbound(self._blind(room), session_id)
+            if session is None:
+                return NoKey()
             message = vodozemac.MegolmMessage.from_base64(as_text(content.get("ciphertext")))
             if message.message_index() < session.first_known_index:
                 return Unreadable(passed=message.message_index(), curve25519=session.sender_key)
@@ -225,19 +235,76 @@ class Machine:
             )
         return Unreadable()
 
-    def forget(self, room: RoomId, session_id: str, index: int) -> None:
-        """Make everything up to ``index`` of that session unreadable for ever (rule 5)."""
-        with contained("session"):
-            session = self._sessions.get((self._blind(room), session_id))
-            if session is not None and session.first_known_index <= index:
-                later = vodozemac.ExportedSessionKey(session.export_session(index + 1))
-                session._session = vodozemac.InboundGroupSession.import_session(later)  # noqa: SLF001 - nio has no such way
-                self._olm.save_inbound_group_session(session)
+    # -- forgetting ----------------------------------------------------------------------------------------
+
+    def note_read(self, read: Iterable[tuple[RoomId, str, int]]) -> None:
+        """(room, session id, index) of what was read: before the sync token moves past it (rule 13).
+
+        This and the rest of this part raise :class:`StorageError`.
+        """
+        with self.batch():
+            for room, session_id, index in read:
+                self._store.note_read(self._blind(room), session_id, index)
+
+    def last_note(self) -> int:
+        """The number of the newest note, for :meth:`forget_noted`; 0 where there is none."""
+        with self.batch():
+            return self._store.last_note()
+
+    def forget_noted(self, up_to: int) -> None:
+        """Make what was read up to that note unreadable for ever, and all that was withheld before it (rules 5
+        and 14).
+        """
+        with self.batch():
+            for place, session_id, index in self._store.noted(up_to):
+                session = self._store.inbound(place, session_id)
+                if session is None:
+                    continue
+                self._store.drop_older(session)
+                if session.first_known_index <= index:
+                    later = vodozemac.ExportedSessionKey(session.export_session(index + 1))
+                    session._session = vodozemac.InboundGroupSession.import_session(later)  # noqa: SLF001 - nio has no such way
+                    self._store.save_inbound_group_session(session)
+            self._store.drop_notes(up_to)
+
+    def forget_room(self, room: RoomId) -> None:
+        """Rule 15: nobody will say anything there any more."""
+        with self.batch():
+            self._store.drop_place(self._blind(room))
+
+    def forget_people(self, people: Iterable[UserId]) -> None:
+        """Rule 15: no room is shared with them any longer."""
+        with self.batch():
+            for user in people:
+                self._store.drop_owner(self._blind(user))
+
+    def was_forgotten(self, user: UserId) -> bool:
+        """Whether their devices may still know Olm sessions that were deleted here."""
+        with self.batch():
+            return self._store.is_gone(self._blind(user))
+
+    def met_again(self, user: UserId) -> None:
+        with self.batch():
+            self._store.is_back(self._blind(user))
+
+    def keep_only(self, *, rooms: Collection[RoomId], people: Collection[UserId]) -> None:
+        """Rule 15, for what happened while the bot was not there."""
+        with self.batch():
+            for place in set(self._store.places()) - {self._blind(room) for room in rooms}:
+                self._store.drop_place(place)
+            for owner in set(self._store.owners()) - {self._blind(user) for user in people}:
+                self._store.drop_owner(owner)
+
+    def truncate_log(self) -> None:
+        """Rule 16. Cheap where nothing was written since the last time."""
+        with _refusals():
+            self._store.truncate_log()
 
     # -- to others -----------------------------------------------------------------------------------------
 
     def has_session(self, device: Device) -> bool:
-        return bool(self._olm.session_store[device.curve25519])
+        with _refusals():
+            return self._store.has_session_with(device.curve25519)
 
     def renewals(self, device: Device) -> int:
         """How many Olm sessions that device has opened since the start."""
@@ -246,69 +313,49 @@ class Machine:
     def start_session(self, device: Device, one_time_key: str) -> bool:
         """A new Olm session from a checked one-time key; False where the key is unfit."""
         with contained("one-time key"):
-            self._olm.create_session(one_time_key, device.curve25519)
-            self._trim_olm_sessions(device.curve25519)
+            self._olm.start_session(_as_nio(device), one_time_key)
+            self._store.keep_newest_sessions(device.curve25519, MAX_OLM_SESSIONS)  # rule 7
             return True
         return False
 
     def encrypt_to(self, device: Device, event_type: str, content: JsonObject) -> JsonObject | None:
         """``content`` for one device as content of ``m.room.encrypted``; stored before it is returned."""
         with contained("Olm session"):
-            sessions: list[Session] = self._olm.session_store[device.curve25519]
-            target = OlmDevice(
-                device.user, device.device_id, {"ed25519": device.ed25519, "curve25519": device.curve25519}
-            )
-            newest = max(sessions, key=lambda s: s.use_time)
+            newest = self._store.sessions_with(device.curve25519)[0]
             # nio has no public name for encrypting something for one device
-            encrypted: JsonObject = self._olm._olm_encrypt(newest, target, event_type, content)  # noqa: SLF001
+            encrypted: JsonObject = self._olm._olm_encrypt(newest, _as_nio(device), event_type, content)  # noqa: SLF001
             return encrypted
         return None
 
-    def batch(self) -> AbstractContextManager[Any]:
-        """One durable write for many operations."""
-        atomic: AbstractContextManager[Any] = self._store.database.atomic()
-        return atomic
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """One durable write for many operations. Raises :class:`StorageError`."""
+        with _refusals(), self._store.database.atomic():
+            yield
 
     def reload(self) -> None:
         """Back to what the store holds, after it refused in the middle of a change. Raises :class:`StorageError`."""
         try:
             self._olm.account = self._store.load_account()
-            self._olm.load()
         except peewee.PeeweeException as error:
             raise StorageError("the store of the device's keys refused") from error
-        self._olm.known_ids = {session.id for session in self._olm.inbound_group_store}
-        self._sessions = self._indexed()
 
     def close(self) -> None:
         self._store.database.close()
 
-    def _indexed(self) -> dict[tuple[str, str], InboundGroupSession]:
-        return {(session.room_id, session.id): session for session in self._olm.inbound_group_store}
+    def _blind(self, name: str) -> str:
+        """Rule 9, for a room or a person."""
+        return hmac.digest(self._blind_key, name.encode(), "sha256").hex()
 
-    def _blind(self, room: str) -> str:
-        """Rule 9."""
-        return hmac.digest(self._blind_key, room.encode(), "sha256").hex()
 
-    # -- bounds (rule 7) -----------------------------------------------------------------------------------
+def _as_nio(device: Device) -> OlmDevice:
+    keys = {"ed25519": device.ed25519, "curve25519": device.curve25519}
+    return OlmDevice(device.user, device.device_id, keys)
 
-    def _trim_olm_sessions(self, curve25519: str) -> None:
-        sessions = self._olm.session_store[curve25519]
-        if not sessions:
-            self._olm.session_store._entries.pop(curve25519, None)  # noqa: SLF001 - a look-up leaves an entry
-            return
-        if len(sessions) <= MAX_OLM_SESSIONS:
-            return
-        sessions.sort(key=lambda s: s.use_time, reverse=True)
-        for old in sessions[MAX_OLM_SESSIONS:]:
-            self._store.database.execute_sql("DELETE FROM olmsessions WHERE session_id = ?", (old.id,))
-        del sessions[MAX_OLM_SESSIONS:]
 
-    def _trim_room_sessions(self, place: str) -> None:
-        ids = [session_id for at, session_id in self._sessions if at == place]
-        for session_id in ids[:-MAX_ROOM_SESSIONS]:
-            self._olm.known_ids.discard(session_id)
-            session = self._sessions.pop((place, session_id))
-            self._olm.inbound_group_store[place][session.sender_key].pop(session_id, None)
-            self._store.database.execute_sql(
-                "DELETE FROM megolminboundsessions WHERE session_id = ?", (session_id,)
-            )
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except (peewee.PeeweeException, sqlite3.Error) as error:
+        raise StorageError("the store of the device's keys refused") from error

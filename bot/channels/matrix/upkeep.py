@@ -5,6 +5,8 @@
    nobody.
 3. Keys are stored before they are uploaded.
 4. A device of a room's member whose Olm messages no longer decrypt gets a new session, once an hour at most.
+5. So does, at once, whoever comes back after theirs were deleted: their client goes on with the old one, and
+   the keys of what they say next would be lost.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from bot.channels.matrix.directory import Directory
@@ -21,6 +23,7 @@ from bot.channels.matrix.olm import Machine
 from bot.channels.matrix.safejson import JsonObject, as_list, as_object
 from bot.channels.matrix.send import send_to_device
 from bot.domain.trust import Device
+from bot.domain.values import UserId
 
 _ALGORITHM: Final = "signed_curve25519"
 _HEAL_AGAIN_SECONDS: Final = 3600.0
@@ -84,17 +87,30 @@ class Upkeep:
             if curve25519 not in self._healed_at:
                 people = await directory.current(user)
                 lost |= {device for device in people.devices if device.curve25519 == curve25519}
-        if not lost:
+        self._healed_at |= {device.curve25519: now for device in lost}
+        await self._greet(directory, lost)
+
+    async def meet(self, directory: Directory, user: UserId) -> None:
+        """Open Olm sessions with the devices of ``user``, if theirs were deleted (rule 5). Raises
+        :class:`ChannelError`.
+        """
+        if not self._machine.was_forgotten(user):
             return
-        await directory.claim(lost)
+        people = await directory.current(user)
+        await self._greet(directory, {d for d in people.devices if not self._machine.has_session(d)})
+        self._machine.met_again(user)
+
+    async def _greet(self, directory: Directory, devices: Collection[Device]) -> None:
+        if not devices:
+            return
+        await directory.claim(devices)
         contents = {}
-        for device in lost:
+        for device in devices:
             content = self._machine.encrypt_to(device, "m.dummy", {})
             if content is not None:
                 contents[device] = content
         if contents:
             await send_to_device(self._http, contents)
-        self._healed_at |= {device.curve25519: now for device in lost}
         _log.info("renewed Olm sessions: %d", len(contents))
 
     async def _upload(self, body: JsonObject) -> None:

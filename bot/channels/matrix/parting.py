@@ -1,0 +1,68 @@
+"""Who is gone takes their sessions with them (rule 15 of :mod:`bot.channels.matrix.olm`).
+
+1. Sessions of a room are deleted when the bot or everybody else has left it, after what was said there before.
+2. Olm sessions of a person are deleted when no room is shared with them any longer, as far as the rooms' own
+   clear state shows: the homeserver's word alone deletes nothing.
+3. At the start this is done for what happened meanwhile, if the homeserver shows every room that it says the
+   bot is in: an answer that leaves rooms out must not cost their sessions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from functools import partial
+
+from bot.channels.matrix.http import CLIENT, Http
+from bot.channels.matrix.inbox import Job
+from bot.channels.matrix.olm import Machine
+from bot.channels.matrix.rooms import RoomState
+from bot.channels.matrix.safejson import as_list, as_text
+from bot.domain.values import RoomId, UserId
+from bot.errors import ChannelError
+
+_log = logging.getLogger("pli.matrix.parting")
+
+
+class Parting:
+    """``rooms`` is the sync loop's own view and changes under way."""
+
+    def __init__(self, http: Http, machine: Machine, rooms: Mapping[RoomId, RoomState]) -> None:
+        self._http = http
+        self._machine = machine
+        self._rooms = rooms
+
+    def jobs(
+        self, *, joined: Iterable[RoomId], left: Iterable[RoomId], people: Collection[UserId]
+    ) -> list[tuple[str, Job]]:
+        """What is to be done after the messages of one sync answer; ``people`` may be gone."""
+        empty = [room for room in joined if self._is_deserted(room)]
+        made: list[tuple[str, Job]] = [(room, partial(self._forget_room, room)) for room in [*left, *empty]]
+        if people:
+            made.append(("people", partial(self._forget_people, frozenset(people))))
+        return made
+
+    async def tidy(self) -> None:
+        """Rule 3. Raises :class:`StorageError`."""
+        try:
+            answer = await self._http.call("GET", f"{CLIENT}/joined_rooms")
+        except ChannelError as error:
+            _log.warning("old sessions were not looked through (permanent: %s)", error.permanent)
+            return
+        said = as_list(answer.get("joined_rooms"))
+        if "joined_rooms" in answer and {as_text(room) for room in said} <= self._rooms.keys():
+            self._machine.keep_only(rooms=self._rooms.keys(), people=self._present())
+
+    def _is_deserted(self, room: RoomId) -> bool:
+        state = self._rooms.get(room)
+        return state is not None and state.present() <= {self._machine.user}
+
+    def _present(self) -> frozenset[UserId]:
+        return frozenset(user for state in self._rooms.values() for user in state.present())
+
+    async def _forget_room(self, room: RoomId) -> None:
+        if room not in self._rooms or self._is_deserted(room):
+            self._machine.forget_room(room)
+
+    async def _forget_people(self, people: frozenset[UserId]) -> None:
+        self._machine.forget_people(people - self._present())  # rule 2
