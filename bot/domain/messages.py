@@ -60,7 +60,8 @@ class Incoming:
     """A message in a room that the bot opened.
 
     ``device`` is None unless the event was decrypted and its key belongs to that very device; ``replay_key`` is a
-    digest of (room, sender key, Megolm session, message index), None where nothing was decrypted.
+    digest of (room, sender key, Megolm session, message index), None where nothing was decrypted. ``at`` is the
+    homeserver's word. The text of what is UNDECRYPTABLE is empty, or that of an event out of its order.
     """
 
     room: RoomId

@@ -7,6 +7,7 @@
 4. Every message of digits is answered after one fixed delay, with the same redactions and the same rotation, whatever
    came of it.
 5. What a state no longer needs is forgotten (codes, PINs, the list), also when its time is over.
+6. What comes too late to be meant (:mod:`bot.domain.late`) is answered with a question, as after a crash.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from bot.domain.conversation import (
     settle,
 )
 from bot.domain.intents import Intent, not_text, understand
+from bot.domain.late import is_too_late
 from bot.domain.messages import Incoming, Oddity, OpenSentence, PrivateText
 from bot.domain.records import AuditKind, OutboxKind, OutboxState, ProblemKind, Recipient, Room
 from bot.domain.templates import Template, Words, is_release
@@ -169,6 +171,11 @@ class Converse:
             step = advance(memory.session, intent)
             if step.redact:
                 self._redact(uow, incoming, room, now)
+            question = _AFTER_A_CRASH.get(rest_of(memory.session.state)) if known else None
+            if question and is_too_late(intent, memory.session.state, now - incoming.at):  # rule 6
+                log.warning("a message came too late to be obeyed")
+                rest = Session(language=memory.session.language, state=rest_of(memory.session.state))
+                step = Step(session=rest, action=Action.SAY, templates=(question,))
             if incoming.oddity is Oddity.EDIT:
                 step = replace(step, session=memory.session, action=Action.NOTHING)
             begun = _Begun(
@@ -196,6 +203,9 @@ class Converse:
             self._redact(uow, incoming, room, now)
             sentence = OpenSentence.UNENCRYPTED
         elif incoming.oddity is Oddity.UNDECRYPTABLE:
+            late = understand(incoming.text)  # there are words only where they came out of their order
+            if late.may_hold_secret or _is_pin(late):
+                self._redact(uow, incoming, room, now)
             sentence = OpenSentence.UNREADABLE
         else:
             self._redact(uow, incoming, room, now)

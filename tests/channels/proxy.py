@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +14,7 @@ import aiohttp
 from aiohttp import web
 
 Json = dict[str, Any]
-Change = Callable[[Json], Json | bytes]
+Change = Callable[[Any], Json | list[Json] | bytes]
 
 
 @dataclass
@@ -21,7 +22,9 @@ class Proxy:
     """Use as an asynchronous context manager in front of ``upstream``.
 
     ``changes`` alter the answers and ``failures`` replace them, by a part of the path; ``silent`` parts are never
-    answered. ``requests`` keeps (method, path) of everything asked.
+    answered. ``requests`` keeps (method, path) of everything asked. ``before`` happens once, when such a request came
+    and before it is passed on. ``ear`` is told method, path and body of each request that the homeserver took.
+    ``poll_ms`` shortens the wait of a ``/sync``.
     """
 
     upstream: str
@@ -31,6 +34,9 @@ class Proxy:
     silent: set[str] = field(default_factory=set)
     requests: list[tuple[str, str]] = field(default_factory=list)
     bodies: list[tuple[str, Json]] = field(default_factory=list)
+    before: dict[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    ear: Callable[[str, str, Json], None] | None = None
+    poll_ms: int | None = None
     _runner: web.AppRunner | None = None
     _pool: aiohttp.ClientSession | None = None
 
@@ -67,12 +73,18 @@ class Proxy:
         data = await request.read()
         if data:
             self.bodies.append((path, json.loads(data)))
+        for part in [part for part in self.before if part in path]:
+            await self.before.pop(part)()
+        if self.poll_ms is not None:
+            path = re.sub(r"\btimeout=\d{5,}", f"timeout={self.poll_ms}", path)
         assert self._pool is not None
         headers = {k: v for k, v in request.headers.items() if k in {"Authorization", "Content-Type"}}
         async with self._pool.request(
             request.method, self.upstream + path, data=data, headers=headers
         ) as answer:
             raw = await answer.read()
+            if self.ear is not None and data and answer.status == 200:
+                self.ear(request.method, path, json.loads(data))
             for part, change in self.changes.items():
                 if part in path and answer.status == 200:
                     changed = change(json.loads(raw))

@@ -331,7 +331,7 @@ async def test_the_answer_to_stop_says_how_to_start_again(practice: Practice) ->
     ("oddity", "expected", "redacted"),
     [
         (Oddity.UNENCRYPTED, [OpenSentence.UNENCRYPTED.value], True),
-        (Oddity.UNDECRYPTABLE, [OpenSentence.UNREADABLE.value], False),
+        (Oddity.UNDECRYPTABLE, [OpenSentence.UNREADABLE.value], True),  # what came out of its order has words
         (Oddity.NOT_TEXT, ["reply.not_text"], False),
         (Oddity.EDIT, [], True),
     ],

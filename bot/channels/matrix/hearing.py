@@ -5,6 +5,8 @@
    the sender in a checked answer; the event's own claims about its sender's keys are not read.
 3. Where no device fits, the homeserver is asked once more before the event is taken for a stranger's.
 4. A ciphertext that was read before and comes again carries the replay key it had, readable or not.
+5. What comes out of the order in which its device spoke (:mod:`bot.channels.matrix.order`) counts as unreadable; its
+   text goes with it only so that a PIN in it can be redacted.
 """
 
 from __future__ import annotations
@@ -13,11 +15,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from bot.channels.matrix.directory import Directory
 from bot.channels.matrix.olm import MEGOLM, Decrypted, Machine, NoKey, Unreadable
+from bot.channels.matrix.order import Order
 from bot.channels.matrix.reading import RoomEvent, Said, replay_key, said_encrypted, said_in_clear
 from bot.channels.matrix.safejson import as_text
 from bot.domain.messages import Incoming, Oddity
@@ -71,6 +74,7 @@ class Hearing:
         self._listener = listener
         self._grace = grace_seconds
         self._monotonic = monotonic
+        self._order = Order()
         self._waiting: dict[tuple[RoomId, str], asyncio.Event] = {}
         self._read: list[tuple[RoomId, str, int]] = []
         self._to_forget: list[tuple[float, int]] = []
@@ -97,6 +101,7 @@ class Hearing:
     def keys_arrived(self) -> None:
         """Wake the events whose key came."""
         for key in self._machine.take_new_keys():
+            self._order.key_came(*key)
             if waiting := self._waiting.get(key):
                 waiting.set()
 
@@ -150,14 +155,20 @@ class Hearing:
             self._read.append((event.room, found.session_id, found.index))
 
     async def _understand(self, event: RoomEvent, found: Decrypted) -> None:
+        in_order = self._order.read(
+            event.room, curve25519=found.curve25519, session_id=found.session_id, index=found.index
+        )
         said = said_encrypted(event, found)
         if said is None:
+            return
+        replay = replay_key(event.room, found.curve25519, found.session_id, found.index)
+        if not in_order:  # rule 5
+            await self._tell(event, replace(said, oddity=Oddity.UNDECRYPTABLE), replay=replay)
             return
         if said.oddity is Oddity.UNDECRYPTABLE:
             await self._tell(event, said)
             return
         device = await self._device(event.sender, found)
-        replay = replay_key(event.room, found.curve25519, found.session_id, found.index)
         await self._tell(event, said, device=device, replay=replay)
 
     async def _device(self, user: UserId, found: Decrypted) -> Device | None:
