@@ -28,7 +28,7 @@ from bot.channels.matrix.http import CLIENT, Http, MatrixError, pause, segment
 from bot.channels.matrix.inbox import MAX_WAITING, Inbox, Job, SyncStore
 from bot.channels.matrix.olm import Machine
 from bot.channels.matrix.reading import room_event
-from bot.channels.matrix.rooms import STATE_TYPES, RoomState
+from bot.channels.matrix.rooms import STATE_TYPES, RoomState, leave
 from bot.channels.matrix.safejson import JsonObject, as_list, as_object, as_text
 from bot.channels.matrix.upkeep import Upkeep
 from bot.domain.values import RoomId, UserId
@@ -299,7 +299,7 @@ class Client:
 
     async def _decline(self, room: RoomId) -> None:
         try:
-            await self._http.call("POST", f"{CLIENT}/rooms/{segment(room)}/leave", {})
+            await leave(self._http, room)
         except ChannelError as error:
             self._declining.discard(room)
             _log.warning("an invitation could not be declined (permanent: %s)", error.permanent)
