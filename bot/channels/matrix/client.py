@@ -21,6 +21,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
+from bot.channels.matrix.admission import admitted
 from bot.channels.matrix.directory import Directory
 from bot.channels.matrix.guard import contained
 from bot.channels.matrix.hearing import Hearing, Listener
@@ -226,8 +227,9 @@ class Client:
     async def _take_device_events(self, events: list[object]) -> None:
         if events:
             self._people = frozenset(user for state in self._rooms.values() for user in state.present())
-        for number, event in enumerate(events):
-            self._machine.receive(as_object(event))
+        fit = await admitted(events, people=self._people, directory=self._directory)
+        for number, event in enumerate(fit):
+            self._machine.receive(event)
             if number % 20 == 19:
                 await asyncio.sleep(0)  # a flood of keys must not keep sends waiting
         self._hearing.keys_arrived()
