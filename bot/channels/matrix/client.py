@@ -16,7 +16,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import partial
 from typing import Final
@@ -26,7 +26,7 @@ from bot.channels.matrix.directory import Directory
 from bot.channels.matrix.guard import contained
 from bot.channels.matrix.hearing import Hearing, Listener
 from bot.channels.matrix.http import CLIENT, Http, MatrixError, pause, segment
-from bot.channels.matrix.inbox import MAX_WAITING, Inbox, Job, SyncStore
+from bot.channels.matrix.inbox import Inbox, Job, SyncStore
 from bot.channels.matrix.olm import Machine
 from bot.channels.matrix.reading import room_event
 from bot.channels.matrix.rooms import STATE_TYPES, RoomState, leave
@@ -38,7 +38,6 @@ from bot.errors import ChannelError, StorageError
 _LONG_POLL_SECONDS: Final = 30
 _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
-_TOO_MANY_WAITING: Final = 5 * MAX_WAITING
 _GAP_PAGES: Final = 5
 _PAGE: Final = 100
 
@@ -140,8 +139,6 @@ class Client:
     # -- one answer ----------------------------------------------------------------------------------------
 
     async def _once(self) -> None:
-        while self._inbox.waiting > _TOO_MANY_WAITING and not await pause(0.1, self._stop):
-            pass
         # after a failure the first answer is wanted at once: until it comes nothing is sent
         at_once = self._first or self.health is not Health.CONNECTED
         query = {"filter": _FILTER, "timeout": "0" if at_once else str(_LONG_POLL_SECONDS * 1000)}
@@ -184,9 +181,7 @@ class Client:
         await self._take_device_events(as_list(as_object(sync.get("to_device")).get("events")))
         for room, events in timelines.items():
             self._queue_messages(room, events, arrived)
-        for foreign, part in as_object(rooms.get("invite")).items():
-            with contained("invitation"):
-                self._queue_invitation(RoomId(foreign), as_object(part))
+        self._queue_invitations(as_object(rooms.get("invite")))
         for gone in map(RoomId, as_object(rooms.get("leave"))):
             self._rooms.pop(gone, None)
             self._declining.discard(gone)
@@ -277,27 +272,31 @@ class Client:
         if await self._listener.book.opened_by_bot(room):
             await self._listener.on_left(room, user)
 
-    def _queue_invitation(self, room: RoomId, part: JsonObject) -> None:
-        """Rule 4."""
-        if room in self._declining:
-            return
-        self._declining.add(room)
-        inviter = next(
-            (
-                UserId(as_text(event.get("sender")))
-                for event in map(as_object, as_list(as_object(part.get("invite_state")).get("events")))
-                if event.get("type") == "m.room.member" and event.get("state_key") == self._machine.user
-            ),
-            None,
-        )
-        self._jobs.append((f"invited by {inviter}", partial(self._on_invited, room, inviter)))
+    def _queue_invitations(self, invitations: JsonObject) -> None:
+        """Rule 4. However many rooms somebody opens, they are heard once an answer."""
+        by_user: dict[UserId | None, list[RoomId]] = {}
+        for foreign, part in invitations.items():
+            room = RoomId(foreign)
+            with contained("invitation"):
+                if room not in self._declining:
+                    by_user.setdefault(self._inviter(as_object(part)), []).append(room)
+                    self._declining.add(room)
+        for inviter, places in by_user.items():
+            self._jobs.append((f"invited by {inviter}", partial(self._on_invited, places, inviter)))
 
-    async def _on_invited(self, room: RoomId, inviter: UserId | None) -> None:
+    def _inviter(self, part: JsonObject) -> UserId | None:
+        for event in map(as_object, as_list(as_object(part.get("invite_state")).get("events"))):
+            if event.get("type") == "m.room.member" and event.get("state_key") == self._machine.user:
+                return UserId(as_text(event.get("sender")))
+        return None
+
+    async def _on_invited(self, places: Sequence[RoomId], inviter: UserId | None) -> None:
         try:
             if inviter:
                 await self._listener.on_invited(inviter)
         finally:
-            await self._decline(room)
+            for room in places:
+                await self._decline(room)
 
     async def _decline(self, room: RoomId) -> None:
         try:
