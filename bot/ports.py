@@ -50,3 +50,6 @@ class PrivateChannel(Protocol):
 
     async def open_room(self, user: UserId) -> RoomId:
         """Create the encrypted room and invite ``user``."""
+
+    async def leave_room(self, room: RoomId) -> None:
+        """Leave a room that is over."""

@@ -230,11 +230,14 @@ class Seen(Protocol):
 
 
 class Guesses(Protocol):
-    """Wrong codes, per sender; ``sender`` is a blind index."""
+    """Wrong codes, per sender and of all senders together; ``sender`` is a blind index."""
 
-    def wait_seconds(self, sender: str, now: datetime) -> float: ...
+    def wait_seconds(self, sender: str, now: datetime) -> float:
+        """To be committed as well: a clock that was set back is remembered."""
+
     def wrong(self, sender: str, now: datetime) -> None: ...
     def clear(self, sender: str) -> None: ...
+    def purge(self, before: datetime) -> int: ...
 
 
 class Problems(Protocol):

@@ -5,7 +5,8 @@
    public key that the importer signed before it is used.
 3. Order of a change: stage in the vault with the counted unlock, one database transaction by the caller, commit in
    the vault. After a crash :meth:`BotKeyRing.reconcile` lets the database decide.
-4. Argon2id runs at most twice at once, so that guesses cannot eat the memory.
+4. Argon2id runs at most twice at once, so that guesses cannot eat the memory, and not at all for a PIN that comes
+   during a wait: the vault would not compare it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Literal
 from bot.domain.appointment import Detail
 from bot.domain.records import Invitation, Recipient, StoredAppointment, StoredEnvelope
 from bot.domain.values import RecipientId, Secret, SecretBytes
-from bot.errors import InvalidSeal
+from bot.errors import InvalidSeal, MustWait
 from storage import envelope as envelopes
 from storage.answer_box import seal_answer
 from storage.keys import BotKeys
@@ -61,12 +62,18 @@ class BotKeyRing:
             raise InvalidSeal
         return private
 
+    def _refuse_during_a_wait(self, recipient: Recipient) -> None:
+        if (wait := self._vault.wait_seconds(recipient.id)) > 0:
+            raise MustWait(wait_seconds=wait)
+
     def unlock(self, recipient: Recipient, secret: Secret) -> SecretBytes:
+        self._refuse_during_a_wait(recipient)
         h = self._hash(secret, recipient.salt)
         r = self._vault.unlock(recipient.id, recipient.key_id, recipient.generation, h)
         return self._unwrap(recipient, r, h)
 
     def rewrap(self, recipient: Recipient, secret: Secret, new_pin: Secret) -> Recipient:
+        self._refuse_during_a_wait(recipient)
         salt = new_salt()
         h, new_h = self._hash(secret, recipient.salt), self._hash(new_pin, salt)
         r, new_r, generation = self._vault.unlock_and_stage(

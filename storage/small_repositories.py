@@ -17,6 +17,8 @@ from storage.columns import Columns
 # Minutes to wait after the n-th wrong code of one sender; the last goes on. Codes have over 60 secret bits, so this
 # protects the processor (Argon2id) and the log rather than the code.
 CODE_DELAYS = (0, 0, 1, 2, 5, 15, 30, 60)
+WRONG_CODES_IN_ALL, WITHIN = 30, timedelta(hours=1)
+_ALL = ""  # no sender: theirs are blind indexes
 
 
 class SeenRows:
@@ -38,30 +40,59 @@ class SeenRows:
 
 
 class GuessRows:
-    """Wrong codes. Counted per sender, and for all senders together under the empty name."""
+    """Wrong codes. Counted per sender, and for all senders together under the empty name.
+
+    A sender without a wrong code never waits. The others wait for their own last one, and where there were
+    :data:`WRONG_CODES_IN_ALL` of all senders, until :data:`WITHIN` has passed since the first of those. A clock that was
+    set back starts a running wait again, once.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
     def wait_seconds(self, sender: str, now: datetime) -> float:
+        """To be committed: what a clock that was set back does is remembered."""
+        own, everybody = self._counted(sender, now), self._counted(_ALL, now)
+        if own is None:
+            return 0.0
+        count, at = own
+        ends = at + timedelta(minutes=CODE_DELAYS[min(count, len(CODE_DELAYS)) - 1])
+        if everybody is not None and everybody[0] >= WRONG_CODES_IN_ALL:
+            ends = max(ends, everybody[1] + WITHIN)
+        return max(0.0, (ends - now).total_seconds())
+
+    def wrong(self, sender: str, now: datetime) -> None:
+        count, _ = self._counted(sender, now) or (0, now)
+        self._write(sender, count + 1, now)
+        everybody, since = self._counted(_ALL, now) or (0, now)
+        if now - since >= WITHIN:
+            everybody, since = 0, now
+        self._write(_ALL, everybody + 1, since)
+
+    def clear(self, sender: str) -> None:
+        """The last one was right after all."""
+        self._db.execute(delete(t.guess).where(t.guess.c.sender == sender))
+        c = t.guess.c
+        self._db.execute(update(t.guess).where(c.sender == _ALL).values({"count": c["count"] - 1}))
+        self._db.execute(delete(t.guess).where(c.sender == _ALL, c["count"] <= 0))
+
+    def purge(self, before: datetime) -> int:
+        return int(self._db.execute(delete(t.guess).where(t.guess.c.at < before)).rowcount)
+
+    def _counted(self, sender: str, now: datetime) -> tuple[int, datetime] | None:
         c = t.guess.c
         row = self._db.execute(select(c["count"], c.at).where(c.sender == sender)).one_or_none()
         if row is None:
-            return 0.0
-        minutes = CODE_DELAYS[min(row[0], len(CODE_DELAYS)) - 1]
-        since: timedelta = max(now - row[1], timedelta(0))
-        return max(0.0, minutes * 60 - since.total_seconds())
+            return None
+        if row[1] > now:
+            self._write(sender, row[0], now)
+        return row[0], min(row[1], now)
 
-    def wrong(self, sender: str, now: datetime) -> None:
-        c = t.guess.c
-        changed = self._db.execute(
-            update(t.guess).where(c.sender == sender).values({"count": c["count"] + 1, "at": now})
-        )
+    def _write(self, sender: str, count: int, at: datetime) -> None:
+        values = {"count": count, "at": at}
+        changed = self._db.execute(update(t.guess).where(t.guess.c.sender == sender).values(values))
         if not changed.rowcount:
-            self._db.execute(insert(t.guess).values({"sender": sender, "count": 1, "at": now}))
-
-    def clear(self, sender: str) -> None:
-        self._db.execute(delete(t.guess).where(t.guess.c.sender == sender))
+            self._db.execute(insert(t.guess).values({"sender": sender, **values}))
 
 
 class ProblemRows:

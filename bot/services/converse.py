@@ -8,6 +8,8 @@
    came of it.
 5. What a state no longer needs is forgotten (codes, PINs, the list), also when its time is over.
 6. What comes too late to be meant (:mod:`bot.domain.late`) is answered with a question, as after a crash.
+7. Codes are looked at one after the other, whoever types them: a crowd that guesses holds no thread and one of the two
+   places at Argon2id, and the PINs of others find the second.
 """
 
 from __future__ import annotations
@@ -110,11 +112,16 @@ class Converse:
         )
         self._memories: dict[RoomId, Memory] = {}
         self._locks: dict[RoomId, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._codes = asyncio.Lock()
 
     async def handle(self, incoming: Incoming) -> None:
         """Never raises for what a message contains; a storage failure is raised: the message is handled again later."""
         async with self._locks[incoming.room]:
-            due = await asyncio.to_thread(self._handle, incoming)
+            if understand(incoming.text).kind is IntentKind.CODE:  # rule 7
+                async with self._codes:
+                    due = await asyncio.to_thread(self._handle, incoming)
+            else:
+                due = await asyncio.to_thread(self._handle, incoming)
         self._deliver.wake.set()
         if due is not None and (left := (due - self._clock.now()).total_seconds()) > 0:
             asyncio.get_running_loop().call_later(left, self._deliver.wake.set)

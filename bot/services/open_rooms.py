@@ -1,4 +1,11 @@
-"""Rooms: opened by the bot only, one an account; what happens when somebody invites, joins or leaves."""
+"""Rooms: opened by the bot only, one an account; what happens when somebody invites, joins or leaves.
+
+1. Within an hour at most :data:`ROOMS_EACH` rooms for one account, and :data:`STRANGERS_AN_HOUR` for accounts that are
+   nobody's yet: whoever leaves and asks again cannot use up the rooms of others, and a crowd of strangers cannot keep a
+   patient out.
+2. Whoever comes and goes is greeted :data:`GREETINGS` times within :data:`WITHIN`.
+3. The bot leaves a room when it is over: nobody's and left, or replaced by another.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +18,16 @@ from datetime import datetime, timedelta
 from bot.domain.messages import OpenSentence
 from bot.domain.records import OutboxKind, ProblemKind, RecipientState, Room
 from bot.domain.values import Language, RoomId, UserId, new_id
+from bot.errors import ChannelError
 from bot.ports import Clock, PrivateChannel
 from bot.ports_storage import UnitOfWorkFactory
 
 log = logging.getLogger("pli.rooms")
 
 STRANGERS_AN_HOUR = 120
-GREETINGS, WITHIN = 3, timedelta(minutes=10)  # whoever comes and goes is not greeted each time
+ROOMS_EACH = 5
+HOUR = timedelta(hours=1)
+GREETINGS, WITHIN = 3, timedelta(minutes=10)
 
 
 class OpenRooms:
@@ -28,8 +38,8 @@ class OpenRooms:
     ) -> None:
         self._uow, self._channel, self._clock, self._language = uow, channel, clock, language
         self._lock = asyncio.Lock()
-        self._opened: deque[datetime] = deque()
-        self._greeted: deque[tuple[datetime, str]] = deque()
+        self._opened: deque[tuple[datetime, UserId, bool]] = deque()
+        self._greeted: deque[tuple[datetime, UserId]] = deque()
 
     async def opened_by_bot(self, room: RoomId) -> bool:
         return await asyncio.to_thread(self._is_known, room)
@@ -45,7 +55,7 @@ class OpenRooms:
             if known is not None and not known.left:
                 await asyncio.to_thread(self._greet, known)
                 return
-            if not self._may_open():
+            if not self._may_open(user, stranger=known is None or known.recipient is None):
                 log.warning("too many new rooms within the hour")
                 return
             await self.open(user, self._language)
@@ -53,23 +63,36 @@ class OpenRooms:
     async def open(self, user: UserId, language: Language) -> RoomId:
         """Open a room for ``user`` and remember it. Raises :class:`ChannelError`."""
         room = await self._channel.open_room(user)
-        await asyncio.to_thread(self._remember, user, room, language)
+        replaced = await asyncio.to_thread(self._remember, user, room, language)
+        if replaced is not None:
+            await self._close(replaced)
         return room
 
-    def _may_open(self) -> bool:
+    def _may_open(self, user: UserId, *, stranger: bool) -> bool:
+        """Rule 1."""
         now = self._clock.now()
-        while self._opened and now - self._opened[0] > timedelta(hours=1):
+        while self._opened and now - self._opened[0][0] > HOUR:
             self._opened.popleft()
-        if len(self._opened) >= STRANGERS_AN_HOUR:
+        own = sum(each == user for _, each, _ in self._opened)
+        strangers = sum(strange for _, _, strange in self._opened)
+        if own >= ROOMS_EACH or (stranger and strangers >= STRANGERS_AN_HOUR):
             return False
-        self._opened.append(now)
+        self._opened.append((now, user, stranger))
         return True
+
+    async def _close(self, room: RoomId) -> None:
+        """Rule 3. What fails leaves an empty room, and nothing else."""
+        try:
+            await self._channel.leave_room(room)
+        except ChannelError:
+            log.warning("a room could not be left")
 
     def _known(self, user: UserId) -> Room | None:
         with self._uow() as uow:
             return uow.rooms.by_user(user)
 
-    def _remember(self, user: UserId, room: RoomId, language: Language) -> None:
+    def _remember(self, user: UserId, room: RoomId, language: Language) -> RoomId | None:
+        """The room that this one replaces."""
         with self._uow() as uow:
             known = uow.rooms.by_user(user)
             if known is None:
@@ -77,6 +100,7 @@ class OpenRooms:
             else:
                 uow.rooms.save(replace(known, room=room, left=False))
             uow.commit()
+        return known.room if known is not None else None
 
     async def on_joined(self, room: RoomId, user: UserId) -> None:
         known = await asyncio.to_thread(self._known, user)
@@ -93,8 +117,8 @@ class OpenRooms:
             if room.left:
                 uow.rooms.save(replace(room, left=False))
             stranger = recipient is None or recipient.state in (RecipientState.INVITED, RecipientState.LEFT)
-            if stranger and sum(known == room.id for _, known in self._greeted) < GREETINGS:
-                self._greeted.append((now, room.id))
+            if stranger and sum(known == room.user for _, known in self._greeted) < GREETINGS:
+                self._greeted.append((now, room.user))
                 uow.outbox.add(
                     kind=OutboxKind.OPEN,
                     due=now,
@@ -109,20 +133,24 @@ class OpenRooms:
 
         What is to be taken back is taken back now: should another room be opened, this one would not be found again.
         """
-        await asyncio.to_thread(self._gone, room, user)
+        if await asyncio.to_thread(self._gone, room, user):
+            await self._close(room)
 
-    def _gone(self, room: RoomId, user: UserId) -> None:
+    def _gone(self, room: RoomId, user: UserId) -> bool:
+        """Whether the room is over."""
         now = self._clock.now()
         with self._uow() as uow:
             known = uow.rooms.by_room(room)
             if known is None or known.user != user or known.left:
-                return
+                return False
             uow.outbox.redact_now(known.id, now)
             recipient = uow.recipients.get(known.recipient) if known.recipient else None
-            if recipient is None and not uow.outbox.has_waiting(known.id):
+            over = recipient is None and not uow.outbox.has_waiting(known.id)
+            if over:
                 uow.rooms.remove(known.id)  # nobody's, and nobody is there to be talked to
             else:
                 uow.rooms.save(replace(known, left=True))
             if recipient is not None and recipient.state is RecipientState.ENROLLED:
                 uow.problems.add(ProblemKind.ROOM_LEFT, now, recipient.id)
             uow.commit()
+        return over

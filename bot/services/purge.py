@@ -5,6 +5,7 @@
 3. Who left is deleted with all that hangs on it, once the last words and redactions to it are settled and the practice
    has dealt with its answers. The room stays known, as a stranger's, until its owner leaves it: a new code could be
    typed there.
+4. Wrong codes are forgotten after a day without another.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from bot.ports_storage import KeyRing, UnitOfWorkFactory
 
 SETTLED = timedelta(days=2)
 SEEN = timedelta(days=60)
+WRONG_CODES = timedelta(days=1)  # longer than any wait
 PAST = timedelta(days=7)
 
 
@@ -29,6 +31,7 @@ class Purge:
         """How many rows went."""
         with self._uow() as uow:
             gone = uow.outbox.purge(now - SETTLED) + uow.seen.purge(now - SEEN)
+            gone += uow.guesses.purge(now - WRONG_CODES)
             for row in uow.appointments.past(now - PAST):
                 if all(a.state is not AnswerState.OPEN for a in uow.answers.of(row.id)):
                     uow.appointments.remove(row.id)

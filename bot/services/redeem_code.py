@@ -7,6 +7,10 @@
    least its patients: a strange device with a code of its own takes nothing over. What was the other patients' is
    carried along only by the known device. The old key is destroyed before the new recipient takes its place.
 5. A code that re-pins does so in its own recipient's room, or in one that is nobody's.
+6. Many wrong codes within an hour, whoever sent them, slow all who have sent a wrong one; the first code of an account is
+   looked at whatever others do, so that nobody who has a right one is kept out. Persisted, and counted before the code is
+   looked at; a clock that was set back starts a wait again, once.
+7. Argon2id runs only for the public part of a code that is open to this account.
 """
 
 from __future__ import annotations
@@ -61,6 +65,7 @@ class RedeemCode:
             sender = uow.rooms.user_index(room.user)
             wait = uow.guesses.wait_seconds(sender, now)
             if wait > 0:
+                uow.commit()
                 return Redeemed(outcome=Outcome.CODE_WAIT, wait=ceil(wait))
             uow.guesses.wrong(
                 sender, now
@@ -68,10 +73,12 @@ class RedeemCode:
             invitation = uow.invitations.get(code.public)
             recipient = uow.recipients.get(invitation.recipient) if invitation else None
             uow.commit()
-        if invitation is None or recipient is None or not self._is_right(invitation, recipient, code.secret):
+        if invitation is None or recipient is None:
             return _WRONG
-        if not self._is_open(invitation, sender, now):
+        if not self._is_open(invitation, sender, now):  # first (rule 7)
             return _GONE
+        if not self._is_right(invitation, recipient, code.secret):
+            return _WRONG
         with self._uow() as uow:
             superseded = self._superseded(uow, room, recipient)
             allowed = superseded is None or _may_replace(uow, superseded, recipient, device)

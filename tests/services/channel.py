@@ -30,6 +30,7 @@ class FakeChannel:
     fault: Callable[[str, Address], BaseException | None] = lambda _kind, _to: None
     warmed: list[Sequence[Address]] = field(default_factory=list)
     rooms: list[RoomId] = field(default_factory=list)
+    left: list[RoomId] = field(default_factory=list)
     attempts: list[tuple[str, TransactionId]] = field(default_factory=list)
     _by_txn: dict[TransactionId, EventId] = field(default_factory=dict)
 
@@ -67,6 +68,9 @@ class FakeChannel:
         room = RoomId(f"!room{len(self.rooms)}:{user.split(':', 1)[1]}")
         self.rooms.append(room)
         return room
+
+    async def leave_room(self, room: RoomId) -> None:
+        self.left.append(room)
 
     def of(self, kind: str) -> list[Sent]:
         return [s for s in self.sent if s.kind == kind]

@@ -173,6 +173,9 @@ class MatrixChannel:
     async def open_room(self, user: UserId) -> RoomId:
         return await rooms.open_room(self._http, user=user, name=self._texts.room_name)
 
+    async def leave_room(self, room: RoomId) -> None:
+        await rooms.leave(self._http, room)
+
     # ------------------------------------------------------------------------------------------------------
 
     async def _run(self, seeds: Seeds, machine: Machine, client: Client) -> None:

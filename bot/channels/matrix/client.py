@@ -17,20 +17,21 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import partial
 from typing import Final
 
+from bot.channels.matrix.admission import admitted
 from bot.channels.matrix.directory import Directory
 from bot.channels.matrix.guard import contained
 from bot.channels.matrix.hearing import Hearing, Listener
 from bot.channels.matrix.http import CLIENT, Http, MatrixError, pause, segment
-from bot.channels.matrix.inbox import MAX_WAITING, Inbox, Job, SyncStore
+from bot.channels.matrix.inbox import Inbox, Job, SyncStore
 from bot.channels.matrix.olm import Machine
 from bot.channels.matrix.parting import Parting
 from bot.channels.matrix.reading import room_event
-from bot.channels.matrix.rooms import STATE_TYPES, RoomState
+from bot.channels.matrix.rooms import STATE_TYPES, RoomState, leave
 from bot.channels.matrix.safejson import JsonObject, as_list, as_object, as_text
 from bot.channels.matrix.upkeep import Upkeep
 from bot.domain.values import RoomId, UserId
@@ -39,7 +40,6 @@ from bot.errors import ChannelError, StorageError
 _LONG_POLL_SECONDS: Final = 30
 _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
-_TOO_MANY_WAITING: Final = 5 * MAX_WAITING
 _GAP_PAGES: Final = 5
 _PAGE: Final = 100
 
@@ -144,8 +144,6 @@ class Client:
     # -- one answer ----------------------------------------------------------------------------------------
 
     async def _once(self) -> None:
-        while self._inbox.waiting > _TOO_MANY_WAITING and not await pause(0.1, self._stop):
-            pass
         # after a failure the first answer is wanted at once: until it comes nothing is sent
         at_once = self._first or self.health is not Health.CONNECTED
         query = {"filter": _FILTER, "timeout": "0" if at_once else str(_LONG_POLL_SECONDS * 1000)}
@@ -190,9 +188,7 @@ class Client:
         await self._take_device_events(as_list(as_object(sync.get("to_device")).get("events")))
         for room, events in timelines.items():
             self._queue_messages(room, events, arrived)
-        for foreign, part in as_object(rooms.get("invite")).items():
-            with contained("invitation"):
-                self._queue_invitation(RoomId(foreign), as_object(part))
+        self._queue_invitations(as_object(rooms.get("invite")))
         left = [RoomId(room) for room in as_object(rooms.get("leave"))]
         for gone in left:
             self._gone_people |= state.present() if (state := self._rooms.pop(gone, None)) else set()
@@ -240,8 +236,9 @@ class Client:
     async def _take_device_events(self, events: list[object]) -> None:
         if events:
             self._people = frozenset(user for state in self._rooms.values() for user in state.present())
-        for number, event in enumerate(events):
-            self._machine.receive(as_object(event))
+        fit = await admitted(events, people=self._people, directory=self._directory)
+        for number, event in enumerate(fit):
+            self._machine.receive(event)
             if number % 20 == 19:
                 await asyncio.sleep(0)  # a flood of keys must not keep sends waiting
         self._hearing.keys_arrived()
@@ -291,31 +288,35 @@ class Client:
         if await self._listener.book.opened_by_bot(room):
             await self._listener.on_left(room, user)
 
-    def _queue_invitation(self, room: RoomId, part: JsonObject) -> None:
-        """Rule 4."""
-        if room in self._declining:
-            return
-        self._declining.add(room)
-        inviter = next(
-            (
-                UserId(as_text(event.get("sender")))
-                for event in map(as_object, as_list(as_object(part.get("invite_state")).get("events")))
-                if event.get("type") == "m.room.member" and event.get("state_key") == self._machine.user
-            ),
-            None,
-        )
-        self._jobs.append((f"invited by {inviter}", partial(self._on_invited, room, inviter)))
+    def _queue_invitations(self, invitations: JsonObject) -> None:
+        """Rule 4. However many rooms somebody opens, they are heard once an answer."""
+        by_user: dict[UserId | None, list[RoomId]] = {}
+        for foreign, part in invitations.items():
+            room = RoomId(foreign)
+            with contained("invitation"):
+                if room not in self._declining:
+                    by_user.setdefault(self._inviter(as_object(part)), []).append(room)
+                    self._declining.add(room)
+        for inviter, places in by_user.items():
+            self._jobs.append((f"invited by {inviter}", partial(self._on_invited, places, inviter)))
 
-    async def _on_invited(self, room: RoomId, inviter: UserId | None) -> None:
+    def _inviter(self, part: JsonObject) -> UserId | None:
+        for event in map(as_object, as_list(as_object(part.get("invite_state")).get("events"))):
+            if event.get("type") == "m.room.member" and event.get("state_key") == self._machine.user:
+                return UserId(as_text(event.get("sender")))
+        return None
+
+    async def _on_invited(self, places: Sequence[RoomId], inviter: UserId | None) -> None:
         try:
             if inviter:
                 await self._listener.on_invited(inviter)
         finally:
-            await self._decline(room)
+            for room in places:
+                await self._decline(room)
 
     async def _decline(self, room: RoomId) -> None:
         try:
-            await self._http.call("POST", f"{CLIENT}/rooms/{segment(room)}/leave", {})
+            await leave(self._http, room)
         except ChannelError as error:
             self._declining.discard(room)
             _log.warning("an invitation could not be declined (permanent: %s)", error.permanent)

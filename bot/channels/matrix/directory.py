@@ -69,6 +69,11 @@ class Directory:
     def stale(self, users: Collection[UserId]) -> list[UserId]:
         return [u for u in users if u not in self._known or self._clean_at.get(u) != self._changes.get(u, 0)]
 
+    def lists(self, user: UserId, curve25519: str) -> bool:
+        """Whether a device of ``user`` has that key, as far as is remembered."""
+        people = self._known.get(user)
+        return people is not None and any(device.curve25519 == curve25519 for device in people.devices)
+
     async def current(self, user: UserId) -> People:
         """As remembered, or asked for where a change was announced (rule 2)."""
         if self.stale([user]):

@@ -6,7 +6,9 @@
 4. A handler that raises costs that event only; a storage failure is tried again first.
 5. What was read is noted before the token moves past it, and made unreadable a little later (see
    ``Machine.forget_noted``).
-6. One room cannot fill the memory: beyond :data:`MAX_WAITING` events are dropped and counted.
+6. One room cannot fill the memory: beyond :data:`MAX_WAITING` events are dropped and counted. Where
+   :data:`MANY_WAITING` wait in all, a room that has :data:`FEW_WAITING` of its own gets no more: a crowd of noisy rooms
+   neither keeps a quiet one out nor keeps the next answer from being asked for.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from typing import Final, Protocol
 from bot.errors import StorageError
 
 MAX_WAITING: Final = 200
+MANY_WAITING: Final = 1000
+FEW_WAITING: Final = 20
 _RETRIES: Final = (0.5, 2.0, 5.0)
 
 _log = logging.getLogger("pli.matrix.inbox")
@@ -57,6 +61,7 @@ class Inbox:
         self._batches: deque[_Batch] = deque()
         self._saving = asyncio.Lock()
         self._busy: set[str] = set()
+        self._waiting = 0
         self._closing = False
 
     async def add(self, token: str, jobs: Iterable[tuple[str, Job]]) -> None:
@@ -70,17 +75,19 @@ class Inbox:
     def _put(self, batch: _Batch, lane: str, job: Job) -> None:
         """Rules 1 and 6."""
         queue = self._queues.setdefault(lane, deque())
-        if len(queue) >= MAX_WAITING:
+        if len(queue) >= (MAX_WAITING if self.waiting < MANY_WAITING else FEW_WAITING):
             _log.warning("an event was dropped: too many are waiting in its room")
             return
         batch.open += 1
+        self._waiting += 1
         queue.append((job, batch))
         if lane not in self._workers:
             self._workers[lane] = asyncio.create_task(self._work(lane))
 
     @property
     def waiting(self) -> int:
-        return sum(len(queue) for queue in self._queues.values()) + len(self._busy)
+        """Jobs, with those that are being done."""
+        return self._waiting + len(self._busy)
 
     async def close(self, *, seconds: float) -> None:
         """Let what runs end, start nothing else; what was not handled is read again after the next start."""
@@ -97,6 +104,7 @@ class Inbox:
         try:
             while queue and not self._closing:
                 job, batch = queue.popleft()
+                self._waiting -= 1
                 self._busy.add(lane)
                 try:
                     await _run(job)

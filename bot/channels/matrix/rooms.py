@@ -154,6 +154,11 @@ def creation(*, user: UserId, name: str) -> JsonObject:
     }
 
 
+async def leave(http: Http, room: RoomId) -> None:
+    """Leave, or decline an invitation. Raises :class:`ChannelError`."""
+    await http.call("POST", f"{CLIENT}/rooms/{segment(room)}/leave", {})
+
+
 async def fetch_state(http: Http, room: RoomId) -> RoomState:
     """The room's state now. Raises :class:`ChannelError`."""
     path = f"{CLIENT}/rooms/{segment(room)}/state"
