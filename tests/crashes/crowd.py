@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import quote
@@ -81,39 +80,63 @@ class Crowd:
         self.slots.append(last + timedelta(minutes=1))
         plan(self.practice.home, self.booked, self.slots[-1])
 
-    async def delivered(self, *, seconds: float = 120.0) -> None:
-        """Every nudge so far is settled as sent."""
-        wanted = len(self.slots) * len(self.booked)
+    async def delivered(self, after: str, *, every: float = 0.2) -> None:
+        """Every nudge so far is settled as sent, and the homeserver has each once. ``after`` what happened."""
 
         async def all_sent() -> bool:
-            return self.states() == {"sent": wanted}
+            return not self.left()
 
-        await until(all_sent, "all nudges to be sent", seconds=seconds, every=0.2)
+        await until(all_sent, f"all nudges to be sent after {after}", seconds=120, every=every)
+        self.recorded(after)
 
-    def states(self) -> dict[str, int]:
-        """Rows of the crowd's nudges by state."""
-        mine = {recipient for _, recipient in self.booked}
+    def left(self) -> int:
+        """How many nudges are not settled as sent."""
+        states = self._states()
+        assert not states.keys() & {"failed", "unknown", "dropped"}, "a nudge was given up"
+        return states.total() - states["sent"]
+
+    def claimed(self) -> int:
+        """How many were taken to be sent."""
+        return self._states()["claimed"]
+
+    def _states(self) -> Counter[str]:
         rows = self.practice.query("SELECT state, recipient FROM outbox WHERE kind = 'nudge'")
-        return dict(Counter(str(row["state"]) for row in rows if row["recipient"] in mine))
-
-    def recorded(self) -> None:
-        """The homeserver has exactly one event for each room and slot, and it is the one that our row names."""
-        rooms = [reader.room for reader in self.readers] + list(self.strict)
-        sql = (
-            "SELECT room_id, count(*) AS n FROM events"
-            " WHERE type = 'm.room.encrypted' AND sender = ? GROUP BY room_id"
-        )
-        counted = self.practice.seen_by_homeserver(sql, self.practice.bot_user)
-        found = {row["room_id"]: row["n"] for row in counted}
-        wrong = {found.get(room, 0) for room in rooms} - {len(self.slots)}
-        assert not wrong, f"{len(self.slots)} slots, but rooms with {wrong} nudges"
-        by_txn = {
-            str(row["txn_id"]): str(row["event_id"])
-            for row in self.practice.seen_by_homeserver("SELECT txn_id, event_id FROM event_txn_id_device_id")
-        }
         mine = {recipient for _, recipient in self.booked}
-        for row in self.practice.query("SELECT txn, event, recipient FROM outbox WHERE kind = 'nudge'"):
-            assert row["recipient"] not in mine or by_txn[row["txn"]] == row["event"], "another event than ours"
+        return Counter(str(row["state"]) for row in rows if row["recipient"] in mine)
+
+    def arrived(self) -> int:
+        """How many events of the bot's the homeserver has, in all rooms."""
+        sql = "SELECT count(*) FROM events WHERE type = 'm.room.encrypted' AND sender = ?"
+        return int(self.practice.seen_by_homeserver(sql, self.practice.bot_user)[0][0])
+
+    def recorded(self, after: str, *, finished: bool = True) -> None:
+        """The homeserver has one event for each row at most, and the one that our row names.
+
+        ``finished``: and exactly one for each room and slot.
+        """
+        mine = {recipient for _, recipient in self.booked}
+        rows = [
+            row
+            for row in self.practice.query("SELECT txn, event, recipient FROM outbox WHERE kind = 'nudge'")
+            if row["recipient"] in mine
+        ]
+        assert len(rows) == len(self.slots) * len(self.booked)
+        sql = "SELECT txn_id, event_id FROM event_txn_id_device_id"
+        by_txn = {str(row["txn_id"]): str(row["event_id"]) for row in self.practice.seen_by_homeserver(sql)}
+        for row in rows:
+            assert row["event"] in {None, by_txn.get(row["txn"])}, f"after {after}: another event than ours"
+        sent = {by_txn[row["txn"]] for row in rows if row["txn"] in by_txn}
+        rooms = [reader.room for reader in self.readers] + list(self.strict)
+        sql = "SELECT room_id, event_id FROM events WHERE type = 'm.room.encrypted' AND sender = ?"
+        events = [
+            row
+            for row in self.practice.seen_by_homeserver(sql, self.practice.bot_user)
+            if row["room_id"] in rooms
+        ]
+        assert {row["event_id"] for row in events} == sent, f"after {after}: an event without a row"
+        if finished:
+            counted = Counter(row["room_id"] for row in events)
+            assert counted == Counter(dict.fromkeys(rooms, len(self.slots))), f"after {after}: lost or twice"
 
     async def read_back(self) -> None:
         """Every client reads exactly one nudge a slot in its room, and nothing that it cannot read."""
@@ -125,15 +148,14 @@ class Crowd:
                 async with gate:
                     found = await reader.read(http)
                 assert {it.sender for it in found} <= {bot}
-                return [it.content and it.content["content"]["body"] for it in found]
+                return [it.content["content"]["body"] if it.content else None for it in found]
 
             for bodies in await asyncio.gather(*(one(reader) for reader in self.readers)):
                 assert bodies == [words] * len(self.slots)
         for room, client in self.strict.items():
-            bodies = await self._strictly(client, room)
-            assert bodies == [words] * len(self.slots)
+            assert await self._strictly(client, room) == [words] * len(self.slots)
 
-    async def _strictly(self, client: JsPatient, room: str) -> Sequence[str | None]:
+    async def _strictly(self, client: JsPatient, room: str) -> list[str | None]:
         """What the strict client shows, once it has all that the homeserver has."""
 
         async def everything() -> list[str | None] | None:

@@ -103,11 +103,11 @@ class Reader:
 
     async def _get(self, http: aiohttp.ClientSession, path: str, query: dict[str, str]) -> Any:
         headers = {"Authorization": f"Bearer {self.phone.token}"}
-        async with http.get(
-            f"{self.url}/_matrix/client/v3/{path}", params=query, headers=headers
-        ) as answer:
+        async with http.get(f"{self.url}/_matrix/client/v3/{path}", params=query, headers=headers) as answer:
             assert answer.status == 200, f"the homeserver answered {answer.status}"
             return await answer.json()
 
 
-_TO_DEVICE_ONLY = json.dumps({"room": {"rooms": []}, "presence": {"types": []}, "account_data": {"types": []}})
+_TO_DEVICE_ONLY = json.dumps(
+    {"room": {"rooms": []}, "presence": {"types": []}, "account_data": {"types": []}}
+)

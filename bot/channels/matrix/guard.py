@@ -21,6 +21,8 @@ from bot.channels.matrix.safejson import JsonObject, as_object, as_text
 from bot.domain.values import RoomId, UserId
 from bot.errors import StorageError
 
+_LOCK_SECONDS = 0.5
+
 _log = logging.getLogger("pli.matrix.olm")
 
 MayShare = Callable[[RoomId, UserId], bool]
@@ -71,8 +73,9 @@ class Store(SqliteStore):  # type: ignore[misc]  # nio ships no types
 
     def _create_database(self) -> peewee.SqliteDatabase:
         pragmas = {"foreign_keys": 1, "secure_delete": 1, "journal_mode": "wal", "synchronous": "full"}
-        # closed is closed: the lock on the device is given back with it
-        return _Database(self.database_path, pragmas=pragmas, autoconnect=False)
+        # Closed is closed: the lock on the device is given back with it. Nobody else has business in this file: whoever
+        # locks it is not waited for, because everything of this process waits meanwhile.
+        return _Database(self.database_path, pragmas=pragmas, autoconnect=False, timeout=_LOCK_SECONDS)
 
 
 class GuardedOlm(Olm):  # type: ignore[misc]  # nio ships no types

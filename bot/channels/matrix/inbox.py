@@ -3,7 +3,8 @@
 1. Within a room the order is kept; no room waits for another.
 2. A token counts as reached only when everything up to it was handled, or given up after its grace.
 3. An event whose key has not come yet waits for it, for a bounded time and in bounded memory.
-4. A handler that raises costs that event only; a storage failure is tried again first.
+4. A handler that raises costs that event only. A storage that refuses costs none: the event is tried again until it
+   is handled, its room waits behind it, and the token waits as well, so that a stop or a crash reads it again.
 5. What was read is made unreadable a little later, once its token is stored (see ``Machine.forget``).
 6. One room cannot fill the memory: beyond :data:`MAX_WAITING` events are dropped and counted.
 """
@@ -21,7 +22,8 @@ from typing import Final, Protocol
 from bot.errors import StorageError
 
 MAX_WAITING: Final = 200
-_RETRIES: Final = (0.5, 2.0, 5.0)
+_FIRST_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 15.0
 
 _log = logging.getLogger("pli.matrix.inbox")
 
@@ -97,14 +99,34 @@ class Inbox:
                 job, batch = queue.popleft()
                 self._busy.add(lane)
                 try:
-                    await _run(job)
+                    handled = await self._run(job)
                 finally:
                     self._busy.discard(lane)
-                await self._done(batch)
+                if handled:
+                    await self._done(batch)
         finally:
             self._workers.pop(lane, None)
             if not queue:
                 self._queues.pop(lane, None)
+
+    async def _run(self, job: Job) -> bool:
+        """Rule 4. False where the end came before the storage answered."""
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                await job()
+            except StorageError:
+                if wait == _FIRST_WAIT:
+                    _log.warning("an event waits: the storage refused")
+                if self._closing:
+                    return False
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, _LONGEST_WAIT)
+            except Exception as error:  # noqa: BLE001 - one event must never stop the rest
+                _log.error("an event was given up (%s)", type(error).__name__)
+                return True
+            else:
+                return True
 
     async def _done(self, batch: _Batch) -> None:
         """Rule 2."""
@@ -117,20 +139,3 @@ class Inbox:
                 with contextlib.suppress(StorageError):  # an older token is safe: it is all read again
                     await self._store.save(token)
                     self._stored()
-
-
-async def _run(job: Job) -> None:
-    """Rule 4."""
-    for wait in (*_RETRIES, None):
-        try:
-            await job()
-        except StorageError:
-            if wait is None:
-                _log.error("an event was given up: the storage refused")
-                return
-            await asyncio.sleep(wait)
-        except Exception as error:  # noqa: BLE001 - one event must never stop the rest
-            _log.error("an event was given up (%s)", type(error).__name__)
-            return
-        else:
-            return

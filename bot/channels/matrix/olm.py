@@ -22,10 +22,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import peewee
 import vodozemac
@@ -139,7 +140,7 @@ class Machine:
     def mark_published(self) -> None:
         self._olm.account.shared = True
         self._olm.account.mark_keys_as_published()
-        self._olm.save_account()
+        self._save_account()
 
     def prepare_one_time_keys(self, missing: int, *, fallback: bool) -> tuple[JsonObject, JsonObject]:
         """(one-time keys, fallback keys) for ``/keys/upload``; stored before they are returned.
@@ -153,7 +154,7 @@ class Machine:
             account.generate_one_time_keys(min(missing, account.max_number_of_one_time_keys))
         if fallback:
             account.generate_fallback_key()
-        self._olm.save_account()
+        self._save_account()
         one_time = {
             f"signed_curve25519:{name}": self.sign({"key": key.to_base64()})
             for name, key in account.one_time_keys.items()
@@ -264,10 +265,14 @@ class Machine:
             return encrypted
         return None
 
-    def batch(self) -> AbstractContextManager[Any]:
-        """One durable write for many operations."""
-        atomic: AbstractContextManager[Any] = self._store.database.atomic()
-        return atomic
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """One durable write for many operations. Raises :class:`StorageError`, and then nothing was stored."""
+        try:
+            with self._store.database.atomic():
+                yield
+        except peewee.PeeweeException as error:
+            raise StorageError("the store of the device's keys refused") from error
 
     def reload(self) -> None:
         """Back to what the store holds, after it refused in the middle of a change. Raises :class:`StorageError`."""
@@ -281,6 +286,10 @@ class Machine:
 
     def close(self) -> None:
         self._store.database.close()
+
+    def _save_account(self) -> None:
+        with self.batch():
+            self._olm.save_account()
 
     def _indexed(self) -> dict[tuple[str, str], InboundGroupSession]:
         return {(session.room_id, session.id): session for session in self._olm.inbound_group_store}
