@@ -11,7 +11,8 @@
 6. Passing failures are repeated with growing pauses, and nothing overtakes them in their room; permanent ones are
    reported. Whatever goes wrong with one message stops no other.
 7. A storage that refuses (full, locked, gone) is a passing failure, before a message leaves and after: nothing is given
-   up for it, and what it left claimed goes on as soon as it answers again.
+   up for it. What it left claimed goes on a moment after it answers again: at once, a storage that takes one thing and
+   refuses another would have the same message go round in circles.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ AT_ONCE = 32
 FORGOTTEN = timedelta(hours=23)
 
 PATIENCE = timedelta(minutes=2)
+UNSTICK = timedelta(seconds=5)
 REPLIES = (OutboxKind.OPEN, OutboxKind.REPLY, OutboxKind.RELEASE, OutboxKind.REDACT)
 
 
@@ -72,7 +74,7 @@ class Deliver:
         self._busy: set[str] = set()
         self._pauses: dict[str, datetime] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._stuck = False
+        self._unstick_at: datetime | None = None
         self.wake = asyncio.Event()
 
     def hold(self, row: int, release: Release) -> None:
@@ -118,9 +120,9 @@ class Deliver:
 
     async def _unstick(self) -> None:
         """Rule 7. Raises :class:`StorageError` while it still refuses."""
-        if self._stuck:
+        if self._unstick_at is not None and self._unstick_at <= self._clock.now():
             await asyncio.to_thread(self.tidy)
-            self._stuck = False
+            self._unstick_at = None
 
     def _is_forgotten(self, uow: UnitOfWork, row: OutboxRow, now: datetime) -> bool:
         """Rule 3. ``row`` as it was before this claim. Taking a message back twice harms nobody."""
@@ -154,7 +156,7 @@ class Deliver:
                 outcomes = await asyncio.gather(*(self._nudge(w, gate) for w in works))
                 await asyncio.to_thread(self._settle, outcomes)
         except StorageError:
-            self._stuck = True
+            self._unstick_at = self._clock.now() + UNSTICK
             raise
         finally:
             self._flying.difference_update(w.row.id for w in works)
@@ -258,7 +260,7 @@ class Deliver:
                     return
         except StorageError:
             log.error("the storage refused; these rows go on later")  # noqa: TRY400 - constant line
-            self._stuck = True
+            self._unstick_at = self._clock.now() + UNSTICK
         finally:
             self._flying.difference_update(w.row.id for w in works)
             self._busy.discard(room)
