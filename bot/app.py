@@ -31,11 +31,12 @@ from storage.engine import connect, is_current
 from storage.keyring import BotKeyRing
 from storage.keys import BotKeys, ImportKeys
 from storage.sealing import ImportSealer, Registrar
-from storage.unit_of_work import SqlUnitOfWork
+from storage.unit_of_work import SqlUnitOfWork, Watch
 from storage.vault import Vault
 from storage.wrap import RFC_9106_SECOND, Profile
 
 CRYPTO_STORE = "crypto"
+_ALIVE = "alive"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +98,18 @@ class Installation:
     def audit_chain(self) -> AuditChain:
         return AuditChain(self.keys.audit())
 
+    @cached_property
+    def watch(self) -> Watch:
+        """Whether the database answers this process."""
+        return Watch()
+
+    def prove_storage(self) -> None:
+        """Write something: only that shows that the database can be written. Raises :class:`StorageError`."""
+        with self.uow() as uow:
+            uow.meta.set(_ALIVE, self.clock.now().isoformat(timespec="minutes"))
+            uow.commit()
+        self.watch.wrote()
+
     def uow(self) -> UnitOfWork:
         return SqlUnitOfWork(
             self.engine,
@@ -104,6 +117,7 @@ class Installation:
             link=self.audit_chain.link,
             anchor=self.vault.set_anchor,
             anchored=self.vault.anchor,
+            watch=self.watch,
         )
 
     def schema_is_current(self) -> bool:

@@ -1,6 +1,7 @@
 """``pli run``: the bot's process. Supervised tasks, a clean stop, two health pages on loopback.
 
 1. A task that fails is started again with growing pauses, and ``/readyz`` is red until it has worked for a while.
+   It is red as well while the database keeps anybody waiting, and from a refusal until something could be written.
 2. At the start the database decides what a crash left between it and the vault, and the outbox is put right.
 3. On SIGTERM nothing new is claimed, what is being sent is finished, the rest waits for the next start.
 """
@@ -34,6 +35,7 @@ from storage.engine import truncate_wal
 log = logging.getLogger("pli.run")
 
 POLL_SECONDS = 0.5
+PROVE_SECONDS = 2.0
 UPKEEP_SECONDS = 60.0
 STOP_SECONDS = 8.0
 MAX_PAUSE = 60.0
@@ -46,7 +48,6 @@ class BotProcess:
         self._installation = installation
         self._stopping = asyncio.Event()
         self._failing: set[str] = set()
-        self._database_ok = True
         self._channel: MatrixChannel | None = None
 
     def stop(self) -> None:
@@ -106,6 +107,7 @@ class BotProcess:
             asyncio.create_task(self._supervise("nudges", lambda: self._nudges(deliver))),
             asyncio.create_task(self._supervise("replies", lambda: self._replies(deliver))),
             asyncio.create_task(self._supervise("upkeep", lambda: self._upkeep(converse, deliver))),
+            asyncio.create_task(self._supervise("storage", self._storage)),
         ]
         log.info("started")
         try:
@@ -184,13 +186,11 @@ class BotProcess:
             except asyncio.CancelledError:
                 raise
             except StorageError:
-                self._database_ok = False
                 log.exception("the storage refused", extra={"task": name})
             except Exception:  # noqa: BLE001 - rule 1: whatever it is, the task must go on
                 log.error("a task failed", extra={"task": name})  # noqa: TRY400 - no traceback: locals may be quoted
             else:
                 self._failing.discard(name)
-                self._database_ok = True
                 pause = 1.0
                 continue
             self._failing.add(name)
@@ -215,8 +215,16 @@ class BotProcess:
         await asyncio.to_thread(self._purge)
         await asyncio.sleep(UPKEEP_SECONDS)
 
+    async def _storage(self) -> None:
+        """Rule 1. A refusal is over once something could be written; whoever was refused has said so in the log."""
+        if self._installation.watch.refused:
+            with contextlib.suppress(StorageError):
+                await asyncio.to_thread(self._installation.prove_storage)
+        await asyncio.sleep(PROVE_SECONDS)
+
     def _purge(self) -> None:
         home = self._installation
+        home.prove_storage()
         Purge(home.uow, home.keyring)(home.clock.now())
         truncate_wal(home.engine)
 
@@ -246,13 +254,13 @@ class BotProcess:
         checks = {
             "homeserver": self._channel.health.value if self._channel else "starting",
             "own_account_clean": self._channel is not None and self._channel.own_account_clean,
-            "storage": self._database_ok,
+            "storage": self._installation.watch.answers,
             "failing_tasks": len(self._failing),
         }
         ready = (
             self._connected()
             and bool(checks["own_account_clean"])
-            and self._database_ok
+            and bool(checks["storage"])
             and not self._failing
         )
         return web.json_response({"ready": ready, **checks}, status=200 if ready else 503)

@@ -3,11 +3,15 @@
 1. Nothing is written without :meth:`SqlUnitOfWork.commit`.
 2. Every failure of the database is a :class:`StorageError` without a statement or a value in it.
 3. The audit's head is anchored in the vault right after the transaction that moved it.
+4. Whoever asks learns that the database refuses (:class:`Watch`): somebody has waited for it for a while, or it refused
+   and nothing has been written since.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -24,31 +28,83 @@ from storage.small_repositories import AuditRows, GuessRows, MetaRows, ProblemRo
 
 log = logging.getLogger("pli.storage")
 
+SLOW_SECONDS = 5.0
+
 Link = Callable[[bytes, int, tuple[str, ...]], bytes]
 Anchor = Callable[[int, bytes], None]
 Anchored = Callable[[], tuple[int, bytes]]
+
+
+class Watch:
+    """Rule 4, for all threads of one process."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._waiting: dict[int, float] = {}
+        self._refused = False
+
+    @property
+    def answers(self) -> bool:
+        with self._lock:
+            late = self._monotonic() - SLOW_SECONDS
+            return not self._refused and all(since > late for since in self._waiting.values())
+
+    @property
+    def refused(self) -> bool:
+        """Until :meth:`wrote`: a proof is wanted, since reading may work where writing does not."""
+        with self._lock:
+            return self._refused
+
+    def begins(self, who: object) -> None:
+        with self._lock:
+            self._waiting[id(who)] = self._monotonic()
+
+    def has_begun(self, who: object) -> None:
+        with self._lock:
+            self._waiting.pop(id(who), None)
+
+    def refuses(self) -> None:
+        with self._lock:
+            self._refused = True
+
+    def wrote(self) -> None:
+        with self._lock:
+            self._refused = False
 
 
 class SqlUnitOfWork:
     """See :class:`bot.ports_storage.UnitOfWork`. Use once, in a ``with`` statement, from one thread."""
 
     def __init__(
-        self, engine: Engine, columns: Columns, *, link: Link, anchor: Anchor, anchored: Anchored
+        self,
+        engine: Engine,
+        columns: Columns,
+        *,
+        link: Link,
+        anchor: Anchor,
+        anchored: Anchored,
+        watch: Watch | None = None,
     ) -> None:
         self._engine, self._columns, self._link = engine, columns, link
         self._anchor, self._anchored = anchor, anchored
+        self._watch = watch or Watch()
         self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
         if self._connection is not None:
             raise WrongUse("a unit of work is used once")
+        self._watch.begins(self)
         try:
             self._connection = db = self._engine.connect()
             self._transaction = db.begin()
         except SQLAlchemyError as error:
+            self._watch.refuses()
             if self._connection is not None:
                 self._connection.close()  # back to the pool: refused often enough, there would be none left
             raise StorageError(f"the database does not answer ({type(error).__name__})") from None
+        finally:
+            self._watch.has_begun(self)
         self.patients = PatientRows(db, self._columns)
         self.recipients = RecipientRows(db, self._columns)
         self.invitations = InvitationRows(db)
@@ -76,12 +132,14 @@ class SqlUnitOfWork:
         except SQLAlchemyError as failure:
             raise StorageError(f"the database does not answer ({type(failure).__name__})") from None
         if isinstance(error, SQLAlchemyError):
+            self._watch.refuses()
             raise StorageError(f"the database refused ({type(error).__name__})") from None
 
     def commit(self) -> None:
         try:
             self._transaction.commit()
         except SQLAlchemyError as error:
+            self._watch.refuses()
             raise StorageError(f"the database did not commit ({type(error).__name__})") from None
         if self.audit.head is not None:
             try:

@@ -10,6 +10,9 @@
 5. A doubt about a device, a key or a room: no release, a plain sentence for the patient, a line for the staff.
 6. Passing failures are repeated with growing pauses, and nothing overtakes them in their room; permanent ones are
    reported. Whatever goes wrong with one message stops no other.
+7. A storage that refuses (full, locked, gone) is a passing failure, before a message leaves and after: nothing is given
+   up for it. What it left claimed goes on a moment after it answers again: at once, a storage that takes one thing and
+   refuses another would have the same message go round in circles.
 """
 
 from __future__ import annotations
@@ -46,6 +49,7 @@ AT_ONCE = 32
 FORGOTTEN = timedelta(hours=23)
 
 PATIENCE = timedelta(minutes=2)
+UNSTICK = timedelta(seconds=5)
 REPLIES = (OutboxKind.OPEN, OutboxKind.REPLY, OutboxKind.RELEASE, OutboxKind.REDACT)
 
 
@@ -70,6 +74,7 @@ class Deliver:
         self._busy: set[str] = set()
         self._pauses: dict[str, datetime] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._unstick_at: datetime | None = None
         self.wake = asyncio.Event()
 
     def hold(self, row: int, release: Release) -> None:
@@ -113,6 +118,12 @@ class Deliver:
             uow.commit()
         return len(stuck) + held
 
+    async def _unstick(self) -> None:
+        """Rule 7. Raises :class:`StorageError` while it still refuses."""
+        if self._unstick_at is not None and self._unstick_at <= self._clock.now():
+            await asyncio.to_thread(self.tidy)
+            self._unstick_at = None
+
     def _is_forgotten(self, uow: UnitOfWork, row: OutboxRow, now: datetime) -> bool:
         """Rule 3. ``row`` as it was before this claim. Taking a message back twice harms nobody."""
         if row.kind is OutboxKind.REDACT or row.claimed_at is None:
@@ -129,6 +140,7 @@ class Deliver:
         """Send what is due, at most one batch; how many rows were taken."""
         if self._rules.is_quiet(self._clock.now()):
             return 0
+        await self._unstick()
         # One task: a stop waits for what was claimed (:meth:`drain`).
         task = asyncio.create_task(self._send_nudges())
         self._tasks.add(task)
@@ -143,6 +155,9 @@ class Deliver:
                 gate = asyncio.Semaphore(AT_ONCE)
                 outcomes = await asyncio.gather(*(self._nudge(w, gate) for w in works))
                 await asyncio.to_thread(self._settle, outcomes)
+        except StorageError:
+            self._unstick_at = self._clock.now() + UNSTICK
+            raise
         finally:
             self._flying.difference_update(w.row.id for w in works)
         return taken
@@ -190,6 +205,7 @@ class Deliver:
 
     async def replies_due(self) -> int:
         """Start sending what is due, in order within a room, rooms beside one another; how many rows were taken."""
+        await self._unstick()
         rows = await asyncio.to_thread(self._claim_replies)
         by_room: dict[str, list[Work]] = defaultdict(list)
         for work in rows:
@@ -244,6 +260,7 @@ class Deliver:
                     return
         except StorageError:
             log.error("the storage refused; these rows go on later")  # noqa: TRY400 - constant line
+            self._unstick_at = self._clock.now() + UNSTICK
         finally:
             self._flying.difference_update(w.row.id for w in works)
             self._busy.discard(room)

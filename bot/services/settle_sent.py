@@ -12,7 +12,7 @@ from bot.domain.messages import OpenSentence, PrivateText
 from bot.domain.records import OutboxKind, OutboxRow, OutboxState, ProblemKind
 from bot.domain.trust import Address
 from bot.domain.values import AppointmentId, EventId, Language, RecipientId
-from bot.errors import ChannelError, PliError, Untrusted
+from bot.errors import ChannelError, PliError, StorageError, Untrusted
 from bot.ports_storage import UnitOfWork
 
 log = logging.getLogger("pli.deliver")
@@ -58,7 +58,10 @@ class Sending:
 
     @property
     def is_passing(self) -> bool:
-        return isinstance(self.error, ChannelError) and not self.error.permanent
+        """Rules 6 and 7."""
+        if isinstance(self.error, ChannelError):
+            return not self.error.permanent
+        return isinstance(self.error, StorageError)
 
 
 def settle_sent(

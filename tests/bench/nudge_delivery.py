@@ -23,23 +23,12 @@ import aiohttp
 
 from bot.app import CRYPTO_STORE, Installation
 from bot.channels.matrix.channel import MatrixChannel
-from bot.domain.appointment import Detail, Status
-from bot.domain.records import (
-    OutboxState,
-    Patient,
-    Reminder,
-    ReminderKind,
-    Room,
-    StoredAppointment,
-    StoredEnvelope,
-)
-from bot.domain.values import AppointmentId, Language, PatientId, RecipientId, RoomId, new_id
+from bot.domain.records import OutboxState
+from bot.domain.values import RoomId
 from bot.homeserver.embedded import EmbeddedHomeserver
 from bot.services.deliver import Deliver
-from storage.keys import ImportKeys
-from storage.sealing import ImportSealer
+from tests.bench.booked import Booked, book, plan
 from tests.bench.figures import Figure, Result
-from tests.bench.people import enrolled
 from tests.bench.phones import Phone, call, new_phones
 from tests.bench.raw import puts
 from tests.bench.rig import homeserver_and_practice
@@ -87,7 +76,7 @@ class _Trial:
         self._home, self._http, self._url = home, http, url
         self._token = home.session().token.reveal()
         self._rooms: list[RoomId] = []
-        self._booked: list[tuple[AppointmentId, RecipientId]] = []
+        self._booked: list[Booked] = []
         self._slot = home.clock.now() - timedelta(days=1)
 
     async def settle_in(self, phones: Sequence[Phone]) -> None:
@@ -98,74 +87,12 @@ class _Trial:
                 join = f"{self._url}/_matrix/client/v3/join/{quote(room, safe='')}"
                 await call(self._http, "POST", join, phone.token, {})
                 self._rooms.append(room)
-                self._enrol(phone, room)
-
-    def _enrol(self, phone: Phone, room: RoomId) -> None:
-        keys = ImportKeys.load(self._home.import_dir)
-        patient, recipient = PatientId(new_id("p")), enrolled(keys, phone.pin)
-        now = self._home.clock.now()
-        source = new_id("s")
-        sealer = ImportSealer(keys)
-        row = StoredAppointment(
-            id=AppointmentId(new_id("a")),
-            patient=patient,
-            source_index=sealer.source_index(source),
-            pair_index=sealer.pair_index(patient, ""),
-            day_tag=sealer.day_tag((now + timedelta(days=7)).date().isoformat()),
-            digest="",
-            when_digest="",
-            sequence=0,
-            modified=None,
-            status=Status.BOOKED,
-            revision=1,
-            time_revision=1,
-            change=1,
-            past_after=now + timedelta(days=8),
-        )
-        start = now + timedelta(days=7)
-        detail = Detail(source=source, patient=patient, start=start, end=start, zone="UTC")
-        blob = sealer.seal(detail, appointment=row.id, recipient=recipient, revision=1)
-        with self._home.uow() as uow:
-            uow.patients.add(Patient(id=patient, reference=patient))
-            uow.recipients.add(recipient)
-            uow.patients.link(patient, recipient.id)
-            uow.rooms.add(
-                Room(
-                    id=new_id("room"),
-                    room=room,
-                    user=phone.user,
-                    language=Language.FR,
-                    recipient=recipient.id,
-                )
-            )
-            uow.appointments.add([row])
-            uow.envelopes.put(
-                [
-                    StoredEnvelope(
-                        appointment=row.id,
-                        recipient=recipient.id,
-                        key_id=recipient.key_id,
-                        revision=1,
-                        blob=blob,
-                    )
-                ]
-            )
-            uow.commit()
-        self._booked.append((row.id, recipient.id))
+                self._booked.append(book(self._home, phone.user, phone.pin, room))
 
     def _plan(self) -> None:
         """One nudge to everybody, due now, in a slot of its own."""
         self._slot += timedelta(minutes=1)
-        until = self._home.clock.now() + timedelta(hours=6)
-        with self._home.uow() as uow:
-            uow.reminders.add(
-                Reminder(
-                    appointment=a, recipient=r, kind=ReminderKind.REMIND, slot=self._slot, useful_until=until
-                )
-                for a, r in self._booked
-            )
-            uow.outbox.add_nudges({(recipient, self._slot): until for _, recipient in self._booked})
-            uow.commit()
+        plan(self._home, self._booked, self._slot)
 
     async def deliver(self, deliver: Deliver) -> float:
         """Seconds until every one of the nudges is settled as sent."""

@@ -12,7 +12,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -145,11 +145,11 @@ class Practice:
 
         await until(as_wanted, f"/readyz to say {ready}", seconds=seconds, every=0.1)
 
-    def spawn(self, **environment: str) -> None:
-        """``pli run``, without waiting."""
+    def spawn(self, *, program: Sequence[str] = ("bot",), **environment: str) -> None:
+        """``pli run``, without waiting. ``program`` is the module that stands for ``pli``, and its own arguments."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "bot", "--config", str(self.folder), "run"],
+                [sys.executable, "-m", *program, "--config", str(self.folder), "run"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -169,6 +169,14 @@ class Practice:
             raise AssertionError("the bot did not stop within ten seconds") from None
         finally:
             self._process = None
+
+    async def died(self, *, seconds: float = 60.0) -> int:
+        """Wait until the bot has ended by itself; its exit code, negative for a signal."""
+        process = self._process
+        assert process is not None
+        code = await asyncio.to_thread(process.wait, seconds)
+        self._process = None
+        return code
 
     def kill(self) -> None:
         """SIGKILL: a power cut."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +32,22 @@ class RigHomeserver:
         async with await self.admin() as admin:
             assert await admin.put_user(user, Secret(password)), "the account exists already"
         return user, password
+
+    def kill(self) -> None:
+        """SIGKILL; ``embedded.start()`` brings it back, at the same address where its port was chosen."""
+        os.kill(self._pid(), signal.SIGKILL)
+        assert self.embedded.wait(30) == -signal.SIGKILL
+
+    def freeze(self) -> None:
+        """It holds its connections, and does nothing at all until :meth:`thaw`."""
+        os.kill(self._pid(), signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self._pid(), signal.SIGCONT)
+
+    def _pid(self) -> int:
+        assert self.embedded._process is not None
+        return self.embedded._process.pid
 
     async def admin(self) -> HomeserverAdmin:
         """An administrator; the caller closes it."""

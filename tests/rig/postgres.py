@@ -32,6 +32,17 @@ class RigPostgres:
         finally:
             self._execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
+    def close_to_all(self, url: str) -> None:
+        """The database takes nobody any more, and ends every connection: what a client sees of a stopped server."""
+        name = str(make_url(url).database)
+        self._execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+        ending = sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}")
+        self._execute(ending.format(sql.Literal(name)))
+
+    def open_again(self, url: str) -> None:
+        name = sql.Identifier(str(make_url(url).database))
+        self._execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+
     def _execute(self, statement: sql.Composed) -> None:
         with psycopg.connect(self._uri, autocommit=True) as connection:
             connection.execute(statement)

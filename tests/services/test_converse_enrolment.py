@@ -141,7 +141,9 @@ async def test_rule_2_a_right_code_clears_the_count(practice: Practice) -> None:
     await anna.say(other_code())
     await anna.say(other_code())
     assert await anna.say(invited.code.reveal()) == ["reply.consent"]
-    assert [row[:2] for row in practice.everything()["guess"]] == [("", 2)], "the wrong ones of all, and no sender's"
+    assert [row[:2] for row in practice.everything()["guess"]] == [("", 2)], (
+        "the wrong ones of all, and no sender's"
+    )
 
 
 async def test_a_mistyped_code_costs_nothing(practice: Practice) -> None:

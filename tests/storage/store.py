@@ -32,7 +32,7 @@ from bot.domain.values import (
 from storage.audit_chain import AuditChain
 from storage.columns import Columns
 from storage.engine import connect, migrate
-from storage.unit_of_work import SqlUnitOfWork
+from storage.unit_of_work import SqlUnitOfWork, Watch
 from tests.storage.vault_rig import new_vault
 
 NOW = datetime(2026, 9, 1, 8, 0, 0, 123456, tzinfo=UTC)
@@ -51,6 +51,7 @@ class Store:
         migrate(self.engine)
         self.vault, self.clock = new_vault(folder)
         self.columns = Columns(KEY)
+        self.watch = Watch()
         self.chain = AuditChain(SecretBytes(b"a" * 32))
 
     def uow(self) -> SqlUnitOfWork:
@@ -60,6 +61,7 @@ class Store:
             link=self.chain.link,
             anchor=self.vault.set_anchor,
             anchored=self.vault.anchor,
+            watch=self.watch,
         )
 
     def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:

@@ -33,7 +33,7 @@ from bot.channels.matrix.upkeep import Upkeep
 from bot.domain.messages import Nudge, OpenSentence, PrivateText
 from bot.domain.trust import Address
 from bot.domain.values import EventId, Language, RoomId, Secret, SecretBytes, TransactionId, UserId
-from bot.errors import ChannelError, Refused, WrongUse
+from bot.errors import ChannelError, Refused, StorageError, WrongUse
 
 _STOP_SECONDS: Final = 6.0
 
@@ -230,9 +230,11 @@ async def _publish_until_done(http: Http, seeds: Seeds, machine: Machine, upkeep
         try:
             await upkeep.publish()
             await publish_identity(http, seeds, machine)
-        except ChannelError as error:
-            _log.warning("the device is not published yet (permanent: %s)", error.permanent)
-            await asyncio.sleep(max(wait, error.retry_after or 0.0))
+        except (ChannelError, StorageError) as error:
+            _log.warning("the device is not published yet (%s)", type(error).__name__)
+            await asyncio.sleep(
+                max(wait, (error.retry_after if isinstance(error, ChannelError) else 0) or 0.0)
+            )
             wait = min(wait * 2, 60.0)
         except (
             Refused

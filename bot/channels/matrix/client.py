@@ -6,7 +6,8 @@
 3. The homeserver deletes device events once their token is used: they are stored before it is used again.
 4. Rooms of others are not entered: whoever invites is told on, and the invitation is declined.
 5. A gap in a room's timeline is filled, so that a burst loses nothing.
-6. 429, 5xx, time-outs and an expired token back off and say so (:class:`Health`).
+6. 429, 5xx, time-outs and an expired token back off and say so (:class:`Health`). A long poll that is not answered
+   soon after its time counts as a time-out: a homeserver that stands still is noticed within its minute.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ from bot.domain.values import RoomId, UserId
 from bot.errors import ChannelError, StorageError
 
 _LONG_POLL_SECONDS: Final = 30
+_SILENCE_SECONDS: Final = 10.0  # beyond the long poll: then the homeserver counts as gone
+_FIRST_ANSWER_SECONDS: Final = 90.0  # everything since the last stop may be in it
 _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
 _GAP_PAGES: Final = 5
@@ -147,13 +150,12 @@ class Client:
         # after a failure the first answer is wanted at once: until it comes nothing is sent
         at_once = self._first or self.health is not Health.CONNECTED
         query = {"filter": _FILTER, "timeout": "0" if at_once else str(_LONG_POLL_SECONDS * 1000)}
+        seconds = _FIRST_ANSWER_SECONDS if at_once else _LONG_POLL_SECONDS + _SILENCE_SECONDS
         if self._since:
             query["since"] = self._since
         if self._first:
             query["full_state"] = "true"
-        asking = asyncio.ensure_future(
-            self._http.call("GET", f"{CLIENT}/sync", query=query, timeout=_LONG_POLL_SECONDS + 60.0)
-        )
+        asking = asyncio.ensure_future(self._http.call("GET", f"{CLIENT}/sync", query=query, timeout=seconds))
         stopping = asyncio.ensure_future(self._stop.wait())
         try:
             await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)

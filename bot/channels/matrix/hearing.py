@@ -26,7 +26,7 @@ from bot.channels.matrix.safejson import as_text
 from bot.domain.messages import Incoming, Oddity
 from bot.domain.trust import Device
 from bot.domain.values import RoomId, Secret, UserId
-from bot.errors import ChannelError
+from bot.errors import ChannelError, StorageError
 from bot.ports import IncomingHandler
 
 _FORGET_AFTER_SECONDS: Final = 60.0
@@ -149,10 +149,15 @@ class Hearing:
         return self._machine.decrypt(event.room, event.content)
 
     async def _hear_decrypted(self, event: RoomEvent, found: Decrypted) -> None:
+        handled = True
         try:
             await self._understand(event, found)
-        finally:  # not before: until it was handled it may have to be read again
-            self._read.append((event.room, found.session_id, found.index))
+        except StorageError:
+            handled = False  # it is tried again, and has to be read again for that
+            raise
+        finally:
+            if handled:
+                self._read.append((event.room, found.session_id, found.index))
 
     async def _understand(self, event: RoomEvent, found: Decrypted) -> None:
         in_order = self._order.read(

@@ -3,7 +3,8 @@
 1. Within a room the order is kept; no room waits for another.
 2. A token counts as reached only when everything up to it was handled, or given up after its grace.
 3. An event whose key has not come yet waits for it, for a bounded time and in bounded memory.
-4. A handler that raises costs that event only; a storage failure is tried again first.
+4. A handler that raises costs that event only. A storage that refuses costs none: the event is tried again until it
+   is handled, its room waits behind it, and the token waits as well, so that a stop or a crash reads it again.
 5. What was read is noted before the token moves past it, and made unreadable a little later (see
    ``Machine.forget_noted``).
 6. One room cannot fill the memory: beyond :data:`MAX_WAITING` events are dropped and counted. Where
@@ -26,7 +27,8 @@ from bot.errors import StorageError
 MAX_WAITING: Final = 200
 MANY_WAITING: Final = 1000
 FEW_WAITING: Final = 20
-_RETRIES: Final = (0.5, 2.0, 5.0)
+_FIRST_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 15.0
 
 _log = logging.getLogger("pli.matrix.inbox")
 
@@ -107,14 +109,34 @@ class Inbox:
                 self._waiting -= 1
                 self._busy.add(lane)
                 try:
-                    await _run(job)
+                    handled = await self._run(job)
                 finally:
                     self._busy.discard(lane)
-                await self._done(batch)
+                if handled:
+                    await self._done(batch)
         finally:
             self._workers.pop(lane, None)
             if not queue:
                 self._queues.pop(lane, None)
+
+    async def _run(self, job: Job) -> bool:
+        """Rule 4. False where the end came before the storage answered."""
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                await job()
+            except StorageError:
+                if wait == _FIRST_WAIT:
+                    _log.warning("an event waits: the storage refused")
+                if self._closing:
+                    return False
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, _LONGEST_WAIT)
+            except Exception as error:  # noqa: BLE001 - one event must never stop the rest
+                _log.error("an event was given up (%s)", type(error).__name__)
+                return True
+            else:
+                return True
 
     async def _done(self, batch: _Batch) -> None:
         """Rule 2."""
@@ -128,20 +150,3 @@ class Inbox:
                     self._storing()  # rule 5
                     await self._store.save(token)
                     self._stored()
-
-
-async def _run(job: Job) -> None:
-    """Rule 4."""
-    for wait in (*_RETRIES, None):
-        try:
-            await job()
-        except StorageError:
-            if wait is None:
-                _log.error("an event was given up: the storage refused")
-                return
-            await asyncio.sleep(wait)
-        except Exception as error:  # noqa: BLE001 - one event must never stop the rest
-            _log.error("an event was given up (%s)", type(error).__name__)
-            return
-        else:
-            return

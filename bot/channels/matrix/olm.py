@@ -149,7 +149,7 @@ class Machine:
     def mark_published(self) -> None:
         self._olm.account.shared = True
         self._olm.account.mark_keys_as_published()
-        self._olm.save_account()
+        self._save_account()
 
     def prepare_one_time_keys(self, missing: int, *, fallback: bool) -> tuple[JsonObject, JsonObject]:
         """(one-time keys, fallback keys) for ``/keys/upload``; stored before they are returned.
@@ -163,7 +163,7 @@ class Machine:
             account.generate_one_time_keys(min(missing, account.max_number_of_one_time_keys))
         if fallback:
             account.generate_fallback_key()
-        self._olm.save_account()
+        self._save_account()
         one_time = {
             f"signed_curve25519:{name}": self.sign({"key": key.to_base64()})
             for name, key in account.one_time_keys.items()
@@ -329,7 +329,7 @@ class Machine:
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """One durable write for many operations. Raises :class:`StorageError`."""
+        """One durable write for many operations. Raises :class:`StorageError`, and then nothing was stored."""
         with _refusals(), self._store.database.atomic():
             yield
 
@@ -342,6 +342,10 @@ class Machine:
 
     def close(self) -> None:
         self._store.database.close()
+
+    def _save_account(self) -> None:
+        with self.batch():
+            self._olm.save_account()
 
     def _blind(self, name: str) -> str:
         """Rule 9, for a room or a person."""

@@ -14,6 +14,7 @@ import peewee
 from nio.crypto import InboundGroupSession, Session  # type: ignore[import-untyped]  # nio ships no types
 from nio.store import SqliteStore  # type: ignore[import-untyped]  # as above
 
+_LOCK_SECONDS: Final = 0.5
 _MOMENT: Final = "%Y-%m-%d %H:%M:%S.%f"  # as nio writes it
 _OWN_TABLES: Final = (
     # AUTOINCREMENT: a number is never given twice, so "up to this one" means the same after deletions
@@ -37,8 +38,9 @@ class Store(SqliteStore):  # type: ignore[misc]  # nio ships no types
 
     def _create_database(self) -> peewee.SqliteDatabase:
         pragmas = {"foreign_keys": 1, "secure_delete": 1, "journal_mode": "wal", "synchronous": "full"}
-        # closed is closed: the lock on the device is given back with it
-        return _Database(self.database_path, pragmas=pragmas, autoconnect=False)
+        # Closed is closed: the lock on the device is given back with it. Nobody else has business in this file: whoever
+        # locks it is not waited for, because everything of this process waits meanwhile.
+        return _Database(self.database_path, pragmas=pragmas, autoconnect=False, timeout=_LOCK_SECONDS)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,0 +1,155 @@
+"""The disk is full, or another process holds the files: nothing is released, counted, lost or doubled meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.domain.templates import Template
+from bot.domain.values import RecipientId, Secret
+from bot.errors import StorageError
+from tests.crashes.conftest import LOST_SECONDS
+from tests.journey.practice import Practice, judge_log
+from tests.journey.talk import OTHER_PIN, PIN, WRONG_PIN, People, Talk, body
+from tests.rig.homeserver import RigHomeserver
+from tests.rig.locker import locked
+from tests.rig.small_disk import Disk, FileSizeLimit, small_disk
+from tests.rig.waiting import until
+
+LOCKED_SECONDS = 30.0
+KEYS_LOCKED_SECONDS = 8.0
+FULL_SECONDS = 8.0
+
+
+async def told_in_the_end(talk: Talk) -> None:
+    """The list, or a sentence after which the PIN opens it; once, with no try burned and no PIN left."""
+    heard = body(await talk.hear(seconds=LOST_SECONDS))
+    if heard in {talk.text(Template.ASK_PIN), talk.text(Template.TROUBLE)}:
+        heard = await talk.tell(talk.pin)
+    assert "Dr Quill" in heard
+    assert talk.practice.home.keyring.tries_left(RecipientId(talk.recipient)) == 10
+    assert await talk.quiet() == []
+    await talk.wait_secrets_redacted()
+
+
+async def at_the_question(people: People, reference: str) -> Talk:
+    """Enrolled, with an appointment, and asked for the PIN."""
+    talk = await people.enrolled(reference)
+    await people.practice.pli("agenda", "add", reference, "--at", "2031-05-05T10:00", "--with", "Dr Quill")
+    assert await talk.tell("show") == talk.text(Template.ASK_PIN)
+    return talk
+
+
+async def storage_says(practice: Practice, *, well: bool, seconds: float = 60.0) -> None:
+    async def as_wanted() -> bool:
+        _, checks = await asyncio.to_thread(practice.health)
+        return checks.get("storage") is well
+
+    await until(as_wanted, f"/readyz to say of the storage: {well}", seconds=seconds, every=0.2)
+
+
+async def passed(began: float, seconds: float) -> None:
+    async def over() -> bool:
+        return time.monotonic() - began >= seconds
+
+    await until(over, "the end of an outage", seconds=2 * seconds)
+
+
+async def test_the_files_are_locked_for_thirty_seconds(people: People, practice: Practice) -> None:
+    """The database and the vault all the time, the device's keys in the beginning: one PIN comes before, one within."""
+    await practice.start()
+    early, late = await at_the_question(people, "S-1"), await at_the_question(people, "S-2")
+    keys = practice.home.bot_dir / "crypto" / "olm.db"
+    await early.say(PIN)
+    began = time.monotonic()
+    with locked(practice.database, practice.home.vault_path):
+        with locked(keys):
+            news = asyncio.create_task(people.news("S-1"))
+            await late.say(PIN)
+            await passed(began, KEYS_LOCKED_SECONDS)
+        await storage_says(practice, well=False, seconds=LOCKED_SECONDS)
+        assert practice.ready() is False
+        await passed(began, LOCKED_SECONDS)
+    await storage_says(practice, well=True)
+    await practice.wait_ready()
+    await news
+    await told_in_the_end(early)
+    await told_in_the_end(late)
+    assert len(await early.wait_nudges(1, seconds=LOST_SECONDS)) == 1
+    await practice.settled()
+    assert len(await early.nudges()) == 1
+    practice.kill()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    folder = tmp_path / "practice"
+    folder.mkdir()
+    with small_disk(folder) as made:
+        yield made
+
+
+async def test_the_disk_is_full(homeserver: RigHomeserver, disk: Disk, tmp_path: Path) -> None:
+    await full_for_a_while(homeserver, disk, tmp_path / "practice")
+
+
+@pytest.mark.nightly
+async def test_the_process_may_write_nothing(homeserver: RigHomeserver, tmp_path: Path) -> None:
+    """The same where a limit, and not a disk, refuses: the error is another one."""
+    await full_for_a_while(homeserver, FileSizeLimit(), tmp_path / "practice")
+
+
+async def full_for_a_while(homeserver: RigHomeserver, disk: Disk, folder: Path) -> None:
+    practice = await asyncio.to_thread(Practice.make, folder, homeserver)
+    async with AsyncExitStack() as stack:
+        people = People(practice=practice, stack=stack)
+        await practice.start()
+        stack.callback(practice.kill)
+        talk = await at_the_question(people, "S-3")
+        practice.kill()
+        await people.news("S-3")
+        soon = (datetime.now(UTC) + timedelta(seconds=FULL_SECONDS)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        practice.query("UPDATE outbox SET due = ? WHERE kind = 'nudge' AND due < ?", soon, soon)
+        await practice.start()
+        pid, written = practice.pid, practice.log.stat().st_size
+        disk.fill(pid)
+        began = time.monotonic()
+        await talk.say(PIN)
+        await storage_says(practice, well=False)
+        if disk.for_all:
+            refused_here(practice, talk)
+        await passed(began, FULL_SECONDS)
+        disk.free(pid)
+        full = practice.log.read_bytes()[written:]
+        assert full.count(b"\n") < 10 * FULL_SECONDS, "the log says it now and then"
+        assert not disk.for_all or b"refused" in full
+        await storage_says(practice, well=True)
+        await practice.wait_ready()
+        assert practice.pid == pid, "it lived through it"
+        await told_in_the_end(talk)
+        assert len(await talk.wait_nudges(1, seconds=LOST_SECONDS)) == 1
+        await practice.settled()
+        assert len(await talk.nudges()) == 1
+    judge_log(practice.log.read_text(encoding="utf-8"), errors=True)
+
+
+def refused_here(practice: Practice, talk: Talk) -> None:
+    """Nothing is compared that could not be counted, nothing changed that could not be written: P4."""
+    with practice.home.uow() as uow:
+        recipient = uow.recipients.get(RecipientId(talk.recipient))
+    assert recipient is not None
+    keyring = practice.home.keyring
+    for pin in (WRONG_PIN, PIN):
+        with pytest.raises(StorageError):
+            keyring.unlock(recipient, Secret(pin))
+    with pytest.raises(StorageError):
+        keyring.rewrap(recipient, Secret(PIN), Secret(OTHER_PIN))
+    with pytest.raises(StorageError):
+        keyring.destroy(recipient.id)
+    assert keyring.tries_left(recipient.id) == 10
