@@ -38,7 +38,7 @@ class SeenRows:
 
 
 class GuessRows:
-    """Wrong codes. Counted per sender, and for all senders together under the empty name."""
+    """Wrong codes, counted per sender. A clock that was set back neither shortens a wait nor makes one endless."""
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
@@ -48,8 +48,11 @@ class GuessRows:
         row = self._db.execute(select(c["count"], c.at).where(c.sender == sender)).one_or_none()
         if row is None:
             return 0.0
-        minutes = CODE_DELAYS[min(row[0], len(CODE_DELAYS)) - 1]
-        since: timedelta = max(now - row[1], timedelta(0))
+        minutes, at = CODE_DELAYS[min(row[0], len(CODE_DELAYS)) - 1], row[1]
+        if now < at:  # the clock was set back: the wait begins again, once
+            self._db.execute(update(t.guess).where(c.sender == sender).values(at=now))
+            at = now
+        since: timedelta = now - at
         return max(0.0, minutes * 60 - since.total_seconds())
 
     def wrong(self, sender: str, now: datetime) -> None:
