@@ -31,7 +31,7 @@ from storage.engine import connect, is_current
 from storage.keyring import BotKeyRing
 from storage.keys import BotKeys, ImportKeys
 from storage.sealing import ImportSealer, Registrar
-from storage.unit_of_work import SqlUnitOfWork, Watch
+from storage.unit_of_work import SqlUnitOfWork, Watch, noted_in
 from storage.vault import Vault
 from storage.wrap import RFC_9106_SECOND, Profile
 
@@ -84,7 +84,7 @@ class Installation:
 
     @cached_property
     def vault(self) -> Vault:
-        return Vault(self.vault_path, self.clock)
+        return Vault(self.vault_path, self.clock, noted_in(self.uow))
 
     @cached_property
     def keyring(self) -> BotKeyRing:

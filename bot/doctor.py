@@ -115,7 +115,8 @@ class _Doctor:
     async def database(self) -> str:
         if not self._home.schema_is_current():
             raise _Bad(
-                "the database has another schema", "use the version of pli that made it, or a new folder"
+                "the database has another schema",
+                "stop the bot and run: pli upgrade; or use the newer version of pli that made it",
             )
         with self._home.uow() as uow:
             return f"answers, {len(uow.recipients.all())} recipient(s)"

@@ -21,13 +21,14 @@ from bot.channels.matrix.channel import MatrixChannel
 from bot.channels.matrix.client import Health
 from bot.channels.matrix.hearing import Listener
 from bot.domain.messages import Incoming
-from bot.domain.records import AuditKind, ProblemKind, RecipientState
+from bot.domain.records import AuditKind, ProblemKind
 from bot.errors import InvalidSeal, StorageError, WrongUse
 from bot.services.converse import Converse
 from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
 from bot.services.open_rooms import OpenRooms
 from bot.services.purge import Purge
+from bot.services.reconcile_stores import ReconcileStores
 from bot.services.release_details import ReleaseDetails
 from storage.audit_rows import verify_audit
 from storage.engine import truncate_wal
@@ -128,23 +129,15 @@ class BotProcess:
     def _prepare(self) -> None:
         if not self._installation.schema_is_current():
             raise WrongUse(
-                "the database has another schema", mend="use the version of pli that made it, or a new folder"
+                "the database has another schema",
+                mend="stop every pli and run: pli upgrade; or use the newer version of pli that made it",
             )
+        _ = self._installation.vault  # of an older form: refused here, with the mend
 
     def _begin(self, deliver: Deliver, enrol: Enrol) -> None:
         home = self._installation
         now = home.clock.now()
-        with home.uow() as uow:
-            recipients = uow.recipients.all()
-        for recipient in recipients:
-            if recipient.state is RecipientState.LEFT:
-                home.keyring.destroy(recipient.id)
-                continue
-            state = home.keyring.reconcile(recipient)
-            if recipient.state is RecipientState.ENROLLED and state == "destroyed":
-                enrol.lock(recipient.id, now)
-            elif recipient.state is RecipientState.ENROLLED and state == "stale":
-                enrol.report_stores(recipient.id, now)
+        ReconcileStores(home.uow, home.keyring, enrol)(now)
         self._verify_audit()
         deliver.recover()
         with home.uow() as uow:

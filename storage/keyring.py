@@ -3,8 +3,10 @@
 1. An attempt is counted in the vault before anything is compared; the vault alone counts.
 2. The private key comes out only of the right secret and the vault's answer together, and is checked against the
    public key that the importer signed before it is used.
-3. Order of a change: stage in the vault with the counted unlock, one database transaction by the caller, commit in
-   the vault. After a crash :meth:`BotKeyRing.reconcile` lets the database decide.
+3. Each attempt takes four steps: the database notes the vault's serial, the vault counts, the database notes the new
+   serial, the vault compares (:mod:`storage.vault` 11); none is called inside a unit of work. Order of a change:
+   stage in the vault with the counted unlock, one database transaction by the caller, commit in the vault. After a
+   crash :meth:`BotKeyRing.reconcile` lets the database decide.
 4. Argon2id runs at most twice at once, so that guesses cannot eat the memory, and not at all for a PIN that comes
    during a wait: the vault would not compare it.
 """

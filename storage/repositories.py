@@ -16,6 +16,7 @@ from bot.domain.values import KeyId, Language, PatientId, RecipientId, RoomId, U
 from storage import tables as t
 from storage.chunks import chunks
 from storage.columns import Columns
+from storage.vault_serial import is_later
 
 Values = Mapping[str, Any]  # what SQLAlchemy binds
 
@@ -127,6 +128,7 @@ class RecipientRows:
 
     def _open(self, row: RowMapping) -> Recipient:
         values = dict(row)
+        del values["vault_serial"]  # the vault's alone: a row that is saved never sets it
         sealed = values.pop("pin_enc")
         pin = self._columns.open(sealed, table="recipient", column="pin", row=row["id"]) if sealed else None
         values |= {
@@ -156,6 +158,14 @@ class RecipientRows:
     def save(self, recipient: Recipient) -> None:
         query = update(t.recipient).where(t.recipient.c.id == recipient.id)
         self._db.execute(query.values(self._values(recipient)))
+
+    def note_serial(self, recipient: RecipientId, serial: int) -> int | None:
+        c = t.recipient.c
+        query = select(c.vault_serial).where(c.id == recipient)
+        before: int | None = self._db.execute(query).scalar_one_or_none()
+        if before is not None and is_later(serial, before):
+            self._db.execute(update(t.recipient).where(c.id == recipient).values(vault_serial=serial))
+        return before
 
     def all(self) -> Sequence[Recipient]:
         return [self._open(row) for row in self._db.execute(select(t.recipient)).mappings()]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -85,6 +86,7 @@ recipient = Table(
     Column("consent_version", String(16), nullable=False),
     Column("consented_at", Moment),
     Column("pin_enc", LargeBinary),
+    Column("vault_serial", BigInteger, nullable=False, server_default="0"),
 )
 
 patient = Table(

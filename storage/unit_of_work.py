@@ -19,12 +19,15 @@ from typing import Self
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.errors import StorageError, WrongUse
+from bot.domain.values import RecipientId
+from bot.errors import StaleGeneration, StorageError, WrongUse
+from bot.ports_storage import UnitOfWorkFactory
 from storage.agenda_repositories import AnswerRows, AppointmentRows, EnvelopeRows, ReminderRows
 from storage.columns import Columns
 from storage.outbox import OutboxRows
 from storage.repositories import InvitationRows, PatientRows, RecipientRows, RoomRows
 from storage.small_repositories import AuditRows, GuessRows, MetaRows, ProblemRows, SeenRows
+from storage.vault import Noted
 
 log = logging.getLogger("pli.storage")
 
@@ -71,6 +74,20 @@ class Watch:
     def wrote(self) -> None:
         with self._lock:
             self._refused = False
+
+
+def noted_in(uow: UnitOfWorkFactory) -> Noted:
+    """A database as what keeps the vault's serials: see :class:`storage.vault.Noted`."""
+
+    def note(recipient: RecipientId, serial: int) -> int:
+        with uow() as opened:
+            before = opened.recipients.note_serial(recipient, serial)
+            if before is None:
+                raise StaleGeneration
+            opened.commit()
+        return before
+
+    return note
 
 
 class SqlUnitOfWork:

@@ -21,45 +21,55 @@ before it.
    buy no guesses.
 8. ``commit`` destroys every other generation. ``reconcile``, at start, follows the generation that the
    database names: it commits a staged one, drops staged ones beside a live one, and touches nothing where it
-   knows neither.
+   knows neither. Under a database that had not noted all that the vault did (rule 11) nothing is dropped: it may
+   be an old one that was put back by mistake, and the newer one names what is staged.
 9. A destroyed recipient stays known and without key material: ``create`` refuses it, and only ``recreate``
    with a key id never used before begins anew.
 10. Processes exclude each other by the file's lock; every failure of the file refuses.
+11. Every counted attempt, and every destruction that destroyed something, raises the recipient's serial. The
+    database notes the highest one, outside of any transaction of the vault and before anything that was counted is
+    compared. A vault below what the database noted is an old copy put back: stale, and nothing in it is counted,
+    compared, staged or committed; so is one that went its own way from an old copy. A database that noted less is an
+    old one: it is told, which costs nothing.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import secrets
 import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from bot.domain.values import KeyId, RecipientId, SecretBytes
-from bot.errors import (
-    KeyDestroyed,
-    MustWait,
-    Refused,
-    StaleGeneration,
-    WrongSecret,
-    WrongUse,
-    require_aware,
-)
-from storage.framing import frame
+from bot.errors import KeyDestroyed, MustWait, Refused, StaleGeneration, WrongSecret, require_aware
+from storage import vault_rows as rows
 from storage.vault_file import VaultFile
+from storage.vault_serial import following, is_later
 
-TRIES: Final = 10
+TRIES: Final = rows.TRIES
 WAIT_MINUTES: Final = (0, 0, 0, 1, 5, 15, 60, 240, 720)
-_KEY_BYTES: Final = 32
+T = TypeVar("T")
 
 
 class Now(Protocol):
     """The part of a clock that the vault needs."""
 
     def now(self) -> datetime: ...
+
+
+class Noted(Protocol):
+    """What the database keeps of the vault (rule 11)."""
+
+    def __call__(self, recipient: RecipientId, serial: int) -> int:
+        """Note ``serial`` durably, if it is later than what was noted; what was noted before.
+
+        Raises :class:`StaleGeneration` where the database does not know the recipient.
+        """
 
 
 class Staged(NamedTuple):
@@ -76,38 +86,45 @@ class Reconciled(StrEnum):
     AGREED = "agreed"
     COMMITTED = "committed"
     DROPPED = "dropped"
+    KEPT = "kept"
     STALE = "stale"
     DESTROYED = "destroyed"
 
 
-class _Attempt(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class _Attempt:
+    """What was counted, and not compared yet."""
+
+    serial: int
     limited: bool
-    right: bool
+    tag: bytes
+    verifier: bytes
     answer: SecretBytes
 
 
 class Vault:
     """See the module. Any method may raise :class:`bot.errors.StorageError`; then nothing was answered."""
 
-    def __init__(self, path: Path, clock: Now) -> None:
+    def __init__(self, path: Path, clock: Now, noted: Noted) -> None:
         """``path`` was made by :func:`storage.vault_file.create_vault`."""
         self._file = VaultFile(path)
         self._clock = clock
+        self._noted = noted
 
     def create(self, recipient: RecipientId, key_id: KeyId, h: SecretBytes) -> SecretBytes:
         """Generation 0, for a one-time code; the answer r. Raises :class:`Refused` for a known recipient."""
         with self._file.transaction() as db:
-            if _row(db, recipient) is not None:
+            if rows.find(db, recipient) is not None:
                 raise Refused("the vault knows this recipient already")
-            return _begin(db, recipient, key_id, h)
+            return rows.begin(db, recipient, key_id, h)
 
     def recreate(self, recipient: RecipientId, key_id: KeyId, h: SecretBytes) -> SecretBytes:
         """Destroy what there is and begin anew under a key id never used before, else :class:`Refused`."""
         with self._file.transaction() as db:
-            if _row(db, recipient) is None or _was_used(db, recipient, key_id):
+            if rows.find(db, recipient) is None or rows.was_used(db, recipient, key_id):
                 raise Refused("beginning anew needs a known recipient and a new key id")
-            _destroy(db, recipient)
-            return _begin(db, recipient, key_id, h)
+            rows.destroy(db, recipient)
+            return rows.begin(db, recipient, key_id, h)
 
     def unlock(self, recipient: RecipientId, key_id: KeyId, generation: int, h: SecretBytes) -> SecretBytes:
         """The answer r, 32 bytes.
@@ -116,70 +133,85 @@ class Vault:
         last also for the tenth wrong secret.
         """
         attempt = self._count(recipient, key_id, generation, h)
-        with self._file.transaction() as db:
-            self._conclude(db, recipient, key_id, attempt)
-            return attempt.answer
+        return self._conclude(recipient, key_id, attempt, lambda _: attempt.answer)
 
     def unlock_and_stage(
         self, recipient: RecipientId, key_id: KeyId, generation: int, h: SecretBytes, new_h: SecretBytes
     ) -> Staged:
         """As :meth:`unlock`, and stage a limited generation for ``new_h`` in the same transaction."""
         attempt = self._count(recipient, key_id, generation, h)
-        with self._file.transaction() as db:
-            self._conclude(db, recipient, key_id, attempt)
-            row = _require(db, recipient, key_id)
-            new: int = row["next_generation"]
+
+        def stage(db: sqlite3.Connection) -> Staged:
+            new: int = rows.require(db, recipient, key_id)["next_generation"]
             db.execute("UPDATE recipient SET next_generation = ? WHERE id = ?", (new + 1, recipient))
-            answer = _insert_key(db, recipient, key_id, new, new_h, limited=True, staged=True)
+            answer = rows.insert_key(db, recipient, key_id, new, new_h, limited=True, staged=True)
             return Staged(attempt.answer, answer, new)
+
+        return self._conclude(recipient, key_id, attempt, stage)
 
     def commit(self, recipient: RecipientId, key_id: KeyId, generation: int) -> None:
         """Destroy every other generation. Idempotent; raises :class:`StaleGeneration` for an unknown one."""
-        with self._file.transaction() as db:
-            _require(db, recipient, key_id)
-            _require_key(db, recipient, generation)
-            _keep_only(db, recipient, generation)
+
+        def keep(db: sqlite3.Connection) -> None:
+            rows.require(db, recipient, key_id)
+            rows.require_key(db, recipient, generation)
+            rows.keep_only(db, recipient, generation)
+
+        self._in_step(recipient, keep)
 
     def reconcile(self, recipient: RecipientId, key_id: KeyId, generation: int) -> Reconciled:
         """Follow the database, at the start of the one process that stages (rule 8)."""
-        with self._file.transaction() as db:
-            try:
-                _require(db, recipient, key_id)
-                key = _require_key(db, recipient, generation)
-            except KeyDestroyed:
-                return Reconciled.DESTROYED
-            except StaleGeneration:
-                return Reconciled.STALE
-            others = _keep_only(db, recipient, generation)
-            if key["staged"]:
+
+        def follow(db: sqlite3.Connection) -> Reconciled:
+            rows.require(db, recipient, key_id)
+            staged = rows.require_key(db, recipient, generation)["staged"]
+            if behind and not staged:
+                return Reconciled.KEPT
+            others = rows.keep_only(db, recipient, generation)
+            if staged:
                 return Reconciled.COMMITTED
             return Reconciled.DROPPED if others else Reconciled.AGREED
+
+        try:
+            serial = self._serial(recipient)
+            behind = is_later(serial, self._noted(recipient, serial))
+            return self._in_step(recipient, follow, serial)
+        except KeyDestroyed:
+            return Reconciled.DESTROYED
+        except StaleGeneration:
+            return Reconciled.STALE
 
     def destroy(self, recipient: RecipientId) -> None:
         """Destroy every key of ``recipient``; idempotent, and no error for one that was never known."""
         with self._file.transaction() as db:
-            _destroy(db, recipient)
+            rows.destroy(db, recipient)
+            row = rows.find(db, recipient)
+        if row is not None:
+            with suppress(StaleGeneration):  # the database knows it no more
+                self._noted(recipient, row["serial"])
 
     def known(self, recipient: RecipientId) -> bool:
         """Whether :meth:`create` would refuse; destroyed recipients are known too."""
         with self._file.transaction() as db:
-            return _row(db, recipient) is not None
+            return rows.find(db, recipient) is not None
 
     def tries_left(self, recipient: RecipientId) -> int | None:
         """None while a one-time code guards the key; 0 when the key was destroyed."""
-        with self._file.transaction() as db:
-            row = _settled(db, recipient)
-            keys = db.execute(
+
+        def count(db: sqlite3.Connection) -> int | None:
+            row = rows.settled(db, recipient)
+            key = db.execute(
                 "SELECT limited FROM key WHERE recipient = ? AND NOT staged", (recipient,)
             ).fetchone()
-            if keys is None:
+            if key is None:
                 return 0
-            return TRIES - row["wrong"] if keys["limited"] else None
+            return TRIES - row["wrong"] if key["limited"] else None
+
+        return self._in_step(recipient, count)
 
     def wait_seconds(self, recipient: RecipientId) -> float:
         """How long :meth:`unlock` would still raise :class:`MustWait`; 0 if it would not."""
-        with self._file.transaction() as db:
-            return self._remaining(db, _settled(db, recipient))
+        return self._in_step(recipient, lambda db: self._remaining(db, rows.settled(db, recipient)))
 
     def anchor(self) -> tuple[int, bytes]:
         """Length and head of the audit chain as last set; (0, empty) before."""
@@ -196,34 +228,80 @@ class Vault:
                 (length, head),
             )
 
+    def _in_step(
+        self,
+        recipient: RecipientId,
+        act: Callable[[sqlite3.Connection], T],
+        serial: int | None = None,
+    ) -> T:
+        """``act`` in a transaction of which the database has noted the serial (rule 11).
+
+        ``serial`` is the vault's, where it is known already.
+        """
+        if serial is None:
+            serial = self._serial(recipient)
+        while True:
+            before = self._noted(recipient, serial)
+            noted = serial if is_later(serial, before) else before
+            with self._file.transaction() as db:
+                current = rows.serial(db, recipient)
+                if current == noted:
+                    return act(db)
+                if not is_later(current, noted):
+                    raise StaleGeneration
+            serial = current  # somebody counted in between: that is to be noted first
+
+    def _serial(self, recipient: RecipientId) -> int:
+        with self._file.transaction() as db:
+            return rows.serial(db, recipient)
+
     def _count(self, recipient: RecipientId, key_id: KeyId, generation: int, h: SecretBytes) -> _Attempt:
         """The first transaction (rules 1, 3, 4, 5): when it has ended, the attempt is on the disk."""
-        with self._file.transaction() as db:
-            row = _require(db, recipient, key_id)
-            key = _require_key(db, recipient, generation)
-            tag = _tag(key["k"], h)
+
+        def count(db: sqlite3.Connection) -> _Attempt:
+            row = rows.require(db, recipient, key_id)
+            key = rows.require_key(db, recipient, generation)
+            tag, serial = rows.tag(key["k"], h), row["serial"]
             if key["limited"]:
                 wait = self._remaining(db, row)
                 if wait > 0:
                     raise MustWait(wait_seconds=wait)
+                serial = following(serial)
                 db.execute(
-                    "UPDATE recipient SET wrong = wrong + 1, counted_at = ?,"
+                    "UPDATE recipient SET serial = ?, wrong = wrong + 1, counted_at = ?,"
                     " pending_generation = ?, pending_tag = ? WHERE id = ?",
-                    (self._seconds(), generation, tag, recipient),
+                    (serial, self._seconds(), generation, tag, recipient),
                 )
-        right = hmac.compare_digest(tag, key["verifier"])
-        return _Attempt(bool(key["limited"]), right, _answer(key["k"], key_id, h))
+            return _Attempt(
+                serial=serial,
+                limited=bool(key["limited"]),
+                tag=tag,
+                verifier=key["verifier"],
+                answer=rows.answer(key["k"], key_id, h),
+            )
+
+        return self._in_step(recipient, count)
 
     def _conclude(
-        self, db: sqlite3.Connection, recipient: RecipientId, key_id: KeyId, attempt: _Attempt
-    ) -> None:
-        """The second transaction: settle what was counted, unless somebody else did (rule 2)."""
-        row = _require(db, recipient, key_id)
-        if attempt.right:
-            return
-        if not attempt.limited:
-            raise WrongSecret(tries_left=None, wait_seconds=0)
-        raise WrongSecret(tries_left=TRIES - row["wrong"], wait_seconds=self._remaining(db, row))
+        self,
+        recipient: RecipientId,
+        key_id: KeyId,
+        attempt: _Attempt,
+        then: Callable[[sqlite3.Connection], T],
+    ) -> T:
+        """The second transaction, once the database has noted the first: compare, and settle what was counted
+        unless somebody else did (rule 2). ``then`` where the secret is right.
+        """
+
+        def conclude(db: sqlite3.Connection) -> T:
+            row = rows.require(db, recipient, key_id)
+            if hmac.compare_digest(attempt.tag, attempt.verifier):
+                return then(db)
+            if not attempt.limited:
+                raise WrongSecret(tries_left=None, wait_seconds=0)
+            raise WrongSecret(tries_left=TRIES - row["wrong"], wait_seconds=self._remaining(db, row))
+
+        return self._in_step(recipient, conclude, attempt.serial)
 
     def _remaining(self, db: sqlite3.Connection, row: sqlite3.Row) -> float:
         """Seconds of the running wait. Remembers a clock that went back (rule 4)."""
@@ -237,111 +315,3 @@ class Vault:
 
     def _seconds(self) -> float:
         return require_aware(self._clock.now(), "the vault's clock").timestamp()
-
-
-def _tag(k: bytes, h: SecretBytes) -> bytes:
-    return hmac.new(k, frame("verify", h.reveal()), hashlib.sha256).digest()
-
-
-def _answer(k: bytes, key_id: KeyId, h: SecretBytes) -> SecretBytes:
-    return SecretBytes(hmac.new(k, frame("unlock", key_id, h.reveal()), hashlib.sha256).digest())
-
-
-def _row(db: sqlite3.Connection, recipient: RecipientId) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = db.execute("SELECT * FROM recipient WHERE id = ?", (recipient,)).fetchone()
-    return row
-
-
-def _settled(db: sqlite3.Connection, recipient: RecipientId) -> sqlite3.Row:
-    """The recipient's row after any counted attempt has been compared (rules 2 and 3), or StaleGeneration."""
-    pending = db.execute(
-        "SELECT pending_tag, verifier FROM recipient JOIN key"
-        " ON key.recipient = recipient.id AND key.generation = pending_generation WHERE recipient.id = ?",
-        (recipient,),
-    ).fetchone()
-    if pending is not None:
-        if hmac.compare_digest(pending["pending_tag"], pending["verifier"]):
-            db.execute("UPDATE recipient SET wrong = 0 WHERE id = ?", (recipient,))
-        _forget_pending(db, recipient)
-    row = _row(db, recipient)
-    if row is None:
-        raise StaleGeneration
-    if row["wrong"] >= TRIES:
-        _destroy(db, recipient)
-    return row
-
-
-def _require(db: sqlite3.Connection, recipient: RecipientId, key_id: KeyId) -> sqlite3.Row:
-    """The settled row; KeyDestroyed or StaleGeneration where it does not guard ``key_id``."""
-    row = _settled(db, recipient)
-    if row["key_id"] != key_id:
-        raise KeyDestroyed if _was_used(db, recipient, key_id) else StaleGeneration
-    if db.execute("SELECT 1 FROM key WHERE recipient = ?", (recipient,)).fetchone() is None:
-        raise KeyDestroyed
-    return row
-
-
-def _key(db: sqlite3.Connection, recipient: RecipientId, generation: int) -> sqlite3.Row | None:
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM key WHERE recipient = ? AND generation = ?", (recipient, generation)
-    ).fetchone()
-    return row
-
-
-def _require_key(db: sqlite3.Connection, recipient: RecipientId, generation: int) -> sqlite3.Row:
-    row = _key(db, recipient, generation)
-    if row is None:
-        raise StaleGeneration
-    return row
-
-
-def _was_used(db: sqlite3.Connection, recipient: RecipientId, key_id: KeyId) -> bool:
-    sql = "SELECT 1 FROM used_key_id WHERE recipient = ? AND key_id = ?"
-    return db.execute(sql, (recipient, key_id)).fetchone() is not None
-
-
-def _begin(db: sqlite3.Connection, recipient: RecipientId, key_id: KeyId, h: SecretBytes) -> SecretBytes:
-    db.execute(
-        "INSERT INTO recipient (id, key_id, next_generation, wrong) VALUES (?, ?, 1, 0)"
-        " ON CONFLICT (id) DO UPDATE SET key_id = excluded.key_id, next_generation = 1, wrong = 0",
-        (recipient, key_id),
-    )
-    db.execute("INSERT INTO used_key_id VALUES (?, ?)", (recipient, key_id))
-    return _insert_key(db, recipient, key_id, 0, h, limited=False, staged=False)
-
-
-def _insert_key(
-    db: sqlite3.Connection,
-    recipient: RecipientId,
-    key_id: KeyId,
-    generation: int,
-    h: SecretBytes,
-    *,
-    limited: bool,
-    staged: bool,
-) -> SecretBytes:
-    if len(h) != _KEY_BYTES:
-        raise WrongUse("h has 32 bytes")
-    k = secrets.token_bytes(_KEY_BYTES)
-    db.execute(
-        "INSERT INTO key VALUES (?, ?, ?, ?, ?, ?)",
-        (recipient, generation, k, _tag(k, h), limited, staged),
-    )
-    return _answer(k, key_id, h)
-
-
-def _keep_only(db: sqlite3.Connection, recipient: RecipientId, generation: int) -> int:
-    """How many other generations there were."""
-    db.execute("UPDATE key SET staged = 0 WHERE recipient = ? AND generation = ?", (recipient, generation))
-    sql = "DELETE FROM key WHERE recipient = ? AND generation <> ?"
-    return db.execute(sql, (recipient, generation)).rowcount
-
-
-def _destroy(db: sqlite3.Connection, recipient: RecipientId) -> None:
-    db.execute("DELETE FROM key WHERE recipient = ?", (recipient,))
-    _forget_pending(db, recipient)
-
-
-def _forget_pending(db: sqlite3.Connection, recipient: RecipientId) -> None:
-    sql = "UPDATE recipient SET pending_generation = NULL, pending_tag = NULL WHERE id = ?"
-    db.execute(sql, (recipient,))

@@ -7,7 +7,8 @@
    flushes the folder too. With FULL, a power cut could undo a counted attempt.
 5. ``secure_delete``: what is destroyed is overwritten in the file. (The removed journal's blocks are the file
    system's; the vault belongs on an encrypted disk, and never in backups or snapshots.)
-6. Any error of SQLite is a :class:`bot.errors.StorageError`: the caller refuses.
+6. A vault of an older form is refused until :func:`upgrade_vault` brought it to this one, in one transaction.
+7. Any error of SQLite is a :class:`bot.errors.StorageError`: the caller refuses.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from bot.errors import Refused, StorageError
 
 _APPLICATION: Final = 0x506C6956  # "PliV"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _LOCK_SECONDS: Final = 10.0
 _SCHEMA: Final = f"""
 BEGIN EXCLUSIVE;
@@ -35,6 +36,7 @@ CREATE TABLE recipient (
     key_id TEXT NOT NULL,
     next_generation INTEGER NOT NULL,
     wrong INTEGER NOT NULL,
+    serial INTEGER NOT NULL DEFAULT 0,
     counted_at REAL,
     pending_generation INTEGER,
     pending_tag BLOB
@@ -60,6 +62,10 @@ CREATE TABLE anchor (
 ) STRICT;
 COMMIT;
 """
+_FROM_1: Final = (
+    "ALTER TABLE recipient ADD COLUMN serial INTEGER NOT NULL DEFAULT 0",
+    f"PRAGMA user_version = {_VERSION}",
+)
 
 
 def create_vault(path: Path) -> None:
@@ -77,46 +83,74 @@ def create_vault(path: Path) -> None:
         raise StorageError("the vault cannot be made") from error
 
 
+def upgrade_vault(path: Path) -> bool:
+    """Bring a vault of an older form to this one; whether it was one. Raises :class:`StorageError`."""
+    _require_private(path)
+    with _transaction(path) as db:
+        if _form(db) != (_APPLICATION, 1):
+            return False
+        for statement in _FROM_1:
+            db.execute(statement)
+        return True
+
+
 class VaultFile:
     """A vault file that exists, is private, and is a vault."""
 
     def __init__(self, path: Path) -> None:
         """Raises :class:`StorageError` naming the file and the mend."""
         self._path = path
-        try:
-            mode = path.lstat().st_mode
-        except OSError as error:
-            raise StorageError(
-                f"{path}: the vault cannot be read",
-                mend="Restore the file from where it was; a new vault opens nothing that is enrolled.",
-            ) from error
-        if not stat.S_ISREG(mode) or mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise StorageError(f"{path}: open to other accounts, or no file", mend=f"chmod 600 {path}")
+        _require_private(path)
         with self.transaction() as db:
-            found = tuple(
-                db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+            found = _form(db)
+        if found == (_APPLICATION, 1):
+            raise StorageError(
+                f"{path}: a vault of an older version", mend="Stop the bot and run: pli upgrade"
             )
         if found != (_APPLICATION, _VERSION):
             raise StorageError(
                 f"{path}: not a vault of this version", mend="Name the vault file of this set-up."
             )
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """Commits durably at the end, also where the block ends in a refusal: that is a decision, and what
         led to it (a key destroyed, a clock seen to go back) is remembered. Any other exception rolls back.
         """
-        try:
-            with closing(_connect(self._path)) as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield connection
-                except Refused:
-                    connection.execute("COMMIT")
-                    raise
-                connection.execute("COMMIT")  # otherwise closing rolls back
-        except sqlite3.Error as error:
-            raise StorageError("the vault is unavailable or damaged") from error
+        return _transaction(self._path)
+
+
+def _require_private(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except OSError as error:
+        raise StorageError(
+            f"{path}: the vault cannot be read",
+            mend="Restore the file from where it was; a new vault opens nothing that is enrolled.",
+        ) from error
+    if not stat.S_ISREG(mode) or mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise StorageError(f"{path}: open to other accounts, or no file", mend=f"chmod 600 {path}")
+
+
+def _form(db: sqlite3.Connection) -> tuple[int, int]:
+    application, version = (
+        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+    )
+    return application, version
+
+
+@contextmanager
+def _transaction(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        with closing(_connect(path)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except Refused:
+                connection.execute("COMMIT")
+                raise
+            connection.execute("COMMIT")  # otherwise closing rolls back
+    except sqlite3.Error as error:
+        raise StorageError("the vault is unavailable or damaged") from error
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -20,7 +20,7 @@ from config.settings import FILE_NAME, load
 from config.template import fill_template
 from storage.engine import migrate
 from storage.keys import create_keys
-from storage.vault_file import create_vault
+from storage.vault_file import create_vault, upgrade_vault
 
 
 def register(app: typer.Typer) -> None:
@@ -116,20 +116,21 @@ def _undo(folder: Path, *, existed: bool) -> None:
 
 
 def upgrade(json: Json = False) -> None:
-    """Bring the database to the form that this version needs. Stop the bot before.
+    """Bring database and vault to the form that this version needs. Stop the bot before.
 
     Example: pli upgrade
     """
     home = installation()
-    done = not home.schema_is_current()
+    done = upgrade_vault(home.vault_path)
+    done = not home.schema_is_current() or done
     migrate(home.engine)
     if json:
         print_json({"upgraded": done})
     else:
         say(
-            "the database was brought to this version"
+            "database and vault were brought to this version"
             if done
-            else "the database has the form of this version"
+            else "database and vault have the form of this version"
         )
 
 

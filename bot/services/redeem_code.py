@@ -65,7 +65,7 @@ class RedeemCode:
             sender = uow.rooms.user_index(room.user)
             wait = uow.guesses.wait_seconds(sender, now)
             if wait > 0:
-                uow.commit()
+                uow.commit()  # a clock that was seen to go back is remembered
                 return Redeemed(outcome=Outcome.CODE_WAIT, wait=ceil(wait))
             uow.guesses.wrong(
                 sender, now

@@ -47,7 +47,7 @@ def test_a_schema_of_another_version_is_not_current(store: Store) -> None:
     assert not is_current(store.engine)
     with pytest.raises(StorageError, match="newer"):
         migrate(store.engine)
-    store.execute("UPDATE alembic_version SET version_num = '0001'")
+    store.execute("UPDATE alembic_version SET version_num = '0002'")
     assert is_current(store.engine)
 
 

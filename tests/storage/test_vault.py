@@ -12,7 +12,18 @@ from bot.domain.values import KeyId, RecipientId
 from bot.errors import KeyDestroyed, MustWait, Refused, StaleGeneration, StorageError, WrongSecret, WrongUse
 from storage.vault import TRIES, WAIT_MINUTES, Reconciled, Vault
 from storage.vault_file import create_vault
-from tests.storage.vault_rig import CODE, KEY, PIN, WHO, HandClock, enrolled_vault, h, new_vault, raw
+from tests.storage.vault_rig import (
+    CODE,
+    KEY,
+    PIN,
+    WHO,
+    HandClock,
+    InMemory,
+    enrolled_vault,
+    h,
+    new_vault,
+    raw,
+)
 
 
 def _wrong(vault: Vault, number: int = 1) -> WrongSecret:
@@ -269,7 +280,7 @@ def test_failure_20_a_vault_that_is_locked_missing_or_damaged_refuses(
     with pytest.raises(StorageError):
         vault.unlock(WHO, KEY, 1, PIN)
     with pytest.raises(StorageError):
-        Vault(tmp_path / "vault.db", clock)
+        Vault(tmp_path / "vault.db", clock, InMemory())
     assert not (tmp_path / "vault.db").exists()
 
 
@@ -285,7 +296,7 @@ def test_the_file_is_private_and_never_made_twice(tmp_path: Path) -> None:
         create_vault(path)
     path.chmod(0o640)
     with pytest.raises(StorageError, match=r"vault\.db") as caught:
-        Vault(path, HandClock())
+        Vault(path, HandClock(), InMemory())
     assert "chmod 600" in caught.value.mend
 
 
@@ -296,7 +307,7 @@ def test_another_sqlite_file_is_not_taken_for_a_vault(tmp_path: Path) -> None:
     connection.close()
     path.chmod(0o600)
     with pytest.raises(StorageError):
-        Vault(path, HandClock())
+        Vault(path, HandClock(), InMemory())
 
 
 def test_destroyed_keys_are_overwritten_in_the_file(tmp_path: Path) -> None:

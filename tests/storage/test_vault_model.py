@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from bot.errors import KeyDestroyed, MustWait, StaleGeneration, WrongSecret
 from storage.vault import TRIES, WAIT_MINUTES, Staged, Vault
-from tests.storage.vault_rig import CODE, KEY, WHO, enrolled_vault, h
+from tests.storage.vault_rig import CODE, KEY, WHO, InMemory, enrolled_vault, h
 
 
 class VaultHistory(RuleBasedStateMachine):
@@ -22,7 +22,7 @@ class VaultHistory(RuleBasedStateMachine):
         super().__init__()
         self._folder = tempfile.TemporaryDirectory()
         first, self.clock, answer = enrolled_vault(Path(self._folder.name))
-        self.vaults = (first, Vault(Path(self._folder.name) / "vault.db", self.clock))
+        self.vaults = (first, Vault(Path(self._folder.name) / "vault.db", self.clock, InMemory()))
         self.pins = {1: 2_000}
         self.answers = {1: answer.reveal()}
         self.named = 1

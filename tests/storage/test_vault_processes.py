@@ -20,6 +20,7 @@ from tests.storage.vault_rig import (
     PIN,
     WHO,
     HandClock,
+    InMemory,
     enrolled_vault,
     h,
     killed_at,
@@ -56,7 +57,7 @@ def _in_parallel(folder: Path, clock: HandClock) -> Counter[str]:
     start, results = FORK.Barrier(PROCESSES), FORK.SimpleQueue()
 
     def work(number: int) -> None:
-        vault = Vault(folder / "vault.db", clock)
+        vault = Vault(folder / "vault.db", clock, InMemory())
         start.wait(timeout=30)
         for guess in range(GUESSES):
             results.put(_guess(vault, number * GUESSES + guess))
@@ -91,7 +92,7 @@ def test_rule_10_right_ones_in_parallel_all_succeed(tmp_path: Path) -> None:
     vault, clock, _ = enrolled_vault(tmp_path)
 
     def work() -> None:
-        other = Vault(tmp_path / "vault.db", clock)
+        other = Vault(tmp_path / "vault.db", clock, InMemory())
         os._exit(sum(other.unlock(WHO, KEY, 1, PIN) is None for _ in range(GUESSES)))
 
     workers = [FORK.Process(target=work) for _ in range(PROCESSES)]
@@ -177,7 +178,7 @@ def test_rule_8_kill_9_while_changing_the_pin_leaves_one_that_opens(tmp_path: Pa
             with pytest.raises(StaleGeneration):
                 vault.unlock(WHO, KEY, 1, PIN)
         else:
-            assert vault.reconcile(WHO, KEY, 1) in (Reconciled.DROPPED, Reconciled.AGREED)
+            assert vault.reconcile(WHO, KEY, 1) in (Reconciled.DROPPED, Reconciled.KEPT)
             assert vault.unlock(WHO, KEY, 1, PIN).reveal() == answer.reveal()
         assert vault.tries_left(WHO) == TRIES
         if not died:
