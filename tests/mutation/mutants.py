@@ -74,6 +74,8 @@ class _Visitor(MutationVisitor):  # type: ignore[misc]  # mutmut has no types th
                 return True
             case cst.Expr(value=cst.SimpleString() | cst.ConcatenatedString()):
                 return True
+            case cst.Assign(value=cst.Subscript(value=cst.Name(value="Literal"))):
+                return True
             case cst.Assign() if self._is_label(node):
                 return True
         return bool(super()._skip_node_and_children(node))

@@ -286,8 +286,8 @@ class Machine:
         return {(session.room_id, session.id): session for session in self._olm.inbound_group_store}
 
     def _blind(self, room: str) -> str:
-        """Rule 9."""
-        return hmac.digest(self._blind_key, room.encode(), "sha256").hex()
+        """Rule 9. JSON can name a room that UTF-8 cannot write (rule 1)."""
+        return hmac.digest(self._blind_key, room.encode(errors="surrogatepass"), "sha256").hex()
 
     # -- bounds (rule 7) -----------------------------------------------------------------------------------
 
