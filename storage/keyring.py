@@ -116,7 +116,7 @@ class BotKeyRing:
         data = envelopes.open(envelope.blob, header, private, self._keys.importer)
         try:
             return Detail.decode(data)
-        except (ValueError, TypeError, KeyError):
+        except ValueError:
             raise InvalidSeal from None
 
     def seal_answer(self, answer: str, recipient: RecipientId, content: bytes) -> bytes:

@@ -55,10 +55,17 @@ class Detail:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Inverse of :meth:`encode`; raises ``ValueError``/``TypeError``/``KeyError`` on foreign bytes."""
-        row = json.loads(data)
-        row["start"], row["end"] = (datetime.fromisoformat(row[k]) for k in ("start", "end"))
-        return cls(**row)
+        """Inverse of :meth:`encode`; raises ``ValueError``, and nothing else, for any other bytes."""
+        try:
+            row = json.loads(data)
+            texts = [value for name, value in row.items() if name != "all_day"]
+            if not all(isinstance(text, str) for text in texts) or type(row["all_day"]) is not bool:
+                raise ValueError("not of these types")
+            "".join(texts).encode()  # lone surrogates: what is decoded can be encoded again
+            row["start"], row["end"] = (datetime.fromisoformat(row[k]) for k in ("start", "end"))
+            return cls(**row)
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, WrongUse):
+            raise ValueError("not the details of an appointment") from None
 
 
 _DETAIL_FIELDS = tuple(f.name for f in fields(Detail))

@@ -1,10 +1,14 @@
-"""What patients answer: recorded sealed to the practice, read and closed by the practice."""
+"""What patients answer: recorded sealed to the practice, read and closed by the practice.
+
+1. A sealed answer is not signed, so that whoever writes to the database can seal one. What is read is of exactly the
+   form that is written here; anything else is shown as unreadable, moves no terminal's cursor and hides no other answer.
+"""
 
 from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,6 +24,9 @@ from bot.domain.records import (
 from bot.domain.values import Secret, new_id
 from bot.errors import InvalidSeal, Refused
 from bot.ports_storage import AnswerOpener, KeyRing, UnitOfWork, UnitOfWorkFactory
+
+
+_CONTENT = {"source", "patient", "at", "with", "text"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -61,10 +68,10 @@ def record_answer(
             uow.answers.set_state(earlier.id, AnswerState.VOID)
     answer = new_id("w")
     content = {
-        "source": detail.source,
-        "patient": detail.patient,
+        "source": _plain(detail.source),
+        "patient": _plain(detail.patient),
         "at": zone_time,
-        "with": detail.practitioner,
+        "with": _plain(detail.practitioner),
         "text": _plain(wish.reveal()) if wish is not None else "",
     }
     blob = keys.seal_answer(answer, recipient.id, json.dumps(content, ensure_ascii=False).encode())
@@ -87,6 +94,25 @@ def record_answer(
 def _plain(text: str) -> str:
     """Without control characters but line ends: it is read in a terminal."""
     return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in ("Cc", "Cf"))
+
+
+def read_content(data: bytes) -> Mapping[str, str]:
+    """What :func:`record_answer` sealed, rule 1. Raises ``ValueError`` for anything else."""
+    try:
+        found = json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(found, dict) or set(found) != _CONTENT:
+        raise ValueError("not the content of an answer")
+    if not all(isinstance(text, str) and _plain(text) == text and _has_utf8(text) for text in found.values()):
+        raise ValueError("not the content of an answer")
+    if found["at"]:
+        datetime.fromisoformat(found["at"])
+    return found
+
+
+def _has_utf8(text: str) -> bool:
+    return not any(unicodedata.category(c) == "Cs" for c in text)
 
 
 def withdraw_answer(uow: UnitOfWork, *, recipient: Recipient, row: StoredAppointment, now: datetime) -> bool:
@@ -119,7 +145,7 @@ class ReadAnswers:
     def _open(self, stored: StoredAnswer) -> Answer:
         base = Answer(id=stored.id, state=stored.state, answer=stored.kind, received=stored.at)
         try:
-            content = json.loads(self._opener.open_answer(stored))
+            content = read_content(self._opener.open_answer(stored))
             return Answer(
                 id=base.id,
                 state=base.state,
@@ -131,7 +157,7 @@ class ReadAnswers:
                 with_=content["with"],
                 text=content["text"],
             )
-        except (InvalidSeal, ValueError, KeyError, TypeError):
+        except (InvalidSeal, ValueError):
             # One box that does not open never hides the others.
             return Answer(
                 id=base.id, state=base.state, answer=base.answer, received=base.received, readable=False

@@ -348,8 +348,8 @@ class Machine:
             self._olm.save_account()
 
     def _blind(self, name: str) -> str:
-        """Rule 9, for a room or a person."""
-        return hmac.digest(self._blind_key, name.encode(), "sha256").hex()
+        """Rule 9, for a room or a person. JSON can name one that UTF-8 cannot write (rule 1)."""
+        return hmac.digest(self._blind_key, name.encode(errors="surrogatepass"), "sha256").hex()
 
 
 def _as_nio(device: Device) -> OlmDevice:

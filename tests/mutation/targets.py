@@ -1,0 +1,58 @@
+"""Which modules are mutated, and which tests must notice. All of them run without a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+LEAST_SHARE: Final = 0.9
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    files: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+_TALK = ("tests/domain/test_conversation_table.py", "tests/domain/test_conversation_session.py")
+_WORDS = ("tests/domain/test_wording.py", "tests/domain/test_wording_rendering.py")
+
+TARGETS: Final = (
+    Target(files=("bot/domain/pin.py",), tests=("tests/domain/test_pin.py",)),
+    Target(files=("bot/domain/codes.py",), tests=("tests/domain/test_codes.py",)),
+    Target(
+        files=("bot/channels/matrix/trust.py", "bot/domain/trust.py"), tests=("tests/channels/test_trust.py",)
+    ),
+    Target(
+        files=("storage/framing.py", "storage/sealed_box.py", "storage/signatures.py", "storage/envelope.py"),
+        tests=("tests/storage/test_signatures.py", "tests/storage/test_envelope.py"),
+    ),
+    Target(files=("storage/wrap.py",), tests=("tests/storage/test_wrap.py",)),
+    Target(
+        files=(
+            "bot/domain/conversation.py",
+            "bot/domain/dialogue/table.py",
+            "bot/domain/dialogue/parts.py",
+            "bot/domain/dialogue/enrolment.py",
+            "bot/domain/dialogue/enrolled.py",
+            "bot/domain/states.py",
+            "bot/domain/conversation_picture.py",
+        ),
+        tests=_TALK,
+    ),
+    Target(files=("bot/domain/intents.py", "bot/domain/vocabulary.py"), tests=("tests/domain/test_intents.py",)),
+    Target(files=("bot/domain/slots.py",), tests=("tests/domain/test_slots.py",)),
+    Target(files=("bot/domain/templates.py",), tests=_WORDS),
+    Target(
+        files=("bot/domain/values.py", "bot/domain/messages.py", "bot/domain/records.py", "bot/domain/appointment.py"),
+        tests=("tests/domain/test_values.py",),
+    ),
+    Target(
+        files=("storage/vault_file.py", "storage/vault.py"),
+        tests=(
+            "tests/storage/test_vault.py",
+            "tests/storage/test_vault_vectors.py",
+            "tests/storage/test_vault_model.py",
+        ),
+    ),
+)
