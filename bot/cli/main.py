@@ -24,6 +24,7 @@ from bot.cli import (
 )
 from bot.cli.common import DONE, REFUSED, choose_config, complain, err
 from bot.errors import PliError, WrongUse
+from bot.hardening import harden
 from bot.logs import silence
 
 app = typer.Typer(
@@ -127,4 +128,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run_and_exit() -> None:
     """Entry point of the installed command."""
+    try:
+        harden()
+    except PliError as error:
+        sys.exit(complain(error))
     sys.exit(main())
