@@ -7,9 +7,9 @@
    least its patients: a strange device with a code of its own takes nothing over. What was the other patients' is
    carried along only by the known device. The old key is destroyed before the new recipient takes its place.
 5. A code that re-pins does so in its own recipient's room, or in one that is nobody's.
-6. Many wrong codes within an hour, whoever sent them, slow all who have sent a wrong one; the first code of an account is
-   looked at whatever others do, so that nobody who has a right one is kept out. Persisted, and counted before the code is
-   looked at; a clock that was set back starts a wait again, once.
+6. Many wrong codes within an hour, whoever sent them, slow all who have sent a wrong one; the first code of an account
+   is looked at whatever others do, so that nobody who has a right one is kept out. Persisted, and counted before the
+   code is looked at; a clock that was set back starts a wait again, once.
 7. Argon2id runs only for the public part of a code that is open to this account.
 """
 
@@ -75,10 +75,9 @@ class RedeemCode:
             uow.commit()
         if invitation is None or recipient is None:
             return _WRONG
-        if not self._is_open(invitation, sender, now):  # first (rule 7)
-            return _GONE
-        if not self._is_right(invitation, recipient, code.secret):
-            return _WRONG
+        opened = self._is_open(invitation, sender, now)  # first (rule 7)
+        if not opened or not self._is_right(invitation, recipient, code.secret):
+            return _WRONG if opened else _GONE
         with self._uow() as uow:
             superseded = self._superseded(uow, room, recipient)
             allowed = superseded is None or _may_replace(uow, superseded, recipient, device)
