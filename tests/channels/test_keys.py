@@ -198,7 +198,7 @@ async def test_keys_of_an_upload_without_an_answer_are_not_offered_again(bot: Bo
         folder=bot.store_dir,
         pickle_key=bot.pickle_key,
     )
-    first, _ = machine.prepare_one_time_keys(3, fallback=True)
+    first, fallback = machine.prepare_one_time_keys(3, fallback=True)
     machine.close()
     again = Machine(
         user=bot.session.user,
@@ -206,11 +206,13 @@ async def test_keys_of_an_upload_without_an_answer_are_not_offered_again(bot: Bo
         folder=bot.store_dir,
         pickle_key=bot.pickle_key,
     )
-    second, fallback = again.prepare_one_time_keys(3, fallback=False)
+    assert again.prepare_one_time_keys(3, fallback=True) == ({}, fallback), "alone, and the same"
+    again.mark_published()
+    second, none = again.prepare_one_time_keys(3, fallback=False)
     again.close()
     assert len(first) == len(second) == 3
     assert not first.keys() & second.keys()
-    assert fallback == {}
+    assert none == {}
 
 
 async def test_a_lost_olm_session_heals(bot: Bot, new_hand: NewHand) -> None:

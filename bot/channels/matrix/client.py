@@ -8,6 +8,7 @@
 5. A gap in a room's timeline is filled, so that a burst loses nothing.
 6. 429, 5xx, time-outs and an expired token back off and say so (:class:`Health`). A long poll that is not answered
    soon after its time counts as a time-out: a homeserver that stands still is noticed within its minute.
+7. What was read is forgotten by the clock, whether the homeserver answers or not.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from bot.errors import ChannelError, StorageError
 _LONG_POLL_SECONDS: Final = 30
 _SILENCE_SECONDS: Final = 10.0  # beyond the long poll: then the homeserver counts as gone
 _FIRST_ANSWER_SECONDS: Final = 90.0  # everything since the last stop may be in it
+_FORGET_EVERY_SECONDS: Final = 10.0
 _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
 _GAP_PAGES: Final = 5
@@ -107,6 +109,14 @@ class Client:
 
     async def run(self) -> None:
         """Sync until :meth:`stop`; never raises for what the homeserver does."""
+        forgetting = asyncio.create_task(self._forget())
+        try:
+            await self._sync()
+        finally:
+            forgetting.cancel()
+            await asyncio.gather(forgetting, return_exceptions=True)
+
+    async def _sync(self) -> None:
         wait = _FIRST_WAIT
         loaded, torn = False, False
         while not self._stop.is_set():
@@ -202,7 +212,6 @@ class Client:
         self._since, self._first = token, False  # rule 3: everything above is stored or queued
         jobs, self._jobs = self._jobs, []
         await self._inbox.add(token, jobs)
-        self._hearing.forget_read()
         self.ready.set()
         self._upkeep.hear(sync)
         await self._look_after_keys()
@@ -331,6 +340,15 @@ class Client:
         return user in self._people
 
     # -- keys and health -----------------------------------------------------------------------------------
+
+    async def _forget(self) -> None:
+        """Rule 7."""
+        while not await pause(_FORGET_EVERY_SECONDS, self._stop):
+            try:
+                self._hearing.forget_read()
+                self._upkeep.expire()
+            except StorageError:
+                _log.error("the store refused; what was read is still there")
 
     async def _look_after_keys(self) -> None:
         try:

@@ -154,25 +154,34 @@ class Machine:
     def prepare_one_time_keys(self, missing: int, *, fallback: bool) -> tuple[JsonObject, JsonObject]:
         """(one-time keys, fallback keys) for ``/keys/upload``; stored before they are returned.
 
-        Keys of an upload whose answer was lost are not offered again: one of them may have been claimed
-        already.
+        One-time keys of an upload whose answer was lost are not offered again: one of them may have been
+        claimed already. A fallback key is, alone, until :meth:`mark_published`.
         """
         account = self._olm.account._account  # noqa: SLF001 - nio's wrapper has no fallback keys
-        account.mark_keys_as_published()
-        if missing > 0:
-            account.generate_one_time_keys(min(missing, account.max_number_of_one_time_keys))
-        if fallback:
-            account.generate_fallback_key()
-        self._save_account()
-        one_time = {
-            f"signed_curve25519:{name}": self.sign({"key": key.to_base64()})
-            for name, key in account.one_time_keys.items()
-        }
+        one_time = {}
+        if not account.fallback_key:
+            account.mark_keys_as_published()
+            account.generate_one_time_keys(min(max(missing, 0), account.max_number_of_one_time_keys))
+            if fallback:
+                account.generate_fallback_key()
+            self._olm.save_account()
+            one_time = {
+                f"signed_curve25519:{name}": self.sign({"key": key.to_base64()})
+                for name, key in account.one_time_keys.items()
+            }
         fallbacks = {
             f"signed_curve25519:{name}": self.sign({"key": key.to_base64(), "fallback": True})
-            for name, key in (account.fallback_key.items() if fallback else ())
+            for name, key in account.fallback_key.items()
         }
         return one_time, fallbacks
+
+    def replace_fallback_key(self) -> None:
+        """Drop the fallback key before the last one; the new one waits to be published. Raises
+        :class:`StorageError`.
+        """
+        with self.batch():
+            self._olm.account._account.generate_fallback_key()  # noqa: SLF001 - as above
+            self._olm.save_account()
 
     @property
     def one_time_key_target(self) -> int:

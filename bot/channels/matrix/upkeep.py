@@ -1,9 +1,14 @@
 """Keys that others need to reach this device: published at the start and topped up for ever.
 
 1. The number of one-time keys on the homeserver is asked for at the start, and zero is a number.
-2. A fallback key is published, and replaced once it was used: whoever claims all one-time keys silences
-   nobody.
-3. Keys are stored before they are uploaded.
+2. A fallback key is published: whoever claims all one-time keys silences nobody. It is replaced after the
+   start and every :data:`FALLBACK_SECONDS`, used or not, whatever the homeserver says of it. The account keeps
+   the one before, so that a message on its way is still read; two replacements later a key is gone, and what
+   was encrypted to it cannot be read again: within twice that time, which is less than an hour, also while the
+   homeserver takes no new one (:meth:`Upkeep.expire`).
+3. Keys are stored before they are uploaded. After an upload that failed the next waits longer each time: the
+   account would fill with keys that nobody uses until it forgot those that are in use. A fallback key whose
+   upload was not answered is uploaded again: making another would drop the one that others still use.
 4. A device of a room's member whose Olm messages no longer decrypt gets a new session, once an hour at most.
 5. So does, at once, whoever comes back after theirs were deleted: their client goes on with the old one, and
    the keys of what they say next would be lost.
@@ -26,13 +31,16 @@ from bot.domain.trust import Device
 from bot.domain.values import UserId
 
 _ALGORITHM: Final = "signed_curve25519"
+FALLBACK_SECONDS: Final = 25 * 60.0
+_FIRST_WAIT: Final = 10.0
+_LONGEST_WAIT: Final = 3600.0
 _HEAL_AGAIN_SECONDS: Final = 3600.0
 
 _log = logging.getLogger("pli.matrix.keys")
 
 
 class Upkeep:
-    """``one_time_keys`` and ``has_fallback`` are what the homeserver said last; None where it has not yet."""
+    """``one_time_keys`` is what the homeserver said last; None where it has not yet."""
 
     def __init__(
         self, http: Http, machine: Machine, *, monotonic: Callable[[], float] = time.monotonic
@@ -42,8 +50,11 @@ class Upkeep:
         self._monotonic = monotonic
         self._healed_at: dict[str, float] = {}
         self._uploading = asyncio.Lock()
+        self._born = monotonic()
+        self._replaced_at: float | None = None
+        self._wait, self._not_before = _FIRST_WAIT, self._born
+        self._drained = False
         self.one_time_keys: int | None = None
-        self.has_fallback: bool | None = None
 
     async def publish(self) -> None:
         """Upload the device's keys and fill up one-time and fallback keys (rule 1). Raises
@@ -52,31 +63,50 @@ class Upkeep:
         async with self._uploading:
             new = not self._machine.published
             await self._upload({"device_keys": self._machine.device_keys()} if new else {})
-            if new:
-                self.has_fallback = False
-        await self.top_up()
+        await self.top_up(fallback=new)
 
     def hear(self, sync: JsonObject) -> None:
         """Take in what a sync answer says about the keys left."""
         counts = sync.get("device_one_time_keys_count")
         if isinstance(counts, dict):
             self.one_time_keys = _count(counts)
-        unused = sync.get("device_unused_fallback_key_types")
-        if isinstance(unused, list):
-            self.has_fallback = _ALGORITHM in as_list(unused)
+        self._drained = not as_list(as_object(sync.get("to_device")).get("events"))
 
-    async def top_up(self) -> None:
-        """Upload what is missing (rules 2 and 3). Raises :class:`ChannelError`."""
+    async def top_up(self, *, fallback: bool = False) -> None:
+        """Upload what is missing or old (rules 2 and 3). Raises :class:`ChannelError`."""
         async with self._uploading:
+            now = self._monotonic()
+            if now < self._not_before:
+                return
             target = self._machine.one_time_key_target
             have = self.one_time_keys
             missing = target - have if have is not None and have <= target // 2 else 0
-            fallback = self.has_fallback is False
-            if missing <= 0 and not fallback:
+            replaces = fallback or self._is_due(now)
+            if missing <= 0 and not replaces:
                 return
-            one_time, fallbacks = self._machine.prepare_one_time_keys(missing, fallback=fallback)
+            one_time, fallbacks = self._machine.prepare_one_time_keys(missing, fallback=replaces)
+            self._not_before = now + self._wait  # rule 3, should there be no answer
+            self._wait = min(self._wait * 2, _LONGEST_WAIT)
             await self._upload({"one_time_keys": one_time, "fallback_keys": fallbacks})
-            self.has_fallback = True if fallback else self.has_fallback
+            self._wait, self._not_before = _FIRST_WAIT, now
+            if fallbacks:
+                self._replaced_at = now
+
+    def expire(self) -> None:
+        """Rule 2: make another key though the last one never got out. Raises :class:`StorageError`."""
+        now = self._monotonic()
+        if now - self._last_replaced >= 2 * FALLBACK_SECONDS:
+            self._machine.replace_fallback_key()
+            self._replaced_at = now
+
+    def _is_due(self, now: float) -> bool:
+        """Rule 2. After the start messages of a while may be waiting: those are read first."""
+        waited = now - self._last_replaced >= FALLBACK_SECONDS
+        return waited or (self._replaced_at is None and self._drained)
+
+    @property
+    def _last_replaced(self) -> float:
+        return self._born if self._replaced_at is None else self._replaced_at
 
     async def heal(self, directory: Directory) -> None:
         """Open a new Olm session with devices that lost theirs (rule 4). Raises :class:`ChannelError`."""
