@@ -164,7 +164,7 @@ class Machine:
             account.generate_one_time_keys(min(max(missing, 0), account.max_number_of_one_time_keys))
             if fallback:
                 account.generate_fallback_key()
-            self._olm.save_account()
+            self._save_account()
             one_time = {
                 f"signed_curve25519:{name}": self.sign({"key": key.to_base64()})
                 for name, key in account.one_time_keys.items()
@@ -179,9 +179,8 @@ class Machine:
         """Drop the fallback key before the last one; the new one waits to be published. Raises
         :class:`StorageError`.
         """
-        with self.batch():
-            self._olm.account._account.generate_fallback_key()  # noqa: SLF001 - as above
-            self._olm.save_account()
+        self._olm.account._account.generate_fallback_key()  # noqa: SLF001 - as above
+        self._save_account()
 
     @property
     def one_time_key_target(self) -> int:
