@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import peewee
@@ -24,12 +24,6 @@ from tests.rig.homeserver import RigHomeserver
 from tests.rig.waiting import until
 
 FR = Nudge(language=Language.FR)
-
-
-@pytest.fixture
-async def proxy(homeserver: RigHomeserver) -> AsyncIterator[Proxy]:
-    async with Proxy(homeserver.url) as running:
-        yield running
 
 
 # -- failing -------------------------------------------------------------------------------------------------

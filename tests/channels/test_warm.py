@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-
-import pytest
 
 from bot.channels.matrix import WIRE_CHARACTERS
 from bot.domain.messages import Nudge
@@ -16,15 +12,8 @@ from tests.channels.bot_rig import Bot, address, new_txn
 from tests.channels.conftest import NewHand
 from tests.channels.proxy import Proxy
 from tests.channels.test_hearing import room_with
-from tests.rig.homeserver import RigHomeserver
 
 FR = Nudge(language=Language.FR)
-
-
-@pytest.fixture
-async def proxy(homeserver: RigHomeserver) -> AsyncIterator[Proxy]:
-    async with AsyncExitStack() as stack:
-        yield await stack.enter_async_context(Proxy(homeserver.url))
 
 
 async def test_warming_merges_claims_and_key_messages(bot: Bot, new_hand: NewHand, proxy: Proxy) -> None:

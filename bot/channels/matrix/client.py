@@ -205,10 +205,9 @@ class Client:
         for gone in left:
             self._gone_people |= state.present() if (state := self._rooms.pop(gone, None)) else set()
             self._declining.discard(gone)
-        self._jobs += self._parting.jobs(joined=joined, left=left, people=self._gone_people)
-        self._gone_people.clear()
-        if self._first:
-            await self._parting.tidy()
+        self._jobs += self._parting.jobs(
+            joined=joined, left=left, people=self._gone_people, first=self._first
+        )
         self._since, self._first = token, False  # rule 3: everything above is stored or queued
         jobs, self._jobs = self._jobs, []
         await self._inbox.add(token, jobs)

@@ -1,10 +1,10 @@
 """Who is gone takes their sessions with them (rule 15 of :mod:`bot.channels.matrix.olm`).
 
 1. Sessions of a room are deleted when the bot or everybody else has left it, after what was said there before.
-2. Olm sessions of a person are deleted when no room is shared with them any longer, as far as the rooms' own
-   clear state shows: the homeserver's word alone deletes nothing.
-3. At the start this is done for what happened meanwhile, if the homeserver shows every room that it says the
-   bot is in: an answer that leaves rooms out must not cost their sessions.
+2. Olm sessions of a person are deleted when no room is shared with them any longer, as the rooms' own clear
+   state shows: the homeserver's word for it alone deletes nothing.
+3. At the start this is done for what happened meanwhile. Nothing is deleted unless the homeserver showed every
+   room that it says the bot is in: an answer that leaves rooms out must not cost sessions.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from functools import partial
+from typing import Final
 
 from bot.channels.matrix.http import CLIENT, Http
 from bot.channels.matrix.inbox import Job
@@ -20,6 +21,8 @@ from bot.channels.matrix.rooms import RoomState
 from bot.channels.matrix.safejson import as_list, as_text
 from bot.domain.values import RoomId, UserId
 from bot.errors import ChannelError
+
+_LANE: Final = "people"
 
 _log = logging.getLogger("pli.matrix.parting")
 
@@ -31,26 +34,32 @@ class Parting:
         self._http = http
         self._machine = machine
         self._rooms = rooms
+        self._complete = False
 
     def jobs(
-        self, *, joined: Iterable[RoomId], left: Iterable[RoomId], people: Collection[UserId]
+        self, *, joined: Iterable[RoomId], left: Iterable[RoomId], people: Collection[UserId], first: bool
     ) -> list[tuple[str, Job]]:
-        """What is to be done after the messages of one sync answer; ``people`` may be gone."""
+        """What is to be done after the messages of one sync answer, the ``first`` or another; ``people`` may be
+        gone.
+        """
         empty = [room for room in joined if self._is_deserted(room)]
         made: list[tuple[str, Job]] = [(room, partial(self._forget_room, room)) for room in [*left, *empty]]
+        if first:
+            made.append((_LANE, self._tidy))
         if people:
-            made.append(("people", partial(self._forget_people, frozenset(people))))
+            made.append((_LANE, partial(self._forget_people, frozenset(people))))
         return made
 
-    async def tidy(self) -> None:
-        """Rule 3. Raises :class:`StorageError`."""
+    async def _tidy(self) -> None:
+        """Rule 3."""
         try:
             answer = await self._http.call("GET", f"{CLIENT}/joined_rooms")
         except ChannelError as error:
             _log.warning("old sessions were not looked through (permanent: %s)", error.permanent)
             return
         said = as_list(answer.get("joined_rooms"))
-        if "joined_rooms" in answer and {as_text(room) for room in said} <= self._rooms.keys():
+        self._complete = "joined_rooms" in answer and {as_text(room) for room in said} <= self._rooms.keys()
+        if self._complete:
             self._machine.keep_only(rooms=self._rooms.keys(), people=self._present())
 
     def _is_deserted(self, room: RoomId) -> bool:
@@ -65,4 +74,5 @@ class Parting:
             self._machine.forget_room(room)
 
     async def _forget_people(self, people: frozenset[UserId]) -> None:
-        self._machine.forget_people(people - self._present())  # rule 2
+        if self._complete:
+            self._machine.forget_people(people - self._present())  # rule 2
