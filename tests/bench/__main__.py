@@ -9,13 +9,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import agenda_import, nudge_delivery, pin_to_details
+from tests.bench import agenda_import, nudge_delivery, pin_to_details, start
 from tests.bench.figures import Result, show, write
 
 BENCHES: dict[str, Callable[[Path, int], Result]] = {
     "import": agenda_import.bench,
     "pin": pin_to_details.bench,
     "nudges": nudge_delivery.bench,
+    "start": start.bench,
 }
 
 

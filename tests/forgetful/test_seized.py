@@ -10,8 +10,6 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
@@ -35,23 +33,9 @@ HOUR = int(3600 / STEP_SECONDS)
 POLL_MS = 200
 
 
-class Hurried(Practice):
-    """Its bot's sync loop has a clock that the test moves."""
-
-    def spawn(self, **environment: str) -> None:
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.forgetful.runner", "--config", str(self.folder), "run"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **environment},
-            )
-
-
 @dataclass(repr=False)
 class Scene:
-    practice: Hurried
+    practice: Practice
     proxy: Proxy
     recorded: Recorded
     people: People
@@ -110,10 +94,11 @@ async def scene(homeserver: RigHomeserver, tmp_path: Path) -> AsyncIterator[Scen
         recorded = Recorded()
         proxy.ear, proxy.changes["/sync"], proxy.poll_ms = recorded.asked, recorded.told, POLL_MS
         lied_to = replace(homeserver, url=proxy.url)
-        practice = await asyncio.to_thread(Hurried.make, tmp_path / "practice", lied_to)
+        practice = await asyncio.to_thread(Practice.make, tmp_path / "practice", lied_to)
         practice.homeserver = homeserver
         stack.callback(practice.kill)
-        await practice.start()
+        practice.spawn(program=("tests.forgetful.runner",))
+        await practice.wait_ready()
         people = People(practice=practice, stack=stack)
         yield Scene(practice=practice, proxy=proxy, recorded=recorded, people=people, stack=stack)
     judge_log(practice.log.read_text(encoding="utf-8"), errors=False)
