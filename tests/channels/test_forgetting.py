@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import sqlite3
@@ -17,10 +18,10 @@ from bot.channels.matrix import hearing
 from bot.channels.matrix.http import CLIENT, Http, segment
 from bot.channels.matrix.olm import Decrypted, Machine, NoKey, Unreadable
 from bot.channels.matrix.upkeep import Upkeep
-from bot.domain.messages import Nudge
+from bot.domain.messages import Incoming, Nudge
 from bot.domain.values import Language, RoomId, SecretBytes, UserId
 from bot.errors import ChannelError
-from tests.channels.bot_rig import Bot, address, new_txn
+from tests.channels.bot_rig import Bot, Ears, address, new_txn
 from tests.channels.conftest import NewHand
 from tests.channels.forge import Json
 from tests.channels.pair import PEER, ROOM, Pair, forget, megolm
@@ -354,6 +355,47 @@ async def test_rule_13_a_killed_bot_forgets_in_its_next_life(
             return now.keys() == read.keys() and now != read and not lies_in(old, raw(bot.store_dir))
 
         await until(moved_on, "the session moved past what was read")
+
+
+async def test_rule_5_one_event_that_is_never_done_keeps_nobody_s_pin_readable(
+    bot: Bot, new_hand: NewHand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token waits for it for ever: a homeserver can see to that, with one patient's help."""
+    monkeypatch.setattr(hearing, "_FORGET_ANYWAY_SECONDS", 0.2)
+    monkeypatch.setattr("bot.channels.matrix.client._FORGET_EVERY_SECONDS", 0.05)
+    hand, mallory = await new_hand(), await new_hand()
+    ears = Stuck()
+    async with bot.running(ears) as (channel, _):
+        room, stuck = await room_with(channel, ears, hand), await room_with(channel, ears, mallory)
+        await mallory.put(stuck, {"msgtype": "m.text", "body": "never"}, kind="m.room.message")
+        await asyncio.wait_for(ears.stuck.wait(), 30)
+        token = (bot.store_dir / "sync.json").read_bytes()
+        await hand.share(room, bot.session.user)
+        ciphertext = hand.encrypt(room, {"msgtype": "m.text", "body": "1234"})
+        await hand.put(room, ciphertext)
+        await ears.wait_text("1234")
+        assert channel._machine is not None
+        machine = channel._machine
+
+        async def gone() -> bool:
+            return isinstance(machine.decrypt(room, ciphertext), Unreadable)
+
+        await until(gone, "the PIN unreadable")
+        assert (bot.store_dir / "sync.json").read_bytes() == token
+
+
+class Stuck(Ears):
+    """Is never done with one message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stuck = asyncio.Event()
+
+    async def on_message(self, message: Incoming) -> None:
+        if message.text.reveal() == "never":
+            self.stuck.set()
+            await asyncio.Event().wait()
+        await super().on_message(message)
 
 
 class Hours:

@@ -30,6 +30,7 @@ from bot.errors import ChannelError, StorageError
 from bot.ports import IncomingHandler
 
 _FORGET_AFTER_SECONDS: Final = 60.0
+_FORGET_ANYWAY_SECONDS: Final = 15 * 60.0
 _ASK_AGAIN_SECONDS: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
 
 _log = logging.getLogger("pli.matrix.hearing")
@@ -76,7 +77,7 @@ class Hearing:
         self._monotonic = monotonic
         self._order = Order()
         self._waiting: dict[tuple[RoomId, str], asyncio.Event] = {}
-        self._read: list[tuple[RoomId, str, int]] = []
+        self._read: list[tuple[float, RoomId, str, int]] = []
         self._to_forget: list[tuple[float, int]] = []
         self._truncated_at = monotonic()
 
@@ -108,7 +109,7 @@ class Hearing:
     def note_read(self) -> None:
         """Before a token is stored: what was read, so that it is forgotten whatever becomes of this process."""
         if self._read:
-            self._machine.note_read(self._read)
+            self._machine.note_read(item[1:] for item in self._read)
             self._read = []
 
     def token_stored(self) -> None:
@@ -121,8 +122,15 @@ class Hearing:
             self._to_forget.append((self._monotonic() + _FORGET_AFTER_SECONDS, note))
 
     def forget_read(self, *, at_once: bool = False) -> None:
-        """Make what is due unreadable (:meth:`Machine.forget_noted`). Raises :class:`StorageError`."""
+        """Make what is due unreadable (:meth:`Machine.forget_noted`). Raises :class:`StorageError`.
+
+        What was handled is not kept for a token that does not come: the homeserver would only have to keep one
+        person's event from being judged. Read again after a crash, it is known by its event and its replay key.
+        """
         now = self._monotonic()
+        if self._read and now - self._read[0][0] >= _FORGET_ANYWAY_SECONDS:
+            self.note_read()
+            self._to_forget.append((now, self._machine.last_note()))
         due = [note for at, note in self._to_forget if at_once or at <= now]
         if due:
             self._machine.forget_noted(max(due))
@@ -157,7 +165,7 @@ class Hearing:
             raise
         finally:
             if handled:
-                self._read.append((event.room, found.session_id, found.index))
+                self._read.append((self._monotonic(), event.room, found.session_id, found.index))
 
     async def _understand(self, event: RoomEvent, found: Decrypted) -> None:
         in_order = self._order.read(
