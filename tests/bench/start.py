@@ -24,7 +24,7 @@ from aiohttp import web
 from nio.crypto import InboundGroupSession, Session  # type: ignore[import-untyped]  # nio ships no types
 from nio.store import SqliteStore  # type: ignore[import-untyped]  # as above
 
-from bot.channels.matrix import MatrixChannel
+from bot.channels.matrix import Health, MatrixChannel
 from bot.channels.matrix.identity import Seeds
 from bot.channels.matrix.identity import Session as Login
 from bot.channels.matrix.olm import Machine
@@ -33,6 +33,7 @@ from bot.channels.matrix.safejson import parse
 from bot.domain.values import RoomId, Secret, SecretBytes, UserId
 from tests.bench.figures import Figure, Result
 from tests.channels.bot_rig import TEXTS, Ears
+from tests.rig.waiting import until
 
 ROOMS, FEW = 10_000, 10
 BOT = UserId("@bot:pli.localhost")
@@ -225,7 +226,13 @@ async def _start(template: Path, url: str) -> dict[str, float]:
     await channel.start(Ears().listener())
     await channel.wait_ready()
     took = time.perf_counter() - began
-    peak, kept = _peak(), _resident()
+    peak = _peak()
+
+    async def done_with_it() -> bool:
+        return channel.health is Health.CONNECTED
+
+    await until(done_with_it, "the answer to be let go of", seconds=120)
+    kept = _resident()
     await channel.stop()
     shutil.rmtree(folder)
     return {"to ready": took, "peak memory": peak, "kept": kept}
