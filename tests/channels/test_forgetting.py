@@ -459,6 +459,32 @@ async def test_upkeep_rule_2_a_used_fallback_key_is_gone_within_the_hour(
         with contextlib.suppress(ChannelError):
             await beat(5)
     assert readable() == [False, False, False]
-    assert len(proxy.failures["/keys/upload"]) >= 990, "not asked for ever"
+    await http.close()
+    machine.close()
+
+
+async def test_upkeep_rule_3_uploads_that_fail_do_not_fill_the_account(bot: Bot, proxy: Proxy) -> None:
+    """Each makes fifty more keys; vodozemac keeps 5,000 and then forgets those that others still use."""
+    hours = Hours()
+    http = Http(proxy.url, bot.session.token.reveal())
+    machine = Machine(
+        user=bot.session.user,
+        device_id=bot.session.device_id,
+        folder=bot.store_dir,
+        pickle_key=bot.pickle_key,
+    )
+    keeper = Upkeep(http, machine, monotonic=hours)
+    proxy.failures["/keys/upload"] = [(503, {})] * 1000
+    for _ in range(360):
+        hours.now += 10
+        keeper.hear({"device_one_time_keys_count": {}, "to_device": {"events": []}})
+        with contextlib.suppress(ChannelError):
+            await keeper.top_up()
+    assert 5 < proxy.count("/keys/upload") < 15
+    proxy.failures.clear()
+    hours.now += 3600
+    await keeper.top_up()
+    await keeper.top_up()
+    assert keeper.one_time_keys == keeper._machine.one_time_key_target
     await http.close()
     machine.close()

@@ -4,7 +4,7 @@
 2. A session is over once another one of that device in that room was read whose key came later. Of sessions whose
    keys were there before the start, none is taken up again once another was read.
 
-After a restart the sessions themselves have moved past what was read (:meth:`Machine.forget`).
+After a restart the sessions themselves have moved past what was read (:meth:`Machine.forget_noted`).
 """
 
 from __future__ import annotations
