@@ -108,9 +108,9 @@ def _watch(points: Points, folder: Path) -> None:
 
     VaultFile.transaction = watched_transaction  # type: ignore[method-assign]  # in this process alone
     SqlUnitOfWork.commit = watched_commit  # type: ignore[method-assign]  # as above
-    setattr(vaults.Vault, "_in_step", watched_in_step)
+    vaults.Vault._in_step = watched_in_step  # type: ignore[assignment,method-assign]  # as above
     for module in (vaults, vault_rows):
-        setattr(module, "hmac", SimpleNamespace(new=hmac.new, compare_digest=watched_compare))
+        vars(module)["hmac"] = SimpleNamespace(new=hmac.new, compare_digest=watched_compare)
 
 
 def _serve(folder: Path, database: str, pipe: Any) -> None:
