@@ -195,6 +195,14 @@ class Vault:
         with self._file.transaction() as db:
             return rows.find(db, recipient) is not None
 
+    def is_old(self, recipient: RecipientId) -> bool:
+        """Whether the database knows of more than this vault does (rule 11)."""
+        try:
+            self._in_step(recipient, lambda _: None)
+        except StaleGeneration:
+            return True
+        return False
+
     def tries_left(self, recipient: RecipientId) -> int | None:
         """None while a one-time code guards the key; 0 when the key was destroyed."""
 

@@ -37,24 +37,29 @@ def user_of(name: str) -> UserId:
     return UserId(f"@{name}:example.org")
 
 
+def installation(folder: Path, database: str = "", clock: HandClock | None = None) -> Installation:
+    """``database`` is a SQLAlchemy address; SQLite in the folder by default."""
+    settings = Settings(
+        folder=folder,
+        practice=PracticeSettings(phone="01 23 45 67 89"),
+        storage=StorageSettings(database=database or "sqlite:///pli.db", vault="vault.db"),
+    )
+    return Installation(settings, clock=clock or HandClock(), profile=Profile.testing())
+
+
 class Bot:
-    """See the module. ``database`` is a SQLAlchemy address; SQLite in the folder by default."""
+    """See the module."""
 
     def __init__(self, folder: Path, database: str = "") -> None:
         self.clock = HandClock()
-        settings = Settings(
-            folder=folder,
-            practice=PracticeSettings(phone="01 23 45 67 89"),
-            storage=StorageSettings(database=database or "sqlite:///pli.db", vault="vault.db"),
-        )
-        self.home = home = Installation(settings, clock=self.clock, profile=Profile.testing())
+        self.home = home = installation(folder, database, self.clock)
         if not home.bot_dir.exists():
             create_keys(home.bot_dir, home.import_dir)
             create_vault(home.vault_path)
             migrate(home.engine)
         side = home.import_side()
         self.sealer = side.sealer
-        self.rules = settings.nudge_rules()
+        self.rules = home.settings.nudge_rules()
         self.enrolment = Enrol(home.uow, home.keyring)
         self.inviting = InviteRecipient(home.uow, side.registrar)
         self.acts = Acts(

@@ -6,9 +6,12 @@ from __future__ import annotations
 
 import pytest
 
+from bot.app import Installation
+from bot.doctor import Check, examine
 from bot.domain.records import ProblemKind
 from storage.vault import TRIES
 from tests.services.kit import OTHER_PIN, PIN
+from tests.stores.bot import installation
 from tests.stores.conftest import OpenFolder
 from tests.stores.folder import A_DAY, ANNA, BORIS, Folder, wrong_pin
 from tests.stores.worker import COMPARED, DEAD
@@ -145,3 +148,20 @@ def test_an_old_database_of_the_same_generation_opens_and_counts_on(practice_in:
     folder.guess_wrong(TRIES - 1, first=50)
     folder.put_database(folder.path / "old.db")
     assert _guess(folder, wrong_pin(100)) == "PIN_DESTROYED"
+
+
+async def test_doctor_says_that_the_vault_is_an_old_copy(practice_in: OpenFolder) -> None:
+    folder = practice_in("enrolled")
+    folder.save_vault(folder.path / "old.vault")
+    folder.guess_wrong(1)
+    home = installation(folder.path)
+    assert (await _vault_check(home)).ok
+    folder.put_vault(folder.path / "old.vault")
+    found = await _vault_check(home)
+    assert not found.ok
+    assert "newest" in found.mend
+    home.engine.dispose()
+
+
+async def _vault_check(home: Installation) -> Check:
+    return next(check for check in await examine(home) if check.name == "vault")
