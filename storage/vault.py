@@ -219,7 +219,12 @@ class Vault:
 
     def wait_seconds(self, recipient: RecipientId) -> float:
         """How long :meth:`unlock` would still raise :class:`MustWait`; 0 if it would not."""
-        return self._in_step(recipient, lambda db: self._remaining(db, rows.settled(db, recipient)))
+
+        def look(db: sqlite3.Connection) -> float:
+            row = rows.settled(db, recipient)
+            return self._remaining(db, row) if rows.has_keys(db, recipient) else 0.0
+
+        return self._in_step(recipient, look)
 
     def anchor(self) -> tuple[int, bytes]:
         """Length and head of the audit chain as last set; (0, empty) before."""
@@ -276,9 +281,9 @@ class Vault:
                     raise MustWait(wait_seconds=wait)
                 serial = following(serial)
                 db.execute(
-                    "UPDATE recipient SET serial = ?, wrong = wrong + 1, counted_at = ?,"
-                    " pending_generation = ?, pending_tag = ? WHERE id = ?",
-                    (serial, self._seconds(), generation, tag, recipient),
+                    "UPDATE recipient SET wrong = wrong + 1, counted_at = ?,"
+                    " serial = ?, pending_generation = ?, pending_tag = ? WHERE id = ?",
+                    (self._seconds(), serial, generation, tag, recipient),
                 )
             return _Attempt(
                 serial=serial,

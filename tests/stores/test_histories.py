@@ -372,6 +372,7 @@ class Histories(RuleBasedStateMachine):
             self.first_start = True
             self._worker(0)
         event("an old database")
+        self._everybody_types()
 
     @precondition(lambda self: self.newest is None and self.copies)
     @rule(pick=st.integers(0, 5))
@@ -384,6 +385,7 @@ class Histories(RuleBasedStateMachine):
         self.guarded = deepcopy(copy.guarded)
         self._worker(0)
         event("an old vault")
+        self._everybody_types()
 
     @precondition(lambda self: self.newest is not None)
     @rule()
@@ -393,6 +395,12 @@ class Histories(RuleBasedStateMachine):
         self.folder.put_vault(self.newest.vault)
         self.guarded, self.newest = self.newest.guarded, None
         self._worker(0)
+        self._everybody_types()
+
+    def _everybody_types(self) -> None:
+        for name in (ANNA, BORIS):
+            self._guess(0, name, None)
+            self._guess(1, name, self._wrong())
 
     # -- what must be true after each step ----------------------------------------------------------------------
 

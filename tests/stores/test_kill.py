@@ -21,7 +21,8 @@ from tests.stores.folder import A_DAY, ANNA, Folder, wrong_pin
 from tests.stores.worker import DEAD, Worker
 
 NOTE, COUNT, CONCLUDE, ANCHOR = "database.note", "vault.count", "vault.conclude", "vault.set_anchor"
-ATTEMPT = (NOTE, COUNT, NOTE, CONCLUDE)
+LOOK = "vault.look"  # whether a wait is running; writes only where a clock was set back or a crash left something
+ATTEMPT = (NOTE, LOOK, NOTE, COUNT, NOTE, CONCLUDE)
 SET = ("database.set_pin", ANCHOR, NOTE, "vault.keep")
 REDEEM = "database.RedeemCode"
 TENTH = wrong_pin(TRIES)
@@ -49,7 +50,8 @@ class Case:
     def points(self, *, both_sides: bool) -> list[str]:
         found = [f"{step} {side}" for step in self.named() for side in ("before", "after")]
         # The anchor is moved inside the commit: before it is after that.
-        return found if both_sides else [p for p in found if p.endswith("before")] + found[-1:]
+        few = [p for p in found if p.endswith("before") and not p.startswith(LOOK)]
+        return found if both_sides else [*few, found[-1]]
 
 
 def _opens(folder: Folder, pin: str) -> None:
@@ -135,7 +137,8 @@ def tenth(folder: Folder, worker: Worker, die_at: str | None) -> str:
 def after_the_tenth(folder: Folder, died_at: str) -> None:
     """Destroyed from the moment on at which it was counted, also where nobody had compared it."""
     folder.now += A_DAY
-    if died_at in (f"{NOTE} 1 before", f"{NOTE} 1 after", f"{COUNT} 1 before"):
+    points = CASES["tenth"].points(both_sides=True)
+    if points.index(died_at) <= points.index(f"{COUNT} 1 before"):
         _opens(folder, PIN)
     else:
         _stays_shut(folder, PIN, TENTH)

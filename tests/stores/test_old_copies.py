@@ -65,7 +65,7 @@ def test_rule_11_what_a_crash_left_is_noted_before_it_is_compared(practice_in: O
     """
     folder = practice_in("at-the-tenth")
     folder.save_vault(folder.path / "old.vault")
-    assert _guess(folder, wrong_pin(100), "database.note 2 before") == DEAD
+    assert _guess(folder, wrong_pin(100), "vault.count 1 after") == DEAD
     folder.start()
     folder.stop()
     assert folder.most_evaluated() == TRIES
@@ -80,7 +80,7 @@ def test_rule_11_two_vaults_that_went_on_from_one_copy(practice_in: OpenFolder) 
     folder.guess_wrong(TRIES - 2)
     first, second = folder.path / "first.vault", folder.path / "second.vault"
     folder.save_vault(first)
-    assert _guess(folder, wrong_pin(100), "database.note 2 before") == DEAD
+    assert _guess(folder, wrong_pin(100), "vault.count 1 after") == DEAD
     folder.save_vault(second)
     folder.put_vault(first)
     assert _guess(folder, wrong_pin(101)).startswith("PIN_WRONG")
@@ -107,6 +107,16 @@ def test_p8_a_key_that_an_old_vault_brings_back_is_destroyed_again(practice_in: 
     assert folder.vault_rows("SELECT count(*) FROM key") == [(0,)]
     folder.put_database(folder.path / "old.db")
     assert _guess(folder, PIN) == "PIN_DESTROYED"
+
+
+def test_p8_a_leave_that_was_broken_off_is_not_undone_by_an_old_vault(practice_in: OpenFolder) -> None:
+    """The key is destroyed and the database knows so, but not yet that somebody left."""
+    folder = practice_in("enrolled")
+    folder.save_vault(folder.path / "old.vault")
+    assert folder.start().do(folder.now, "leave", ANNA, die_at="database.leave 1 before") == DEAD
+    folder.stop()
+    folder.put_vault(folder.path / "old.vault")
+    assert _guess(folder, PIN) == "PIN_STALE"
 
 
 def test_rule_8_an_old_database_put_back_by_mistake_takes_no_key_away(practice_in: OpenFolder) -> None:
