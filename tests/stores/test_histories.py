@@ -13,7 +13,7 @@ from copy import deepcopy
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, event, settings
+from hypothesis import HealthCheck, Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -36,6 +36,7 @@ class Histories(History, RuleBasedStateMachine):
     @initialize()
     def anna_is_there(self) -> None:
         self.somebody_enrols(0, ANNA, None)
+        self.both_are_copied()
 
     @precondition(lambda self: self.newest is None)
     @rule(which=workers, name=people, die_at=deaths)
@@ -213,7 +214,15 @@ class LongHistories(Histories):
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
-    max_examples=10, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=6,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),  # every step is a message to a process, and flushed to the disk
+    phases=(
+        Phase.explicit,
+        Phase.reuse,
+        Phase.generate,
+    ),  # a failure is told as it is: shrinking takes minutes
 )
 TestLongHistories = pytest.mark.nightly(LongHistories.TestCase)
 TestLongHistories.settings = settings(
