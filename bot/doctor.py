@@ -23,6 +23,7 @@ from bot.channels.matrix.http import CLIENT, Http
 from bot.channels.matrix.identity import Seeds, verify_published
 from bot.errors import PliError
 from bot.probe import Probe
+from bot.services.reconcile_stores import WITHOUT_KEY
 from storage.audit_rows import verify_audit
 
 CLOCK_SECONDS = 30.0
@@ -130,7 +131,13 @@ class _Doctor:
                 f"{missing} recipient(s) are not in the vault",
                 "an old database or another vault was put here: restore the right pair, or invite again",
             )
-        return "answers, and knows every recipient"
+        old = sum(self._home.vault.is_old(r.id) for r in recipients if r.state not in WITHOUT_KEY)
+        if old:
+            raise _Bad(
+                f"it is older than the database, for {old} recipient(s)",
+                "an old copy of the vault was put here: put the newest one back, or invite again",
+            )
+        return "answers, knows every recipient, and is no old copy"
 
     async def audit(self) -> str:
         return f"{verify_audit(self._home.engine, self._home.audit_chain, self._home.vault)} rows, unbroken"

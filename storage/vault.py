@@ -195,6 +195,14 @@ class Vault:
         with self._file.transaction() as db:
             return rows.find(db, recipient) is not None
 
+    def is_old(self, recipient: RecipientId) -> bool:
+        """Whether the database knows of more than this vault does (rule 11)."""
+        try:
+            self._in_step(recipient, lambda _: None)
+        except StaleGeneration:
+            return True
+        return False
+
     def tries_left(self, recipient: RecipientId) -> int | None:
         """None while a one-time code guards the key; 0 when the key was destroyed."""
 
@@ -211,7 +219,12 @@ class Vault:
 
     def wait_seconds(self, recipient: RecipientId) -> float:
         """How long :meth:`unlock` would still raise :class:`MustWait`; 0 if it would not."""
-        return self._in_step(recipient, lambda db: self._remaining(db, rows.settled(db, recipient)))
+
+        def look(db: sqlite3.Connection) -> float:
+            row = rows.settled(db, recipient)
+            return self._remaining(db, row) if rows.has_keys(db, recipient) else 0.0
+
+        return self._in_step(recipient, look)
 
     def anchor(self) -> tuple[int, bytes]:
         """Length and head of the audit chain as last set; (0, empty) before."""
@@ -268,9 +281,9 @@ class Vault:
                     raise MustWait(wait_seconds=wait)
                 serial = following(serial)
                 db.execute(
-                    "UPDATE recipient SET serial = ?, wrong = wrong + 1, counted_at = ?,"
-                    " pending_generation = ?, pending_tag = ? WHERE id = ?",
-                    (serial, self._seconds(), generation, tag, recipient),
+                    "UPDATE recipient SET wrong = wrong + 1, counted_at = ?,"
+                    " serial = ?, pending_generation = ?, pending_tag = ? WHERE id = ?",
+                    (self._seconds(), serial, generation, tag, recipient),
                 )
             return _Attempt(
                 serial=serial,

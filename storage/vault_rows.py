@@ -62,9 +62,13 @@ def require(db: sqlite3.Connection, recipient: RecipientId, key_id: KeyId) -> sq
     row = settled(db, recipient)
     if row["key_id"] != key_id:
         raise KeyDestroyed if was_used(db, recipient, key_id) else StaleGeneration
-    if db.execute("SELECT 1 FROM key WHERE recipient = ?", (recipient,)).fetchone() is None:
+    if not has_keys(db, recipient):
         raise KeyDestroyed
     return row
+
+
+def has_keys(db: sqlite3.Connection, recipient: RecipientId) -> bool:
+    return db.execute("SELECT 1 FROM key WHERE recipient = ?", (recipient,)).fetchone() is not None
 
 
 def _key(db: sqlite3.Connection, recipient: RecipientId, generation: int) -> sqlite3.Row | None:

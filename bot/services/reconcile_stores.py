@@ -9,12 +9,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from bot.domain.records import RecipientState
 from bot.ports_storage import KeyRing, UnitOfWorkFactory
 from bot.services.enrol import Enrol
 
-_WITHOUT_KEY = (RecipientState.LEFT, RecipientState.LOCKED)
+WITHOUT_KEY: Final = (RecipientState.LEFT, RecipientState.LOCKED)
 
 
 class ReconcileStores:
@@ -27,7 +28,7 @@ class ReconcileStores:
         with self._uow() as uow:
             recipients = uow.recipients.all()
         for recipient in recipients:
-            if recipient.state in _WITHOUT_KEY:
+            if recipient.state in WITHOUT_KEY:
                 self._keys.destroy(recipient.id)
                 continue
             found = self._keys.reconcile(recipient)

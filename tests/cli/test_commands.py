@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -134,6 +136,12 @@ def test_a_database_without_its_tables_is_refused(home: Installation) -> None:
 
 
 def test_upgrade(home: Installation) -> None:
+    assert pli("upgrade", "--json").json() == {"upgraded": False}
+    with closing(sqlite3.connect(home.vault_path)) as vault:  # in the form of before
+        vault.execute("ALTER TABLE recipient DROP COLUMN serial")
+        vault.execute("PRAGMA user_version = 1")
+    assert "pli upgrade" in complaint(pli("run"), REFUSED)
+    assert pli("upgrade", "--json").json() == {"upgraded": True}
     assert pli("upgrade", "--json").json() == {"upgraded": False}
     with home.engine.begin() as db:
         db.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")

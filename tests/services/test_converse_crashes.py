@@ -16,6 +16,7 @@ import pytest
 from bot.domain.messages import Incoming
 from bot.domain.records import OutboxKind, OutboxState, RecipientState
 from bot.services.invite_recipient import Invited
+from bot.services.reconcile_stores import ReconcileStores
 from tests.services.kit import OTHER_PIN, PIN, WRONG_PIN, Person, Practice, entry
 
 
@@ -84,13 +85,7 @@ def start_again(practice: Practice, keys: Any) -> None:
     """As ``pli run`` does: the database decides between two generations, and the outbox is put right."""
     practice.wrap_uow, practice.keys = lambda uow: uow, keys
     practice.start_bot()
-    with practice.home.uow() as uow:
-        recipients = uow.recipients.all()
-    for recipient in recipients:
-        if recipient.state is RecipientState.LEFT:
-            keys.destroy(recipient.id)
-        elif keys.reconcile(recipient) == "destroyed" and recipient.state is RecipientState.ENROLLED:
-            practice.enrol.lock(recipient.id, practice.now)
+    ReconcileStores(practice.uow, keys, practice.enrol)(practice.now)
     practice.deliver.recover()
 
 

@@ -51,6 +51,22 @@ def test_a_schema_of_another_version_is_not_current(store: Store) -> None:
     assert is_current(store.engine)
 
 
+AS_OF_0001 = (
+    "ALTER TABLE recipient DROP COLUMN vault_serial",
+    "UPDATE alembic_version SET version_num = '0001'",
+)
+
+
+def test_a_database_from_before_the_vaults_serials_is_brought_forward(store: Store) -> None:
+    store.people()
+    for statement in AS_OF_0001:
+        store.execute(statement)
+    assert not is_current(store.engine)
+    migrate(store.engine)
+    assert is_current(store.engine)
+    assert store.rows("SELECT vault_serial FROM recipient") == [(0,), (0,)]
+
+
 def test_a_database_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         migrate(connect(f"sqlite:///{tmp_path}/missing/pli.db"))

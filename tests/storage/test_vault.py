@@ -261,6 +261,106 @@ def test_rule_9_beginning_anew_needs_a_key_id_never_used(tmp_path: Path) -> None
     assert vault.tries_left(WHO) == TRIES
 
 
+def test_rule_11_the_database_knows_before_anything_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, clock, _ = enrolled_vault(tmp_path)
+    noted = InMemory()
+    vault = Vault(tmp_path / "vault.db", clock, noted)
+
+    def compare(left: bytes, right: bytes) -> bool:
+        assert noted.serials[WHO] == raw(tmp_path, "SELECT serial FROM recipient")[0][0]
+        return left == right
+
+    monkeypatch.setattr("storage.vault.hmac.compare_digest", compare)
+    assert _wrong(vault).tries_left == TRIES - 1
+    vault.unlock(WHO, KEY, 1, PIN)
+    assert noted.serials[WHO] >> 32 == 2
+
+
+def test_rule_11_a_database_that_cannot_be_told_refuses_and_the_attempt_is_not_lost(tmp_path: Path) -> None:
+    vault, clock, answer = enrolled_vault(tmp_path)
+    for guess in range(TRIES - 1):
+        clock.forward(seconds=_wrong(vault, guess).wait_seconds)
+    noted = InMemory()
+
+    def out_of_order(recipient: RecipientId, serial: int) -> int:
+        if serial >> 32 == TRIES:
+            raise StorageError
+        return noted(recipient, serial)
+
+    with pytest.raises(StorageError):
+        Vault(tmp_path / "vault.db", clock, out_of_order).unlock(WHO, KEY, 1, PIN)
+    assert raw(tmp_path, "SELECT wrong FROM recipient") == [(TRIES,)]
+    assert vault.unlock(WHO, KEY, 1, PIN).reveal() == answer.reveal()
+    assert vault.tries_left(WHO) == TRIES
+
+
+def test_rule_11_an_old_copy_is_stale_for_everything(tmp_path: Path) -> None:
+    vault, _, _ = enrolled_vault(tmp_path)
+    old = (tmp_path / "vault.db").read_bytes()
+    assert not vault.is_old(WHO)
+    _wrong(vault)
+    (tmp_path / "vault.db").write_bytes(old)
+    for ask in (
+        lambda: vault.unlock(WHO, KEY, 1, PIN),
+        lambda: vault.unlock_and_stage(WHO, KEY, 1, PIN, h(7)),
+        lambda: vault.commit(WHO, KEY, 1),
+        lambda: vault.tries_left(WHO),
+        lambda: vault.wait_seconds(WHO),
+    ):
+        with pytest.raises(StaleGeneration):
+            ask()
+    assert vault.reconcile(WHO, KEY, 1) is Reconciled.STALE
+    assert vault.is_old(WHO)
+    assert raw(tmp_path, "SELECT wrong, serial FROM recipient") == [(0, 0)]
+    vault.destroy(WHO)
+    assert raw(tmp_path, "SELECT count(*) FROM key") == [(0,)]
+
+
+def test_rule_11_a_recipient_that_the_database_does_not_know_is_stale_and_can_be_destroyed(
+    tmp_path: Path,
+) -> None:
+    _, clock, _ = enrolled_vault(tmp_path)
+
+    def unknown(recipient: RecipientId, serial: int) -> int:  # noqa: ARG001 - the protocol's names
+        raise StaleGeneration
+
+    vault = Vault(tmp_path / "vault.db", clock, unknown)
+    with pytest.raises(StaleGeneration):
+        vault.unlock(WHO, KEY, 1, PIN)
+    assert raw(tmp_path, "SELECT wrong FROM recipient") == [(0,)]
+    vault.destroy(WHO)
+    assert raw(tmp_path, "SELECT count(*) FROM key") == [(0,)]
+
+
+def test_rule_11_what_somebody_else_counted_in_between_is_noted_first(tmp_path: Path) -> None:
+    vault, clock, answer = enrolled_vault(tmp_path)
+    noted = InMemory()
+    rounds: list[int] = []
+
+    def overtaken(recipient: RecipientId, serial: int) -> int:
+        """Another process counts, and is killed, right after this one's first note."""
+        rounds.append(serial >> 32)
+        before = noted(recipient, serial)
+        if len(rounds) == 1:
+            vault._count(WHO, KEY, 1, h(1))
+        return before
+
+    mine = Vault(tmp_path / "vault.db", clock, overtaken)
+    assert mine.unlock(WHO, KEY, 1, PIN).reveal() == answer.reveal()
+    assert rounds == [0, 1, 2]
+
+
+def test_rule_4_a_destroyed_key_makes_nobody_wait(tmp_path: Path) -> None:
+    vault, _, _ = enrolled_vault(tmp_path)
+    for guess in range(4):
+        _wrong(vault, guess)
+    assert vault.wait_seconds(WHO) == 60
+    vault.destroy(WHO)
+    assert vault.wait_seconds(WHO) == 0
+
+
 def test_failure_20_a_vault_that_is_locked_missing_or_damaged_refuses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,1 @@
+"""Database and vault together, in processes that die."""
