@@ -145,6 +145,9 @@ class Phone:
             await self.share(self.room)
         return await self.put(self.speaker.encrypt(self.room, text))
 
+    async def say_in_clear(self, text: str) -> str:
+        return await self.put({"msgtype": "m.text", "body": text}, kind="m.room.message")
+
     # -- hearing ------------------------------------------------------------------------------------------------
 
     async def sync(self) -> None:
@@ -179,6 +182,25 @@ class Phone:
             return None
 
         return await until(readable, "the bot's answer", seconds=seconds)
+
+    @property
+    def readable(self) -> list[str]:
+        """All of the bot's words, as far as they could be read."""
+        return [words for words in self.heard if words is not None]
+
+    def count(self, part: str) -> int:
+        """How many of the bot's messages hold ``part``."""
+        return sum(part in words for words in self.readable)
+
+    async def state(self) -> list[Json]:
+        """Of the room, as the real homeserver has it."""
+        made: Any = await self.call("GET", f"rooms/{quote(self.room)}/state")
+        return list(made)
+
+    async def catch_up(self) -> None:
+        """Pass over what has come."""
+        await self.sync()
+        self._looked = len(self.heard)
 
     async def tell(self, text: str) -> str:
         """Type, and read the answer."""

@@ -53,7 +53,6 @@ async def test_p5_other_keys_under_the_patient_s_device_first_and_the_true_ones_
     assert world.check_readable(forged.keys) == {world.practice.sentence(OpenSentence.UNKNOWN_DEVICE)}
     world.attackers.append(forged.keys)
     world.hostile.honest()
-    assert await victim.tell("help") in world.open_words | {world.practice.text(Template.HELP)}
     await world.victim_is_served()
 
 
@@ -137,6 +136,7 @@ async def test_p5_a_ghost_on_the_bot_s_own_account_silences_everything_private(w
     hostile.honest()
     hostile.announce(practice.bot_user)
     await practice.wait_ready()
+    assert await world.honest.tell("no") == practice.text(Template.NOTHING_DONE)
     await world.victim_is_served()
 
 
@@ -164,7 +164,7 @@ async def test_p5_device_lists_that_vanish_and_return(world: World) -> None:
 
 
 async def test_p5_one_time_keys_withheld_badly_signed_or_somebody_else_s(world: World) -> None:
-    """A further phone of the patient's: it is given nothing until its own key is handed out, and the first reads on."""
+    """A further phone of the patient's is given nothing until its own key is handed out; the first reads on."""
     victim, hostile = world.victim, world.hostile
     forger = Ghost(victim.user)
     world.attackers.append(forger.keys)
@@ -178,12 +178,10 @@ async def test_p5_one_time_keys_withheld_badly_signed_or_somebody_else_s(world: 
         claimed.append({})
 
     def swap(answer: Json) -> None:
-        (name,) = forger.one_time_key()
-        ((_, true),) = answer["one_time_keys"][victim.user][second.device_id].items()
-        (_, forged) = next(iter(forger.one_time_key().items()))
-        answer["one_time_keys"][victim.user] = {
-            second.device_id: {name: {"key": forged["key"], "signatures": true["signatures"]}}
-        }
+        ((name, true),) = answer["one_time_keys"][victim.user][second.device_id].items()
+        (forged,) = forger.one_time_key().values()
+        swapped = {name: {"key": forged["key"], "signatures": true["signatures"]}}
+        answer["one_time_keys"][victim.user] = {second.device_id: swapped}
         claimed.append({})
 
     for lie in (withhold, forge, swap):
