@@ -73,6 +73,7 @@ class Hostile:
         self.keep_back = lambda _room, _event: False
         self.kept.clear()
         self.proxy.before.clear()
+        self.proxy.refuses = lambda _path, _body: False
 
     def announce(self, user: str) -> None:
         """The devices of ``user`` have changed, it says in the bot's next answer."""

@@ -163,6 +163,40 @@ async def test_p5_device_lists_that_vanish_and_return(world: World) -> None:
     await world.victim_is_served()
 
 
+async def test_p5_a_new_key_while_the_device_list_has_vanished(world: World) -> None:
+    """The patient's app begins a new session meanwhile. Its key is not lost: later on that session is read."""
+    victim, hostile = world.victim, world.hostile
+
+    def vanish(answer: Json) -> None:
+        answer.get("device_keys", {}).get(victim.user, {}).clear()
+
+    hostile.lies.append(vanish)
+    hostile.announce(victim.user)
+    del victim.speaker.sessions[victim.room]
+    before = world.facts(victim)
+    await victim.say(PIN)
+    await world.others_go_on()
+    assert world.facts(victim) == before
+    hostile.honest()
+    hostile.announce(victim.user)
+    await world.victim_is_served()
+
+
+async def test_p5_silence_about_one_patient_s_devices_stops_nobody_else(world: World) -> None:
+    """From a start of the bot on: nothing is known of the patient's devices, and no answer comes about them alone."""
+    victim, proxy = world.victim, world.hostile.proxy
+    assert await world.practice.stop() == 0
+    proxy.refuses = lambda path, body: "/keys/query" in path and victim.user in body["device_keys"]
+    await world.practice.start()
+    del victim.speaker.sessions[victim.room]
+    before = world.facts(victim)
+    await victim.say(PIN)
+    await world.others_go_on()
+    assert world.facts(victim) == before
+    world.hostile.honest()
+    await world.victim_is_served()
+
+
 async def test_p5_one_time_keys_withheld_badly_signed_or_somebody_else_s(world: World) -> None:
     """A further phone of the patient's is given nothing until its own key is handed out; the first reads on."""
     victim, hostile = world.victim, world.hostile

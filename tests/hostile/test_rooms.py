@@ -117,8 +117,12 @@ async def test_p5_state_told_in_the_stream_in_clear_and_inside_an_encrypted_even
         await practice.settled()
         before = len(victim.readable)
         await victim.sync()
-        assert len(victim.readable) == before, "not even a constant goes where it does not look as it was opened"
-        await world.hostile.replay((victim.room, true[0] if true else {**lie, "content": {"membership": "leave"}}))
+        assert len(victim.readable) == before, (
+            "not even a constant goes where it does not look as it was opened"
+        )
+        await world.hostile.replay(
+            (victim.room, true[0] if true else {**lie, "content": {"membership": "leave"}})
+        )
     await victim.say_in_clear("show")
     assert await victim.hear() == aside
     await world.victim_is_served()
