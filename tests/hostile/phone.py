@@ -108,14 +108,19 @@ class Phone:
         devices: dict[str, Json] = answer["device_keys"][user]
         return devices
 
+    async def one_time_key(self, bot: Json) -> Json:
+        """One of the bot's device, claimed."""
+        user, device_id = bot["user_id"], bot["device_id"]
+        wanted = {"one_time_keys": {user: {device_id: "signed_curve25519"}}}
+        answer = await self.call("POST", "keys/claim", wanted)
+        (key,) = answer["one_time_keys"][user][device_id].values()
+        made: Json = key
+        return made
+
     async def claim(self, bot: Json, keys: Keys | None = None) -> None:
         """Open an Olm session with the bot's device for this phone, or for other ``keys``."""
-        user, device_id = bot["user_id"], bot["device_id"]
-        answer = await self.call(
-            "POST", "keys/claim", {"one_time_keys": {user: {device_id: "signed_curve25519"}}}
-        )
-        ((_, key),) = answer["one_time_keys"][user][device_id].items()
-        open_session(keys or self.keys, bot["keys"][f"curve25519:{device_id}"], key["key"])
+        key = await self.one_time_key(bot)
+        open_session(keys or self.keys, bot["keys"][f"curve25519:{bot['device_id']}"], key["key"])
 
     async def bot_device(self) -> Json:
         (device,) = (await self.devices_of(self.bot)).values()
