@@ -33,7 +33,7 @@ async def test_p5_replays_under_new_ids_before_and_after_a_restart(world: World)
     typed = named(hostile.told, *victim.typed[first:])
     for restarted in (False, True):
         if restarted:
-            assert await practice.stop() == 0
+            practice.kill()
             await practice.start()
         await victim.catch_up()
         heard = len(victim.heard)
@@ -45,7 +45,7 @@ async def test_p5_replays_under_new_ids_before_and_after_a_restart(world: World)
         await victim.sync()
         assert len(victim.heard) == heard + 1, "no replay was answered"
         assert world.facts(victim) == before
-    assert await practice.stop() == 0
+    practice.kill()
     practice.query("UPDATE answer SET state = 'void' WHERE recipient = ?", world.recipients[victim.user])
     await practice.start()
     await world.victim_is_served()
