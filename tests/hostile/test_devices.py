@@ -172,6 +172,9 @@ async def test_p5_a_new_key_while_the_device_list_has_vanished(world: World) -> 
 
     hostile.lies.append(vanish)
     hostile.announce(victim.user)
+    await world.redacted(
+        victim, await victim.say("show")
+    )  # by then the bot has looked, and knows of no device
     del victim.speaker.sessions[victim.room]
     before = world.facts(victim)
     await victim.say(PIN)
