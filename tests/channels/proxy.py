@@ -22,9 +22,9 @@ class Proxy:
     """Use as an asynchronous context manager in front of ``upstream``.
 
     ``changes`` alter the answers and ``failures`` replace them, by a part of the path; ``silent`` parts are never
-    answered. ``requests`` keeps (method, path) of everything asked. ``before`` happens once, when such a request came
-    and before it is passed on. ``ear`` is told method, path and body of each request that the homeserver took.
-    ``poll_ms`` shortens the wait of a ``/sync``.
+    answered; what it ``refuses``, by path and body, is answered 503. ``requests`` keeps (method, path) of everything
+    asked. ``before`` happens once, when such a request came and before it is passed on. ``ear`` is told method, path
+    and body of each request that the homeserver took. ``poll_ms`` shortens the wait of a ``/sync``.
     """
 
     upstream: str
@@ -37,6 +37,7 @@ class Proxy:
     before: dict[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     ear: Callable[[str, str, Json], None] | None = None
     poll_ms: int | None = None
+    refuses: Callable[[str, Json], bool] = lambda _path, _body: False
     _runner: web.AppRunner | None = None
     _pool: aiohttp.ClientSession | None = None
 
@@ -73,6 +74,8 @@ class Proxy:
         data = await request.read()
         if data:
             self.bodies.append((path, json.loads(data)))
+            if self.refuses(path, self.bodies[-1][1]):
+                return web.json_response({}, status=503)
         for part in [part for part in self.before if part in path]:
             await self.before.pop(part)()
         if self.poll_ms is not None:

@@ -40,6 +40,7 @@ async def shared(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFac
 @pytest_asyncio.fixture(loop_scope="package")
 async def world(shared: World) -> AsyncIterator[World]:
     """Honest again after each test, and nothing private was read by anybody it should not be."""
+    await shared.calm()
     yield shared
     shared.hostile.honest()
     shared.check_readable(*shared.attackers, *(ghost.keys for ghost in shared.hostile.ghosts))

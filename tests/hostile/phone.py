@@ -108,14 +108,19 @@ class Phone:
         devices: dict[str, Json] = answer["device_keys"][user]
         return devices
 
+    async def one_time_key(self, bot: Json) -> Json:
+        """One of the bot's device, claimed."""
+        user, device_id = bot["user_id"], bot["device_id"]
+        wanted = {"one_time_keys": {user: {device_id: "signed_curve25519"}}}
+        answer = await self.call("POST", "keys/claim", wanted)
+        (key,) = answer["one_time_keys"][user][device_id].values()
+        made: Json = key
+        return made
+
     async def claim(self, bot: Json, keys: Keys | None = None) -> None:
         """Open an Olm session with the bot's device for this phone, or for other ``keys``."""
-        user, device_id = bot["user_id"], bot["device_id"]
-        answer = await self.call(
-            "POST", "keys/claim", {"one_time_keys": {user: {device_id: "signed_curve25519"}}}
-        )
-        ((_, key),) = answer["one_time_keys"][user][device_id].items()
-        open_session(keys or self.keys, bot["keys"][f"curve25519:{device_id}"], key["key"])
+        key = await self.one_time_key(bot)
+        open_session(keys or self.keys, bot["keys"][f"curve25519:{bot['device_id']}"], key["key"])
 
     async def bot_device(self) -> Json:
         (device,) = (await self.devices_of(self.bot)).values()
@@ -144,6 +149,9 @@ class Phone:
             self._given.add(session)
             await self.share(self.room)
         return await self.put(self.speaker.encrypt(self.room, text))
+
+    async def say_in_clear(self, text: str) -> str:
+        return await self.put({"msgtype": "m.text", "body": text}, kind="m.room.message")
 
     # -- hearing ------------------------------------------------------------------------------------------------
 
@@ -179,6 +187,25 @@ class Phone:
             return None
 
         return await until(readable, "the bot's answer", seconds=seconds)
+
+    @property
+    def readable(self) -> list[str]:
+        """All of the bot's words, as far as they could be read."""
+        return [words for words in self.heard if words is not None]
+
+    def count(self, part: str) -> int:
+        """How many of the bot's messages hold ``part``."""
+        return sum(part in words for words in self.readable)
+
+    async def state(self) -> list[Json]:
+        """Of the room, as the real homeserver has it."""
+        made: Any = await self.call("GET", f"rooms/{quote(self.room)}/state")
+        return list(made)
+
+    async def catch_up(self) -> None:
+        """Pass over what has come."""
+        await self.sync()
+        self._looked = len(self.heard)
 
     async def tell(self, text: str) -> str:
         """Type, and read the answer."""

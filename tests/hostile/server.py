@@ -42,15 +42,14 @@ class Hostile:
     """The proxy's will. Everything that the bot was told is kept, to be told again.
 
     ``ghosts`` are listed with the devices of their users, and reached; ``lies`` alter an answer of ``/keys/query``,
-    ``rooms`` one of a room's state; ``keep_back`` says which room events the bot does not get (yet): they end in
-    ``kept``. ``told`` are (room, event) in order, ``given`` the to-device events.
+    ``syncs`` one of ``/sync``, ``claims`` one of ``/keys/claim``; ``keep_back`` says which room events the bot does
+    not get (yet): they end in ``kept``. ``told`` are (room, event) in order, ``given`` the to-device events.
     """
 
     proxy: Proxy
     tap: Wiretap = field(default_factory=Wiretap)
     ghosts: list[Ghost] = field(default_factory=list)
     lies: list[Callable[[Json], None]] = field(default_factory=list)
-    rooms: list[Callable[[list[Json]], list[Json]]] = field(default_factory=list)
     syncs: list[Callable[[Json], None]] = field(default_factory=list)
     claims: list[Callable[[Json], None]] = field(default_factory=list)
     keep_back: Callable[[str, Json], bool] = lambda _room, _event: False
@@ -64,19 +63,17 @@ class Hostile:
     def __post_init__(self) -> None:
         self.proxy.poll_ms = POLL_MS
         self.proxy.ear = self.tap.note
-        self.proxy.changes = {
-            "/sync": self._sync,
-            "/keys/query": self._query,
-            "/keys/claim": self._claim,
-            "/state": self._state,
-        }
+        self.honest()
 
     def honest(self) -> None:
         """Stop lying. What was said stays said."""
-        for lie in (self.ghosts, self.lies, self.rooms, self.syncs, self.claims):
+        for lie in (self.ghosts, self.lies, self.syncs, self.claims):
             lie.clear()
+        self.proxy.changes = {"/sync": self._sync, "/keys/query": self._query, "/keys/claim": self._claim}
         self.keep_back = lambda _room, _event: False
+        self.kept.clear()
         self.proxy.before.clear()
+        self.proxy.refuses = lambda _path, _body: False
 
     def announce(self, user: str) -> None:
         """The devices of ``user`` have changed, it says in the bot's next answer."""
@@ -86,6 +83,10 @@ class Hostile:
         """Other keys under the phone's own device id."""
         forged = Ghost(phone.user, phone.device_id)
         self.ghosts.append(forged)
+
+    def about_room(self, room: str, lie: Callable[[list[Json]], list[Json]]) -> None:
+        """Alter what the bot is told when it asks for the state of ``room``."""
+        self.proxy.changes[f"/rooms/{quote(room, safe='')}/state"] = lie
 
     # -- saying things ------------------------------------------------------------------------------------------
 
@@ -104,6 +105,14 @@ class Hostile:
             made.append((room, again))
         await self.tell(*made)
         return [str(event["event_id"]) for _, event in made]
+
+    async def has_kept(self, count: int) -> None:
+        """Wait until so many events are kept back since :meth:`honest`."""
+
+        async def enough() -> bool:
+            return len(self.kept) >= count
+
+        await until(enough, "what was typed to be kept back")
 
     async def give(self, *events: Json) -> None:
         """To-device events for the bot."""
@@ -168,13 +177,3 @@ class Hostile:
         for lie in self.claims:
             lie(answer)
         return answer
-
-    def _state(self, answer: Any) -> Any:
-        for lie in self.rooms:
-            answer = lie(answer)
-        return answer
-
-
-def said_in(room: str) -> str:
-    """The room as the paths of requests have it."""
-    return quote(room, safe="")

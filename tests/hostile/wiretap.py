@@ -83,10 +83,11 @@ class Keys:
                 return bytes(session.decrypt(message))
             except _REFUSED:
                 continue
-        if kind != 0:
+        first = message.to_pre_key()
+        if first is None:
             return None
         try:
-            session, plain = self.account.create_inbound_session(sender, message.to_pre_key())
+            session, plain = self.account.create_inbound_session(sender, first)
         except _REFUSED:
             return None
         known.append(session)

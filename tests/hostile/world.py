@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.channels.matrix.http import CLIENT, Http
 from bot.domain.messages import OpenSentence
 from bot.domain.templates import Template
 from bot.domain.values import Language, RecipientId
@@ -61,6 +62,22 @@ class World:
         url = self.practice.homeserver.url
         started = await Phone.start(url, user, password, bot=self.practice.bot_user, **options)
         return await self.stack.enter_async_context(started)
+
+    async def account(self) -> Phone:
+        """Somebody who is no patient."""
+        user, password = await self.practice.homeserver.new_user()
+        phone = await self.phone(user, password)
+        self.attackers.append(phone.keys)
+        return phone
+
+    async def as_bot(self, method: str, path: str, body: Json) -> None:
+        """A request in the bot's name, which the homeserver may always make up."""
+        session = self.practice.home.session()
+        http = Http(self.practice.homeserver.url, session.token.reveal())
+        try:
+            await http.call(method, f"{CLIENT}/{path}", body)  # type: ignore[arg-type]  # one of four words
+        finally:
+            await http.close()
 
     async def bot_device(self) -> Json:
         return await self.victim.bot_device()
@@ -120,8 +137,22 @@ class World:
         await until(gone, "the redaction of what was typed")
 
     async def victim_is_served(self) -> None:
-        """After an attack: the right PIN opens, for the victim alone."""
-        assert SECRET in await self.victim.tell(PIN)
+        """After an attack: the right PIN opens. Open sentences that had to wait may come first."""
+        await self.victim.say(PIN)
+        while SECRET not in (words := await self.victim.hear()):
+            assert words in self.open_words
+
+    async def close_window(self) -> None:
+        """What the victim has opened is shut."""
+        await self.victim.tell("change pin")
+        assert await self.victim.tell("no") == self.practice.text(Template.PIN_UNCHANGED)
+
+    async def calm(self) -> None:
+        """Everything that was said is read."""
+        await self.practice.settled()
+        for phone in (self.victim, self.mallory):
+            await phone.catch_up()
+        self.honest.next = len(await self.honest.patient.read())
 
 
 def named(events: Iterable[tuple[str, Json]], *ids: str) -> list[tuple[str, Json]]:

@@ -24,7 +24,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final
 
-from bot.channels.matrix.admission import admitted
+from bot.channels.matrix.admission import Admission
 from bot.channels.matrix.directory import Directory
 from bot.channels.matrix.guard import contained
 from bot.channels.matrix.hearing import Hearing, Listener
@@ -85,6 +85,7 @@ class Client:
         self._hearing = Hearing(
             machine, directory, listener, grace_seconds=grace_seconds, monotonic=monotonic
         )
+        self._admission = Admission(directory, monotonic=monotonic)
         self._inbox = Inbox(sync_store, storing=self._hearing.note_read, stored=self._hearing.token_stored)
         self._rooms: dict[RoomId, RoomState] = {}
         self._parting = Parting(http, machine, self._rooms)
@@ -246,7 +247,7 @@ class Client:
     async def _take_device_events(self, events: list[object]) -> None:
         if events:
             self._people = frozenset(user for state in self._rooms.values() for user in state.present())
-        fit = await admitted(events, people=self._people, directory=self._directory)
+        fit = await self._admission.admitted(events, people=self._people)
         for number, event in enumerate(fit):
             self._machine.receive(event)
             if number % 20 == 19:
