@@ -208,13 +208,19 @@ async def invite(hand: Attacker, bot: str) -> None:
 async def to_bot(hand: Attacker, kind: str, content: object) -> int:
     """One to-device event; what the homeserver said: 200, or why it does not carry this."""
     path = f"{CLIENT}/sendToDevice/{segment(kind)}/{new_id('t')}"
-    body = b'{"messages":{"%b":{"%b":%b}}}' % (hand.target.user.encode(), hand.target.device_id.encode(), dump(content))
+    body = b'{"messages":{"%b":{"%b":%b}}}' % (
+        hand.target.user.encode(),
+        hand.target.device_id.encode(),
+        dump(content),
+    )
     return await send(hand, "PUT", path, body)
 
 
 async def into_room(hand: Attacker, room: RoomId, kind: str, content: object) -> int:
     """One room event; what the homeserver said."""
-    return await send(hand, "PUT", f"{CLIENT}/rooms/{segment(room)}/send/{segment(kind)}/{new_id('t')}", content)
+    return await send(
+        hand, "PUT", f"{CLIENT}/rooms/{segment(room)}/send/{segment(kind)}/{new_id('t')}", content
+    )
 
 
 async def send(hand: Attacker, method: str, path: str, content: object) -> int:

@@ -1,6 +1,6 @@
 """Each kind of item by which a local user or a patient ended such a bot, one at a time, through a real homeserver.
 
-After each, another patient asks and is answered. What the homeserver itself refuses to carry comes in ``test_uncarried``.
+After each, another patient asks and is answered. What the homeserver itself refuses to carry: ``test_uncarried``.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def olm(ciphertext: bytes, sender_key: bytes = b'"x"') -> bytes:
 
 # -- to-device ------------------------------------------------------------------------------------------------------
 
-CARRIED = [name for name in MALFORMED if name not in {"not an object", "content is a list", "content is deep"}]
+CARRIED = [
+    name for name in MALFORMED if name not in {"not an object", "content is a list", "content is deep"}
+]
 
 
 @pytest.mark.parametrize("name", CARRIED)
@@ -91,7 +93,10 @@ DEVICE_EVENTS: dict[str, tuple[str, bytes]] = {
     "NUL": ("m.room.encrypted", olm(b'{"a\\u0000":1}', b'"\\u0000"')),
     "algorithm is a number": ("m.room.encrypted", b'{"algorithm":1,"ciphertext":1,"sender_key":1}'),
     "Megolm to a device": ("m.room.encrypted", b'{"algorithm":"%b"}' % MEGOLM.encode()),
-    "a room key in clear": ("m.room_key", b'{"algorithm":"m","room_id":"!r","session_id":1,"session_key":[]}'),
+    "a room key in clear": (
+        "m.room_key",
+        b'{"algorithm":"m","room_id":"!r","session_id":1,"session_key":[]}',
+    ),
     "a forwarded key": ("m.forwarded_room_key", b'{"algorithm":[],"forwarding_curve25519_key_chain":{}}'),
     "a key is withheld": ("m.room_key.withheld", b'{"code":7,"reason":[]}'),
     "key request, wrong types": ("m.room_key_request", b'{"action":1,"body":[],"request_id":{}}'),
@@ -143,7 +148,10 @@ ROOM_EVENTS: dict[str, tuple[str, object]] = {
     "a reaction": ("m.reaction", {"m.relates_to": {"rel_type": "m.annotation", "key": ""}}),
     "a poll": ("m.poll.start", {"m.poll": 7}),
     "a call": ("m.call.invite", {"call_id": [], "version": {}, "offer": "x"}),
-    "a verification in clear": ("m.room.message", {"msgtype": "m.key.verification.request", "body": "x", "to": 7}),
+    "a verification in clear": (
+        "m.room.message",
+        {"msgtype": "m.key.verification.request", "body": "x", "to": 7},
+    ),
     "a verification's key": ("m.key.verification.key", {"key": "no key", "m.relates_to": {"event_id": 7}}),
 }
 
@@ -265,7 +273,9 @@ async def answered_all(scene: Scene, attackers: Attackers) -> None:
     assert await scene.practice_hears(hand, room)
 
 
-async def test_failure_09_whoever_claims_all_keys_keeps_nobody_out(scene: Scene, attackers: Attackers) -> None:
+async def test_failure_09_whoever_claims_all_keys_keeps_nobody_out(
+    scene: Scene, attackers: Attackers
+) -> None:
     """A new account comes while somebody takes every key that the bot puts there."""
     target = attackers.outsider.target
     claim = {"one_time_keys": {target.user: {target.device_id: "signed_curve25519"}}}

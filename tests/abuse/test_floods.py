@@ -10,6 +10,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,9 +18,12 @@ import vodozemac
 
 from bot.channels.matrix.http import CLIENT, segment
 from bot.channels.matrix.olm import MAX_OLM_SESSIONS, OLM
+from bot.domain.codes import PUBLIC
 from bot.domain.values import RoomId, UserId, new_id
 from bot.services.open_rooms import GREETINGS, ROOMS_EACH
+from storage.small_repositories import WRONG_CODES_IN_ALL
 from tests.abuse.scene import Attacker, Scene, into_room, invite, to_bot
+from tests.abuse.test_guessing import forged
 from tests.channels.forge import b64
 from tests.journey.practice import Practice
 from tests.rig.waiting import until
@@ -93,7 +97,7 @@ async def test_made_up_devices_leave_nothing_behind(scene: Scene, many: int) -> 
     assert sessions(scene.practice) <= before + MAX_OLM_SESSIONS
 
 
-@pytest.mark.parametrize("many", [400, pytest.param(10_000, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("many", [300, pytest.param(10_000, marks=pytest.mark.nightly)])
 async def test_device_events_by_the_thousand(scene: Scene, many: int) -> None:
     """From an outsider and from a patient's own device: undecryptable ones."""
     outsider, (patient, room) = await scene.outsider(), await scene.patient()
@@ -123,7 +127,7 @@ async def test_noise_in_many_rooms(scene: Scene) -> None:
             await into_room(hand, room, "m.room.encrypted", content)
 
     async with scene.served():
-        await crowd(90, one)
+        await crowd(60, one)
 
 
 # -- rooms ----------------------------------------------------------------------------------------------------------
@@ -154,7 +158,7 @@ async def all_declined(practice: Practice) -> None:
     await until(none_left, "every invitation to be declined", seconds=90)
 
 
-@pytest.mark.parametrize("many", [40, pytest.param(300, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("many", [25, pytest.param(300, marks=pytest.mark.nightly)])
 async def test_invitations_without_end_from_one_account(scene: Scene, many: int) -> None:
     hand, before = await scene.outsider(), rooms(scene.practice)
     async with scene.served():
@@ -166,7 +170,7 @@ async def test_invitations_without_end_from_one_account(scene: Scene, many: int)
     assert greetings(scene.practice, room.id) <= GREETINGS
 
 
-@pytest.mark.parametrize("many", [6, pytest.param(110, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("many", [4, pytest.param(110, marks=pytest.mark.nightly)])
 async def test_invitations_from_many_accounts(scene: Scene, many: int) -> None:
     hands, before = [await scene.outsider() for _ in range(many)], rooms(scene.practice)
     async with scene.served():
@@ -228,10 +232,53 @@ async def test_profiles_that_change_all_the_time(scene: Scene) -> None:
                 "PUT", f"/_synapse/admin/v2/users/{segment(hand.user)}", {"displayname": f"{number}"}
             )
 
+        async def arrived() -> bool:
+            sql = "SELECT count(*) FROM events WHERE room_id = ? AND type = 'm.room.member' AND sender = ?"
+            return int(scene.practice.seen_by_homeserver(sql, room, hand.user)[0][0]) > 15
+
         async with scene.served():
-            for number in range(40):  # one after the other: this homeserver changes no profile twice at once
+            for number in range(25):  # one after the other: this homeserver changes no profile twice at once
                 await change(number)
-    changes = "SELECT count(*) FROM events WHERE room_id = ? AND type = 'm.room.member' AND sender = ?"
-    assert scene.practice.seen_by_homeserver(changes, room, hand.user)[0][0] >= 40, "they arrived"
+            await until(arrived, "the changes in the room")
     assert greetings(scene.practice, known.id) == 0
     assert await scene.practice_hears(hand, room)
+
+
+# -- codes ----------------------------------------------------------------------------------------------------------
+
+
+async def test_codes_guessed_from_many_accounts(scene: Scene) -> None:
+    """With a public part that exists. The other patients are served; the right code works at once."""
+    reference, practice = new_id("G"), scene.practice
+    await scene.people.add(reference)
+    code = (await practice.pli("invite", reference, "--lang", "en", "--json")).json()["code"]
+    public = code.replace("-", "")[:PUBLIC]
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    practice.query("INSERT INTO guess VALUES ('', ?, ?)", WRONG_CODES_IN_ALL - 3, now)  # as if begun long ago
+    places = [await scene.stranger() for _ in range(3)]
+    newcomer, room = await scene.stranger()
+    invitation = "SELECT redeemed_by, closed FROM invitation WHERE id = ?"
+    try:
+        async with scene.served():
+            for _ in range(4):
+                for hand, place in places:
+                    await hand.say(place, forged(public))
+
+            async def slowed() -> bool:
+                return (
+                    int(practice.query("SELECT count FROM guess WHERE sender = ''")[0][0])
+                    >= WRONG_CODES_IN_ALL
+                )
+
+            await until(slowed, "the wrong codes to be counted")
+            assert [tuple(row) for row in practice.query(invitation, public)] == [("", 0)]
+            await newcomer.say(room, code)
+
+            async def redeemed() -> bool:
+                return bool(practice.query(invitation, public)[0]["redeemed_by"])
+
+            await until(redeemed, "the right code to be taken")
+        counted = practice.query("SELECT count FROM guess WHERE sender = ''")[0][0]
+        assert counted <= WRONG_CODES_IN_ALL + len(places), "from then on nobody's second code is looked at"
+    finally:
+        practice.query("DELETE FROM guess")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,13 @@ async def test_failure_09_any_item_costs_itself(
     await put_into_sync(scene, proxy, change, RAW_ITEMS[name].replace(b"SENDER", hand.user.encode()))
 
 
-PARTS: dict[str, object] = {"null": None, "a number": 7, "text": "x", "a list": [1, {}], "an object": {"a": [7]}}
+PARTS: dict[str, object] = {
+    "null": None,
+    "a number": 7,
+    "text": "x",
+    "a list": [1, {}],
+    "an object": {"a": [7]},
+}
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -146,7 +153,10 @@ async def test_failure_09_parts_of_the_answer_that_are_something_else(
         answer["device_unused_fallback_key_types"] = answer["account_data"] = answer["presence"] = part
         for kind in ("invite", "leave", "knock"):
             answer["rooms"][kind] = part
-        answer["rooms"]["join"] |= {"!a:pli.localhost": part, "!b:pli.localhost": {"timeline": part, "state": part}}
+        answer["rooms"]["join"] |= {
+            "!a:pli.localhost": part,
+            "!b:pli.localhost": {"timeline": part, "state": part},
+        }
 
     await put_into_sync(scene, proxy, change)
     assert await scene.practice_hears(*patient)
@@ -178,6 +188,8 @@ async def test_ten_thousand_device_events_in_one_answer(
 
     await put_into_sync(scene, proxy, change)
     assert await scene.practice_hears(hand, room)
+    dropped = re.findall(r"not looked at: (\d+)", scene.practice.log.read_text())
+    assert max(map(int, dropped)) >= MANY // 2 - MAX_FROM_ONE, "of one sender"
 
 
 async def test_thousands_of_profile_changes_and_hundreds_of_invitations_in_one_answer(

@@ -1,10 +1,11 @@
 """Which device events are looked at at all. What anybody on the homeserver may send costs a comparison, not a key.
 
 1. Only Olm messages of people who are in a room with the bot.
-2. Of one sender at most :data:`MAX_FROM_ONE` in one answer: the rest is dropped. (Synapse puts no more than that into an
-   answer altogether, so nobody honest loses any.)
-3. Only from a device that its owner lists: made-up ones would each leave an Olm session behind. Where the device is not
-   known, the homeserver is asked once an answer; while it does not say, nothing is dropped and the answer is read again.
+2. Of one sender at most :data:`MAX_FROM_ONE` in one answer: the rest is dropped. (Synapse puts no more than that
+   into an answer altogether, so nobody honest loses any.)
+3. Only from a device that its owner lists: made-up ones would each leave an Olm session behind. Where the device
+   is not known, the homeserver is asked once an answer; while it does not say, nothing is dropped and the answer is
+   read again.
 """
 
 from __future__ import annotations
