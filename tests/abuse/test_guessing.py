@@ -255,7 +255,7 @@ async def test_rule_4_argon2id_runs_at_most_twice_at_once(office: Practice, hash
     assert (len(hashing.secrets), hashing.most) == (12, 2), "two, and never more"
 
 
-async def test_rule_6_a_crowd_that_guesses_leaves_a_place_for_pins_and_every_thread_for_talk(
+async def test_rule_7_a_crowd_that_guesses_leaves_a_place_for_pins_and_every_thread_for_talk(
     office: Practice, hashing: Hashing
 ) -> None:
     """More wrong codes than there are threads hang in Argon2id: a patient asks, types the PIN, and is answered."""
