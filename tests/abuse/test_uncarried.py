@@ -184,7 +184,7 @@ async def test_ten_thousand_device_events_in_one_answer(
             events.append(event(hand.user, f"made up {n}", n))
             events.append(event(hand.user, hand.machine.curve25519, n))
             events.append({"type": "m.room_key_request", "sender": hand.user, "content": {"action": n}})
-        assert len(events) >= MANY > MAX_FROM_ONE
+        assert len(events) >= MANY
 
     await put_into_sync(scene, proxy, change)
     assert await scene.practice_hears(hand, room)
