@@ -43,8 +43,8 @@ class GuessRows:
     """Wrong codes. Counted per sender, and for all senders together under the empty name.
 
     A sender without a wrong code never waits. The others wait for their own last one, and where there were
-    :data:`WRONG_CODES_IN_ALL` of all senders, until :data:`WITHIN` has passed since the first of those. A clock that was
-    set back starts a running wait again, once.
+    :data:`WRONG_CODES_IN_ALL` of all senders, until :data:`WITHIN` has passed since the first of those. A clock
+    that was set back starts a running wait again, once.
     """
 
     def __init__(self, connection: Connection) -> None:

@@ -25,7 +25,7 @@ from bot.ports_storage import UnitOfWorkFactory
 log = logging.getLogger("pli.rooms")
 
 STRANGERS_AN_HOUR = 120
-ROOMS_EACH = 5
+ROOMS_EACH = 3
 HOUR = timedelta(hours=1)
 GREETINGS, WITHIN = 3, timedelta(minutes=10)
 

@@ -10,7 +10,7 @@ from bot.domain.messages import OpenSentence
 from bot.domain.records import OutboxKind, OutboxState, ProblemKind
 from bot.domain.values import Language, RoomId, UserId
 from bot.errors import ChannelError
-from bot.services.open_rooms import GREETINGS, STRANGERS_AN_HOUR, WITHIN
+from bot.services.open_rooms import GREETINGS, ROOMS_EACH, STRANGERS_AN_HOUR, WITHIN
 from tests.services.kit import PIN, Practice, entry
 
 EVE = UserId("@eve:example.org")
@@ -128,3 +128,67 @@ async def test_a_strangers_room_stays_while_something_is_to_be_taken_back(practi
     await practice.send_replies()
     assert practice.channel.redacted == [f"$typed-{eve.room.id}-1"]
     assert practice.nudge_rows(OutboxState.FAILED) == []
+
+
+async def leave_and_ask(practice: Practice, user: UserId) -> None:
+    with practice.home.uow() as uow:
+        known = uow.rooms.by_user(user)
+    if known is not None:
+        await practice.rooms.on_left(known.room, user)
+    await practice.rooms.on_invited(user)
+
+
+async def test_rule_1_who_leaves_and_asks_again_does_not_use_up_the_rooms_of_others(
+    practice: Practice,
+) -> None:
+    for _ in range(STRANGERS_AN_HOUR + 10):
+        await leave_and_ask(practice, EVE)
+    assert len(practice.channel.rooms) == ROOMS_EACH
+    await practice.rooms.on_invited(UserId("@new:example.org"))
+    assert len(practice.channel.rooms) == ROOMS_EACH + 1
+    practice.clock.forward(hours=1, seconds=1)
+    await leave_and_ask(practice, EVE)
+    assert len(practice.channel.rooms) == ROOMS_EACH + 2
+
+
+async def test_rule_1_a_crowd_of_strangers_keeps_no_patient_out(practice: Practice) -> None:
+    anna = await practice.enrolled()
+    for n in range(STRANGERS_AN_HOUR + 1):
+        await practice.rooms.on_invited(UserId(f"@s{n}:example.org"))
+    before = len(practice.channel.rooms)
+    assert before == STRANGERS_AN_HOUR
+    await leave_and_ask(practice, anna.room.user)
+    assert len(practice.channel.rooms) == before + 1
+
+
+async def test_rule_2_new_rooms_bring_no_new_greetings(practice: Practice) -> None:
+    for _ in range(ROOMS_EACH):
+        await leave_and_ask(practice, EVE)
+        for _ in range(GREETINGS):
+            await practice.rooms.on_joined(practice.channel.rooms[-1], EVE)
+    assert hellos(practice) == GREETINGS
+
+
+async def test_rule_3_the_bot_leaves_rooms_that_are_over(practice: Practice) -> None:
+    anna = await practice.enrolled()
+    await leave_and_ask(practice, anna.room.user)
+    assert practice.channel.left == [anna.room.room], "replaced"
+    await practice.rooms.on_invited(EVE)
+    place = practice.channel.rooms[-1]
+    await practice.rooms.on_left(place, EVE)
+    assert practice.channel.left == [anna.room.room, place], "nobody's"
+
+
+async def test_rule_3_a_room_that_cannot_be_left_stops_nothing(practice: Practice) -> None:
+    anna = await practice.enrolled()
+
+    async def refuse(_room: RoomId) -> None:
+        raise ChannelError("no", permanent=False)
+
+    practice.channel.leave_room = refuse  # type: ignore[method-assign, assignment]  # the homeserver refuses
+    await leave_and_ask(practice, anna.room.user)
+    assert anna.room.room != practice.channel.rooms[-1]
+    with practice.home.uow() as uow:
+        known = uow.rooms.by_user(anna.room.user)
+    assert known is not None
+    assert (known.room, known.left) == (practice.channel.rooms[-1], False)

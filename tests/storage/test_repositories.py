@@ -29,6 +29,7 @@ from bot.domain.values import AppointmentId, EventId, Language, PatientId, Recip
 from bot.errors import InvalidSeal, StorageError
 from storage import tables as t
 from storage.columns import Columns
+from storage.small_repositories import WRONG_CODES_IN_ALL
 from tests.storage.store import KEY, NOW, OTHER, P1, P2, WHO, Store, appointment, envelope, recipient, room
 
 A1, A2 = AppointmentId("a-1"), AppointmentId("a-2")
@@ -315,9 +316,29 @@ def test_guesses(store: Store) -> None:
         assert waits == [0, 0, 1, 2, 5, 15, 30, 60, 60, 60]
         assert uow.guesses.wait_seconds("s", NOW + HOUR) == 0
         assert uow.guesses.wait_seconds("s", NOW - HOUR) == 3600
+        assert uow.guesses.wait_seconds("s", NOW) == 0, "a clock set back starts the wait again, once"
         assert uow.guesses.wait_seconds("other", NOW) == 0
         uow.guesses.clear("s")
         assert uow.guesses.wait_seconds("s", NOW) == 0
+
+
+def test_guesses_of_all_together(store: Store) -> None:
+    """From so many on, whoever has one waits until the hour is over; nobody else does."""
+    with store.uow() as uow:
+        for number in range(WRONG_CODES_IN_ALL - 1):
+            uow.guesses.wrong(f"s{number}", NOW)
+        assert uow.guesses.wait_seconds("s0", NOW) == 0
+        uow.guesses.wrong("right", NOW)
+        assert uow.guesses.wait_seconds("s0", NOW) == 3600
+        uow.guesses.clear("right")
+        assert uow.guesses.wait_seconds("s0", NOW) == 0, "one that was right is none of them"
+        uow.guesses.wrong("last", NOW + HOUR / 2)
+        assert uow.guesses.wait_seconds("s0", NOW + HOUR / 2) == 1800
+        assert uow.guesses.wait_seconds("new", NOW + HOUR / 2) == 0
+        assert uow.guesses.wait_seconds("s0", NOW + HOUR) == 0
+        uow.guesses.wrong("s0", NOW + HOUR)
+        assert uow.guesses.wait_seconds("s0", NOW + HOUR) == 0, "a new hour begins to count"
+        assert uow.guesses.purge(NOW + HOUR / 2) == WRONG_CODES_IN_ALL - 2
 
 
 def test_problems(store: Store) -> None:

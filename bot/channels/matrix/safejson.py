@@ -20,7 +20,7 @@ MAX_DEPTH: Final = 64
 _LONGEST_INTEGER: Final = 19
 # A string as a whole, or a bracket. Possessive: no text makes it go back. One bad event in an answer of many megabytes
 # must not stop the bot for as long as a loop over each character would.
-_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_MARK: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 JsonObject = dict[str, Any]
 
@@ -87,13 +87,13 @@ def _flatten(text: str) -> str:
     """``text`` with everything below :data:`MAX_DEPTH` levels replaced by ``null`` (rule 1)."""
     kept: list[str] = []
     depth = start = 0
-    for found in _TOKEN.finditer(text):
-        token = found[0]
-        if token in "[{":
+    for found in _MARK.finditer(text):
+        mark = found[0]
+        if mark in "[{":
             depth += 1
             if depth == MAX_DEPTH + 1:
                 kept.append(text[start : found.start()] + "null")
-        elif token in "]}":
+        elif mark in "]}":
             depth -= 1
             if depth == MAX_DEPTH:
                 start = found.end()

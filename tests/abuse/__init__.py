@@ -1,0 +1,1 @@
+"""What local users and patients can do to the bot's availability."""
