@@ -46,3 +46,13 @@ async def people(practice: Practice) -> AsyncIterator[People]:
     """Makes patients of the practice; their clients end with the test."""
     async with AsyncExitStack() as stack:
         yield People(practice=practice, stack=stack)
+
+
+@pytest.fixture(autouse=True)
+def put_in_order(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test left: the bot is ended, and the homeserver runs."""
+    yield
+    if "practice" in request.fixturenames:
+        made: Practice = request.getfixturevalue("practice")
+        made.kill()
+        made.homeserver.embedded.start()

@@ -46,7 +46,6 @@ async def test_the_homeserver_is_killed_before_a_release_leaves(people: People, 
     practice.homeserver.embedded.start()
     await practice.wait_ready()
     await told_once(talk)
-    practice.kill()
 
 
 async def test_the_homeserver_is_frozen_for_a_minute(people: People, practice: Practice) -> None:
@@ -66,4 +65,3 @@ async def test_the_homeserver_is_frozen_for_a_minute(people: People, practice: P
         practice.homeserver.thaw()
     await practice.wait_ready()
     await told_once(talk)
-    practice.kill()

@@ -46,6 +46,15 @@ async def at_the_question(people: People, reference: str) -> Talk:
     return talk
 
 
+async def nudge_in(practice: Practice, people: People, reference: str, seconds: float) -> None:
+    """The bot is down; when it is up again a nudge falls due, about when the storage refuses."""
+    await people.news(reference)
+    soon = (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    practice.query(
+        "UPDATE outbox SET due = ? WHERE kind = 'nudge' AND state = 'queued' AND due < ?", soon, soon
+    )
+
+
 async def storage_says(practice: Practice, *, well: bool, seconds: float = 60.0) -> None:
     async def as_wanted() -> bool:
         _, checks = await asyncio.to_thread(practice.health)
@@ -66,11 +75,13 @@ async def test_the_files_are_locked_for_thirty_seconds(people: People, practice:
     await practice.start()
     early, late = await at_the_question(people, "S-1"), await at_the_question(people, "S-2")
     keys = practice.home.bot_dir / "crypto" / "olm.db"
+    practice.kill()
+    await nudge_in(practice, people, "S-1", KEYS_LOCKED_SECONDS)
+    await practice.start()
     await early.say(PIN)
     began = time.monotonic()
     with locked(practice.database, practice.home.vault_path):
         with locked(keys):
-            news = asyncio.create_task(people.news("S-1"))
             await late.say(PIN)
             await passed(began, KEYS_LOCKED_SECONDS)
         await storage_says(practice, well=False, seconds=LOCKED_SECONDS)
@@ -78,13 +89,11 @@ async def test_the_files_are_locked_for_thirty_seconds(people: People, practice:
         await passed(began, LOCKED_SECONDS)
     await storage_says(practice, well=True)
     await practice.wait_ready()
-    await news
     await told_in_the_end(early)
     await told_in_the_end(late)
     assert len(await early.wait_nudges(1, seconds=LOST_SECONDS)) == 1
     await practice.settled()
     assert len(await early.nudges()) == 1
-    practice.kill()
 
 
 @pytest.fixture
@@ -113,9 +122,7 @@ async def full_for_a_while(homeserver: RigHomeserver, disk: Disk, folder: Path) 
         stack.callback(practice.kill)
         talk = await at_the_question(people, "S-3")
         practice.kill()
-        await people.news("S-3")
-        soon = (datetime.now(UTC) + timedelta(seconds=FULL_SECONDS)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        practice.query("UPDATE outbox SET due = ? WHERE kind = 'nudge' AND due < ?", soon, soon)
+        await nudge_in(practice, people, "S-3", FULL_SECONDS)
         await practice.start()
         pid, written = practice.pid, practice.log.stat().st_size
         disk.fill(pid)
