@@ -20,7 +20,7 @@ LOST_SECONDS = 120.0
 
 
 @pytest.fixture(scope="package")
-def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RigHomeserver]:
+def mortal_homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RigHomeserver]:
     """Of these tests alone: it is killed, frozen, and started again."""
     folder = tmp_path_factory.mktemp("mortal-homeserver")
     options = ServerOptions(generous_limits=True)
@@ -31,9 +31,11 @@ def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RigHomeserv
 
 
 @pytest.fixture(scope="package")
-def practice(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
+def practice(
+    mortal_homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Practice]:
     """Its bot is started by each test, and does not run in between."""
-    made = Practice.make(tmp_path_factory.mktemp("mortal") / "practice", homeserver, VALUES)
+    made = Practice.make(tmp_path_factory.mktemp("mortal") / "practice", mortal_homeserver, VALUES)
     try:
         yield made
     finally:

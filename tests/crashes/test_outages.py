@@ -1,4 +1,7 @@
-"""The disk is full, or another process holds the files: nothing is released, counted, lost or doubled meanwhile."""
+"""The homeserver dies or stands still, the disk is full, another process holds the files.
+
+Nothing is released, counted, lost or doubled meanwhile, ``/readyz`` says so, and everything goes on by itself.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,35 @@ from tests.rig.locker import locked
 from tests.rig.small_disk import Disk, FileSizeLimit, small_disk
 from tests.rig.waiting import until
 
+MINUTE = 60.0
 LOCKED_SECONDS = 30.0
 KEYS_LOCKED_SECONDS = 8.0
 FULL_SECONDS = 8.0
+
+
+async def released_with_pause(people: People, practice: Practice, reference: str) -> Talk:
+    """A patient whose PIN was right: the answer is written, and is to leave in a few seconds."""
+    await practice.start(PLI_RELEASE__ANSWER_DELAY_SECONDS="4")
+    talk = await people.enrolled(reference)
+    await practice.pli("agenda", "add", reference, "--at", "2031-05-05T10:00", "--with", "Dr Quill")
+    assert await talk.tell("show") == talk.text(Template.ASK_PIN)
+    await talk.say(PIN)
+
+    async def waits() -> bool:
+        sql = "SELECT 1 FROM outbox WHERE kind = 'release' AND state = 'queued' AND recipient = ?"
+        return bool(practice.query(sql, talk.recipient))
+
+    await until(waits, "a release that waits")
+    return talk
+
+
+async def told_once(talk: Talk) -> None:
+    assert "Dr Quill" in body(await talk.hear(seconds=LOST_SECONDS))
+    assert len(await talk.wait_nudges(1, seconds=LOST_SECONDS)) == 1
+    await talk.practice.settled(seconds=LOST_SECONDS)
+    assert await talk.quiet() == []
+    assert len(await talk.nudges()) == 1
+    await talk.wait_secrets_redacted()
 
 
 async def told_in_the_end(talk: Talk) -> None:
@@ -70,7 +99,44 @@ async def passed(began: float, seconds: float) -> None:
     await until(over, "the end of an outage", seconds=2 * seconds)
 
 
-async def test_the_files_are_locked_for_thirty_seconds(people: People, practice: Practice) -> None:
+async def test_the_homeserver_is_killed_before_a_release_leaves(people: People, practice: Practice) -> None:
+    talk = await released_with_pause(people, practice, "H-1")
+    practice.homeserver.kill()
+    await people.news("H-1")
+    await practice.wait_ready(ready=False)
+    practice.homeserver.embedded.start()
+    await practice.wait_ready()
+    await told_once(talk)
+
+
+async def test_a_frozen_homeserver_and_locked_files(
+    people: People, practice: Practice, homeserver: RigHomeserver, tmp_path: Path
+) -> None:
+    """In one minute, at two practices with a homeserver each: neither outage waits for the end of the other."""
+    other = await asyncio.to_thread(Practice.make, tmp_path / "practice", homeserver)
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as both:
+        stack.callback(other.kill)
+        both.create_task(frozen_for_a_minute(people, practice))
+        both.create_task(locked_for_thirty_seconds(People(practice=other, stack=stack), other))
+    judge_log(other.log.read_text(encoding="utf-8"), errors=True)
+
+
+async def frozen_for_a_minute(people: People, practice: Practice) -> None:
+    """When it wakes up it takes in what was sent meanwhile, and is sent it again: that must be one message."""
+    talk = await released_with_pause(people, practice, "H-2")
+    began = time.monotonic()
+    practice.homeserver.freeze()
+    try:
+        await people.news("H-2")
+        await practice.wait_ready(ready=False, seconds=MINUTE)
+        await passed(began, MINUTE)
+    finally:
+        practice.homeserver.thaw()
+    await practice.wait_ready()
+    await told_once(talk)
+
+
+async def locked_for_thirty_seconds(people: People, practice: Practice) -> None:
     """The database and the vault all the time, the device's keys in the beginning: one PIN comes before, one within."""
     await practice.start()
     early, late = await at_the_question(people, "S-1"), await at_the_question(people, "S-2")
