@@ -13,8 +13,6 @@ from tests.journey.practice import Practice, free_port, judge_log
 from tests.journey.talk import People
 from tests.rig.homeserver import RigHomeserver
 
-# A crowd gets many nudges within its day.
-VALUES = {("nudges", "daily_cap"): 50}
 # After an outage the pauses between tries may have grown.
 LOST_SECONDS = 120.0
 
@@ -35,7 +33,7 @@ def practice(
     mortal_homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Practice]:
     """Its bot is started by each test, and does not run in between."""
-    made = Practice.make(tmp_path_factory.mktemp("mortal") / "practice", mortal_homeserver, VALUES)
+    made = Practice.make(tmp_path_factory.mktemp("mortal") / "practice", mortal_homeserver)
     try:
         yield made
     finally:
