@@ -175,6 +175,15 @@ def test_rule_4_of_the_unit_of_work_waiting_is_not_answering() -> None:
     assert watch.answers
 
 
+def test_rule_4_of_the_unit_of_work_a_refused_statement_is_told(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.execute("DROP TABLE outbox")
+    with pytest.raises(StorageError), store.uow() as uow:
+        uow.outbox.counts()
+    assert store.watch.refused
+    store.engine.dispose()
+
+
 def test_a_postgresql_that_goes_away_and_returns(postgres_server: RigPostgres, tmp_path: Path) -> None:
     """It takes nobody any more and ends every connection: refused, nothing half done, and on without a restart."""
     with postgres_server.fresh_database() as url:
