@@ -154,7 +154,7 @@ async def locked_for_thirty_seconds(people: People, practice: Practice) -> None:
         assert practice.ready() is False
         await passed(began, LOCKED_SECONDS)
     await storage_says(practice, well=True)
-    await practice.wait_ready()
+    await practice.wait_ready(seconds=LOST_SECONDS)
     await told_in_the_end(early)
     await told_in_the_end(late)
     assert len(await early.wait_nudges(1, seconds=LOST_SECONDS)) == 1
@@ -203,7 +203,7 @@ async def full_for_a_while(homeserver: RigHomeserver, disk: Disk, folder: Path) 
         assert full.count(b"\n") < 10 * FULL_SECONDS, "the log says it now and then"
         assert not disk.for_all or b"refused" in full
         await storage_says(practice, well=True)
-        await practice.wait_ready()
+        await practice.wait_ready(seconds=LOST_SECONDS)
         assert practice.pid == pid, "it lived through it"
         await told_in_the_end(talk)
         assert len(await talk.wait_nudges(1, seconds=LOST_SECONDS)) == 1
