@@ -206,6 +206,7 @@ class BotProcess:
         await converse.forget()
         await asyncio.to_thread(deliver.tidy)
         await asyncio.to_thread(self._purge)
+        self._failing.discard("upkeep")  # it has worked: the pause that follows must not keep ``/readyz`` red
         await asyncio.sleep(UPKEEP_SECONDS)
 
     async def _storage(self) -> None:

@@ -13,14 +13,12 @@ from tests.journey.practice import Practice, free_port, judge_log
 from tests.journey.talk import People
 from tests.rig.homeserver import RigHomeserver
 
-# A crowd gets many nudges within its day.
-VALUES = {("nudges", "daily_cap"): 50}
 # After an outage the pauses between tries may have grown.
 LOST_SECONDS = 120.0
 
 
 @pytest.fixture(scope="package")
-def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RigHomeserver]:
+def mortal_homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RigHomeserver]:
     """Of these tests alone: it is killed, frozen, and started again."""
     folder = tmp_path_factory.mktemp("mortal-homeserver")
     options = ServerOptions(generous_limits=True)
@@ -31,9 +29,11 @@ def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RigHomeserv
 
 
 @pytest.fixture(scope="package")
-def practice(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
+def practice(
+    mortal_homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Practice]:
     """Its bot is started by each test, and does not run in between."""
-    made = Practice.make(tmp_path_factory.mktemp("mortal") / "practice", homeserver, VALUES)
+    made = Practice.make(tmp_path_factory.mktemp("mortal") / "practice", mortal_homeserver)
     try:
         yield made
     finally:
@@ -46,3 +46,13 @@ async def people(practice: Practice) -> AsyncIterator[People]:
     """Makes patients of the practice; their clients end with the test."""
     async with AsyncExitStack() as stack:
         yield People(practice=practice, stack=stack)
+
+
+@pytest.fixture(autouse=True)
+def put_in_order(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever a test left: the bot is ended, and the homeserver runs."""
+    yield
+    if "practice" in request.fixturenames:
+        made: Practice = request.getfixturevalue("practice")
+        made.kill()
+        made.homeserver.embedded.start()

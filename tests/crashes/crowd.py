@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import aiohttp
@@ -75,7 +75,11 @@ class Crowd:
         self.booked.append(book(self.practice.home, user, pin, room))
 
     def plan(self) -> None:
-        """One nudge to everybody, due now, in a slot of its own."""
+        """One nudge to everybody, due now, in a slot of its own. Earlier ones count as another day's."""
+        self.practice.query(
+            "UPDATE outbox SET settled_at = ? WHERE kind = 'nudge' AND state = 'sent'",
+            (datetime.now(UTC) - timedelta(hours=25)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        )
         last = self.slots[-1] if self.slots else self.practice.home.clock.now() - timedelta(days=1)
         self.slots.append(last + timedelta(minutes=1))
         plan(self.practice.home, self.booked, self.slots[-1])

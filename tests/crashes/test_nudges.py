@@ -34,7 +34,6 @@ POINTS = {
 async def crowd(practice: Practice) -> AsyncIterator[Crowd]:
     async with Crowd.gather(practice) as gathered:
         yield gathered
-        practice.kill()
 
 
 async def test_killed_at_each_point_every_nudge_comes_once(crowd: Crowd, tmp_path: Path) -> None:
@@ -52,7 +51,6 @@ async def test_killed_at_each_point_every_nudge_comes_once(crowd: Crowd, tmp_pat
     await practice.start()
     await crowd.delivered("all points")
     await crowd.read_back()
-    practice.kill()
 
 
 async def test_killed_at_twenty_random_moments_every_nudge_comes_once(crowd: Crowd) -> None:
@@ -86,7 +84,6 @@ async def random_kills(crowd: Crowd, count: int) -> None:
     await practice.start()
     await crowd.delivered(f"the last of seed {seed}")
     await crowd.read_back()
-    practice.kill()
 
 
 async def _spawn(practice: Practice) -> float:
@@ -117,4 +114,3 @@ async def test_the_homeserver_is_killed_in_a_delivery(crowd: Crowd) -> None:
     await practice.wait_ready()
     await crowd.delivered("the homeserver's death")
     await crowd.read_back()
-    practice.kill()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -176,16 +175,30 @@ def test_rule_4_of_the_unit_of_work_waiting_is_not_answering() -> None:
     assert watch.answers
 
 
+def test_rule_4_of_the_unit_of_work_a_refused_statement_is_told(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.execute("DROP TABLE outbox")
+    with pytest.raises(StorageError), store.uow() as uow:
+        uow.outbox.counts()
+    assert store.watch.refused
+    store.engine.dispose()
+
+
 def test_a_postgresql_that_goes_away_and_returns(postgres_server: RigPostgres, tmp_path: Path) -> None:
     """It takes nobody any more and ends every connection: refused, nothing half done, and on without a restart."""
     with postgres_server.fresh_database() as url:
         store = Store(tmp_path, url)
         store.people()
         due = at("2026-09-09 18:00")
-        with pytest.raises(StorageError), store.uow() as uow:
-            uow.outbox.add(kind=OutboxKind.OPEN, due=due)
-            postgres_server.close_to_all(url)
-            uow.outbox.add(kind=OutboxKind.OPEN, due=due + timedelta(minutes=1))
+
+        def interrupted() -> None:
+            with store.uow() as uow:
+                uow.outbox.add(kind=OutboxKind.OPEN, due=due)
+                postgres_server.close_to_all(url)
+                uow.commit()
+
+        with pytest.raises(StorageError):
+            interrupted()
         for _ in range(20):
             with pytest.raises(StorageError), store.uow():
                 pass

@@ -12,6 +12,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -298,18 +299,22 @@ def judge_log(log: str, *, errors: bool) -> None:
 _SAID = frozenset({"starting; stop with Ctrl-C", "stopped"})
 
 
+_ONE_COMMAND = threading.Lock()  # its output and its configuration are the process's
+
+
 def run_here(*arguments: str) -> Done:
     """``pli`` in this process; its output is caught."""
     out, err = io.StringIO(), io.StringIO()
-    before = os.environ.get("PLI_CONFIG")
-    try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = main(list(arguments))
-    finally:
-        if before is None:
-            os.environ.pop("PLI_CONFIG", None)
-        else:
-            os.environ["PLI_CONFIG"] = before
+    with _ONE_COMMAND:
+        before = os.environ.get("PLI_CONFIG")
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code = main(list(arguments))
+        finally:
+            if before is None:
+                os.environ.pop("PLI_CONFIG", None)
+            else:
+                os.environ["PLI_CONFIG"] = before
     return Done(code=code, out=out.getvalue(), err=err.getvalue())
 
 

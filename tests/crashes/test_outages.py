@@ -1,4 +1,7 @@
-"""The disk is full, or another process holds the files: nothing is released, counted, lost or doubled meanwhile."""
+"""The homeserver dies or stands still, the disk is full, another process holds the files.
+
+Nothing is released, counted, lost or doubled meanwhile, ``/readyz`` says so, and everything goes on by itself.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,35 @@ from tests.rig.locker import locked
 from tests.rig.small_disk import Disk, FileSizeLimit, small_disk
 from tests.rig.waiting import until
 
+MINUTE = 60.0
 LOCKED_SECONDS = 30.0
 KEYS_LOCKED_SECONDS = 8.0
 FULL_SECONDS = 8.0
+
+
+async def released_with_pause(people: People, practice: Practice, reference: str) -> Talk:
+    """A patient whose PIN was right: the answer is written, and is to leave in a few seconds."""
+    await practice.start(PLI_RELEASE__ANSWER_DELAY_SECONDS="4")
+    talk = await people.enrolled(reference)
+    await practice.pli("agenda", "add", reference, "--at", "2031-05-05T10:00", "--with", "Dr Quill")
+    assert await talk.tell("show") == talk.text(Template.ASK_PIN)
+    await talk.say(PIN)
+
+    async def waits() -> bool:
+        sql = "SELECT 1 FROM outbox WHERE kind = 'release' AND state = 'queued' AND recipient = ?"
+        return bool(practice.query(sql, talk.recipient))
+
+    await until(waits, "a release that waits")
+    return talk
+
+
+async def told_once(talk: Talk) -> None:
+    assert "Dr Quill" in body(await talk.hear(seconds=LOST_SECONDS))
+    assert len(await talk.wait_nudges(1, seconds=LOST_SECONDS)) == 1
+    await talk.practice.settled(seconds=LOST_SECONDS)
+    assert await talk.quiet() == []
+    assert len(await talk.nudges()) == 1
+    await talk.wait_secrets_redacted()
 
 
 async def told_in_the_end(talk: Talk) -> None:
@@ -46,6 +75,15 @@ async def at_the_question(people: People, reference: str) -> Talk:
     return talk
 
 
+async def nudge_in(practice: Practice, people: People, reference: str, seconds: float) -> None:
+    """The bot is down; when it is up again a nudge falls due, about when the storage refuses."""
+    await people.news(reference)
+    soon = (datetime.now(UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    practice.query(
+        "UPDATE outbox SET due = ? WHERE kind = 'nudge' AND state = 'queued' AND due < ?", soon, soon
+    )
+
+
 async def storage_says(practice: Practice, *, well: bool, seconds: float = 60.0) -> None:
     async def as_wanted() -> bool:
         _, checks = await asyncio.to_thread(practice.health)
@@ -61,30 +99,67 @@ async def passed(began: float, seconds: float) -> None:
     await until(over, "the end of an outage", seconds=2 * seconds)
 
 
-async def test_the_files_are_locked_for_thirty_seconds(people: People, practice: Practice) -> None:
+async def test_the_homeserver_is_killed_before_a_release_leaves(people: People, practice: Practice) -> None:
+    talk = await released_with_pause(people, practice, "H-1")
+    practice.homeserver.kill()
+    await people.news("H-1")
+    await practice.wait_ready(ready=False)
+    practice.homeserver.embedded.start()
+    await practice.wait_ready()
+    await told_once(talk)
+
+
+async def test_a_frozen_homeserver_and_locked_files(
+    people: People, practice: Practice, homeserver: RigHomeserver, tmp_path: Path
+) -> None:
+    """In one minute, at two practices with a homeserver each: neither outage waits for the end of the other."""
+    other = await asyncio.to_thread(Practice.make, tmp_path / "practice", homeserver)
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as both:
+        stack.callback(other.kill)
+        both.create_task(frozen_for_a_minute(people, practice))
+        both.create_task(locked_for_thirty_seconds(People(practice=other, stack=stack), other))
+    judge_log(other.log.read_text(encoding="utf-8"), errors=True)
+
+
+async def frozen_for_a_minute(people: People, practice: Practice) -> None:
+    """When it wakes up it takes in what was sent meanwhile, and is sent it again: that must be one message."""
+    talk = await released_with_pause(people, practice, "H-2")
+    began = time.monotonic()
+    practice.homeserver.freeze()
+    try:
+        await people.news("H-2")
+        await practice.wait_ready(ready=False, seconds=MINUTE)
+        await passed(began, MINUTE)
+    finally:
+        practice.homeserver.thaw()
+    await practice.wait_ready()
+    await told_once(talk)
+
+
+async def locked_for_thirty_seconds(people: People, practice: Practice) -> None:
     """The database and the vault all the time, the device's keys in the beginning: one PIN comes before, one within."""
     await practice.start()
     early, late = await at_the_question(people, "S-1"), await at_the_question(people, "S-2")
     keys = practice.home.bot_dir / "crypto" / "olm.db"
+    practice.kill()
+    await nudge_in(practice, people, "S-1", KEYS_LOCKED_SECONDS)
+    await practice.start()
     await early.say(PIN)
     began = time.monotonic()
     with locked(practice.database, practice.home.vault_path):
         with locked(keys):
-            news = asyncio.create_task(people.news("S-1"))
             await late.say(PIN)
             await passed(began, KEYS_LOCKED_SECONDS)
         await storage_says(practice, well=False, seconds=LOCKED_SECONDS)
         assert practice.ready() is False
         await passed(began, LOCKED_SECONDS)
     await storage_says(practice, well=True)
-    await practice.wait_ready()
-    await news
+    await practice.wait_ready(seconds=LOST_SECONDS)
     await told_in_the_end(early)
     await told_in_the_end(late)
     assert len(await early.wait_nudges(1, seconds=LOST_SECONDS)) == 1
     await practice.settled()
     assert len(await early.nudges()) == 1
-    practice.kill()
 
 
 @pytest.fixture
@@ -113,9 +188,7 @@ async def full_for_a_while(homeserver: RigHomeserver, disk: Disk, folder: Path) 
         stack.callback(practice.kill)
         talk = await at_the_question(people, "S-3")
         practice.kill()
-        await people.news("S-3")
-        soon = (datetime.now(UTC) + timedelta(seconds=FULL_SECONDS)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        practice.query("UPDATE outbox SET due = ? WHERE kind = 'nudge' AND due < ?", soon, soon)
+        await nudge_in(practice, people, "S-3", FULL_SECONDS)
         await practice.start()
         pid, written = practice.pid, practice.log.stat().st_size
         disk.fill(pid)
@@ -130,7 +203,7 @@ async def full_for_a_while(homeserver: RigHomeserver, disk: Disk, folder: Path) 
         assert full.count(b"\n") < 10 * FULL_SECONDS, "the log says it now and then"
         assert not disk.for_all or b"refused" in full
         await storage_says(practice, well=True)
-        await practice.wait_ready()
+        await practice.wait_ready(seconds=LOST_SECONDS)
         assert practice.pid == pid, "it lived through it"
         await told_in_the_end(talk)
         assert len(await talk.wait_nudges(1, seconds=LOST_SECONDS)) == 1
