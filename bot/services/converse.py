@@ -43,7 +43,15 @@ from bot.domain.conversation import (
 from bot.domain.intents import Intent, not_text, understand
 from bot.domain.late import is_too_late
 from bot.domain.messages import Incoming, Oddity, OpenSentence, PrivateText
-from bot.domain.records import AuditKind, OutboxKind, OutboxState, ProblemKind, Recipient, RecipientState, Room
+from bot.domain.records import (
+    AuditKind,
+    OutboxKind,
+    OutboxState,
+    ProblemKind,
+    Recipient,
+    RecipientState,
+    Room,
+)
 from bot.domain.templates import Template, Words, is_release
 from bot.domain.values import Language, RoomId
 from bot.domain.vocabulary import IntentKind
@@ -136,12 +144,19 @@ class Converse:
         async with self._locks[incoming.room]:
             if understand(incoming.text).kind is IntentKind.CODE:  # rule 7
                 async with self._codes:
-                    due = await asyncio.to_thread(self._handle, incoming)
+                    await self._obey(incoming)
             else:
-                due = await asyncio.to_thread(self._handle, incoming)
+                await self._obey(incoming)
         self._deliver.wake.set()
-        if due is not None and (left := (due - self._clock.now()).total_seconds()) > 0:
-            asyncio.get_running_loop().call_later(left, self._deliver.wake.set)
+
+    async def _obey(self, incoming: Incoming) -> None:
+        begun = await asyncio.to_thread(self._begin, incoming)
+        if begun is None:
+            return
+        if _is_pin(begun.intent):  # rule 4: also where the check is not over by then
+            left = (begun.at + self._rules.delay - self._clock.now()).total_seconds()
+            asyncio.get_running_loop().call_later(max(left, 0.0), self._deliver.wake.set)
+        await asyncio.to_thread(self._finish, begun, incoming)
 
     async def forget(self) -> None:
         """Drop what is held past its time. To be called now and then."""
@@ -152,11 +167,7 @@ class Converse:
 
     # -- one message, in a thread -------------------------------------------------------------------------------
 
-    def _handle(self, incoming: Incoming) -> datetime | None:
-        """When the answer is due."""
-        begun = self._begin(incoming)
-        if begun is None:
-            return None
+    def _finish(self, begun: _Begun, incoming: Incoming) -> None:
         try:
             told = self._run(begun, incoming)
         except PliError as error:
@@ -169,7 +180,7 @@ class Converse:
                     begun.recipient.id if begun.recipient else None,
                 )
                 uow.commit()
-        return self._answer(begun, told)
+        self._answer(begun, told)
 
     def _begin(self, incoming: Incoming) -> _Begun | None:
         now = self._clock.now()
@@ -298,7 +309,7 @@ class Converse:
 
     # -- the answer ---------------------------------------------------------------------------------------------
 
-    def _answer(self, begun: _Begun, told: Told) -> datetime:
+    def _answer(self, begun: _Begun, told: Told) -> None:
         now = self._clock.now()
         step, memory = told.step, begun.memory
         memory.session = step.session
@@ -309,7 +320,7 @@ class Converse:
         due = max(now, begun.at + self._rules.delay) if _is_pin(begun.intent) else now
         with self._uow() as uow:
             if begun.held is None:
-                return due
+                return
             if step.action is Action.NOTHING:
                 uow.outbox.settle(begun.held, OutboxState.DROPPED, now=now)
             elif step.action is Action.SAY_OPEN and step.sentence is not None:
@@ -324,7 +335,6 @@ class Converse:
                 names = ",".join(t.value for t in step.templates)
                 self._write(uow, begun, OutboxKind.REPLY, names, due=due, params=told.values)
             uow.commit()
-        return due
 
     def _hold(self, uow: UnitOfWork, begun: _Begun, told: Told, text: PrivateText, now: datetime) -> None:
         """Audited before it leaves: a crash may log a release that never arrived, and never hides one that did."""

@@ -15,7 +15,7 @@ from tests.journey.talk import PIN, WRONG_PIN, People, Talk
 from tests.rig.homeserver import RigHomeserver
 from tests.view.tap import Sign, Tap, point_at, signs
 
-DELAY = 1.5  # seconds: longer than a check takes where several run at once on a busy machine
+DELAY = 1.0  # seconds: longer than a check takes
 NO_PIN = "12345678901234"  # digits, but too many: nothing is checked
 
 
@@ -60,7 +60,10 @@ class Stage:
     async def enrol(self, appointments: Mapping[str, int]) -> None:
         """Patients one beside the other, each with so many appointments of different lengths."""
         invited = {}
-        for reference, count in appointments.items():  # commands share this process's output: one after the other
+        for (
+            reference,
+            count,
+        ) in appointments.items():  # commands share this process's output: one after the other
             await self.people.add(reference)
             for number in range(count):
                 await self.practice.pli(
@@ -98,7 +101,9 @@ class Stage:
             self._episode(patient, typed[patient], *events[patient], begun=begun) for patient in sorted(typed)
         ]
 
-    def seen_of(self, patient: str, *, since: int, typed: Sequence[str], said: Sequence[str]) -> tuple[Sign, ...]:
+    def seen_of(
+        self, patient: str, *, since: int, typed: Sequence[str], said: Sequence[str]
+    ) -> tuple[Sign, ...]:
         """What concerned one patient from request number ``since`` on."""
         talk, _ = self.talks[patient]
         asked = [a for a in self.tap.asked[since:] if a.concerns(talk.room, talk.patient.user)]
@@ -110,10 +115,14 @@ class Stage:
         self.practice.bring_forward("redact")
         await self.practice.settled()
 
-    def _episode(self, patient: str, typed: Typed, mine: list[str], bots: list[str], *, begun: int) -> Episode:
+    def _episode(
+        self, patient: str, typed: Typed, mine: list[str], bots: list[str], *, begun: int
+    ) -> Episode:
         talk, count = self.talks[patient]
         moment = self.tap.delivered[mine[-1]]
-        after = [a for a in self.tap.asked[begun:] if a.at > moment and a.concerns(talk.room, talk.patient.user)]
+        after = [
+            a for a in self.tap.asked[begun:] if a.at > moment and a.concerns(talk.room, talk.patient.user)
+        ]
         first = {kind: next((a.at for a in after if a.kind == kind), None) for kind in TIMED}
         delays = {kind: at - moment for kind, at in first.items() if at is not None}
         return Episode(
@@ -126,7 +135,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(homeserver: RigHomeserver, folder: Path, appointments: Mapping[str, int]) -> AsyncIterator[Stage]:
+async def stage(
+    homeserver: RigHomeserver, folder: Path, appointments: Mapping[str, int]
+) -> AsyncIterator[Stage]:
     """Everybody enrolled, the bot behind a tap."""
     settings = {("release", "answer_delay_seconds"): DELAY}
     practice = await asyncio.to_thread(_made, folder, homeserver, settings)

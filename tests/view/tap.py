@@ -61,9 +61,7 @@ class Tap(Proxy):
         kind, place = kind_of(request.method, request.raw_path)
         body = json.loads(data) if data else {}
         self.asked.append(
-            Asked(
-                at=at, kind=kind, place=place, path=request.raw_path, body=body, body_size=len(data)
-            )
+            Asked(at=at, kind=kind, place=place, path=request.raw_path, body=body, body_size=len(data))
         )
         answer = await super()._pass(request)
         if kind == "GET sync":
@@ -74,7 +72,7 @@ class Tap(Proxy):
         return answer
 
 
-def point_at(tap: Tap, folder: Path) -> None:
+def point_at(tap: Proxy, folder: Path) -> None:
     """Let the bot whose practice lies in ``folder`` talk to its homeserver through the tap."""
     file = folder / "bot" / "session.json"
     session = json.loads(file.read_text(encoding="utf-8"))
@@ -121,6 +119,4 @@ def _sign(request: Asked, typed: Sequence[str], said: Sequence[str], sessions: l
                 for part in content["ciphertext"].values()
             )
         )
-    return Sign(
-        kind=request.kind, path_size=len(request.path), body_size=request.body_size, told=told
-    )
+    return Sign(kind=request.kind, path_size=len(request.path), body_size=request.body_size, told=told)
