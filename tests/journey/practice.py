@@ -286,7 +286,7 @@ def running_practice(
 
 
 def judge_log(log: str, *, errors: bool) -> None:
-    """Failure 17: lines that the code has as constants, with allow-listed fields, no id of the homeserver's, no traceback.
+    """Failure 17: constants of the code with allow-listed fields, no id of the homeserver's, no traceback.
 
     Nor an error, unless ``errors`` were provoked.
     """

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from tests.journey.practice import Practice
+from tests.journey.practice import Practice, Values
 from tests.journey.talk import PIN, WRONG_PIN, People, Talk
 from tests.rig.homeserver import RigHomeserver
 from tests.view.tap import Sign, Tap, point_at, signs
@@ -150,5 +150,5 @@ async def stage(
         yield made
 
 
-def _made(folder: Path, homeserver: RigHomeserver, settings: dict[tuple[str, str], object]) -> Practice:
+def _made(folder: Path, homeserver: RigHomeserver, settings: Values) -> Practice:
     return Practice.make(folder / "practice", homeserver, settings)

@@ -24,7 +24,7 @@ _WORD = re.compile(r"[A-Za-z_]{1,40}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One place that logs. ``message`` is None where it is no constant; ``fields`` where they are not named one by one."""
+    """One place that logs. ``message`` is None where it is no constant, ``fields`` where they are not spelt out."""
 
     where: str
     logger: str

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bot.cli import run
+import bot.cli.run as command
 from bot.cli.main import main
 from bot.logs import set_up_logs
 
@@ -65,6 +65,6 @@ def write_raised(file: Path) -> None:
 if __name__ == "__main__":
     logging.getLogger().addHandler(_handler("libraries.log"))
     logging.getLogger().setLevel(logging.DEBUG)
-    run.set_up_logs = set_up_loud_logs
+    command.__dict__["set_up_logs"] = set_up_loud_logs
     write_raised(_FOLDER / "raised.log")
     sys.exit(main())

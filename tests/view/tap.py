@@ -81,7 +81,7 @@ def point_at(tap: Proxy, folder: Path) -> None:
 
 def kind_of(method: str, path: str) -> tuple[str, str]:
     """``PUT rooms/send/m.room.encrypted`` and the room; what is not known is told as it is."""
-    parts = [unquote(part) for part in path.split("?")[0].removeprefix(_PREFIX).split("/")]
+    parts = [unquote(part) for part in path.partition("?")[0].removeprefix(_PREFIX).split("/")]
     if parts[0] == "rooms" and len(parts) > 2:
         kept = parts[2:4] if parts[2] == "send" else parts[2:3]
         return f"{method} rooms/{'/'.join(kept)}", parts[1]

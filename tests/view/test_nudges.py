@@ -47,12 +47,14 @@ class Recorder:
     """In the place of :class:`Http`: takes what is sent."""
 
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    keys: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    keys: list[tuple[UserId, dict[str, Any]]] = field(default_factory=list)
 
     async def call(self, _method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         if "/sendToDevice/" in path:
             self.keys += [
-                (user, content) for user, devices in body["messages"].items() for content in devices.values()
+                (UserId(user), content)
+                for user, devices in body["messages"].items()
+                for content in devices.values()
             ]
             return {}
         self.events.append((path, body))
@@ -64,7 +66,7 @@ class Phones:
     """In the place of :class:`Directory`: everybody has one phone, whose one-time keys are at hand."""
 
     machine: Machine
-    phones: Mapping[str, Phone]
+    phones: Mapping[UserId, Phone]
 
     def stale(self, _users: Iterable[str]) -> list[UserId]:
         return []
@@ -80,13 +82,13 @@ class Phones:
             account.mark_keys_as_published()
             assert self.machine.start_session(device, key.to_base64())
 
-    def device(self, user: str) -> Device:
-        pin = self.phones[user].pin
+    def device(self, user: UserId) -> Device:
+        account = self.phones[user].account
         return Device(
-            user=UserId(user),
-            device_id=pin.device_id,
-            ed25519=pin.ed25519,
-            curve25519=pin.curve25519,
+            user=user,
+            device_id=self.phones[user].device,
+            ed25519=account.ed25519_key.to_base64(),
+            curve25519=account.curve25519_key.to_base64(),
             master_key=None,
         )
 
@@ -138,10 +140,10 @@ async def send_for_days(practice: Practice, people: Sequence[Person]) -> None:
         assert await practice.send_nudges() == len(people)
 
 
-def decrypted(recorder: Recorder, phones: Mapping[str, Phone], bot_key: str) -> list[bytes]:
+def decrypted(recorder: Recorder, phones: Mapping[UserId, Phone], bot_key: str) -> list[bytes]:
     """What the phones read, as bytes."""
     sessions: dict[str, vodozemac.InboundGroupSession] = {}
-    olm: dict[str, vodozemac.Session] = {}
+    olm: dict[UserId, vodozemac.Session] = {}
     curve = vodozemac.Curve25519PublicKey.from_base64(bot_key)
     for user, content in recorder.keys:
         ((_, part),) = content["ciphertext"].items()
