@@ -65,8 +65,9 @@ async def play(homeserver: RigHomeserver, folder: Path, *, database: str = "") -
     write_sample(agenda, datetime.now(UTC).date())
     async with Proxy(homeserver.url) as proxy, AsyncExitStack() as stack:
         point_at(proxy, practice.folder)
-        await practice.start(LOUD_FOLDER=str(loud), TMPDIR=str(temporary))
+        practice.spawn(program=("tests.view.loud",), LOUD_FOLDER=str(loud), TMPDIR=str(temporary))
         stack.callback(practice.kill)
+        await practice.wait_ready(seconds=120)
         people = People(practice=practice, stack=stack)
         await people.add("P-1001", name="Odette-Marie")
         await people.add("P-1003")
@@ -109,7 +110,6 @@ def _made(homeserver: RigHomeserver, folder: Path, database: str) -> Practice:
     if database:
         migrate(practice.home.engine)
         practice.database.unlink()
-    practice.program = "tests.view.loud"
     return practice
 
 

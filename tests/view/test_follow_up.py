@@ -55,7 +55,7 @@ async def after(practice: Practice, person: Person, *texts: str) -> Shape:
 
 
 @pytest.mark.parametrize("word", WORDS)
-async def test_rule_6_of_converse_right_and_wrong_look_alike_in_what_follows(
+async def test_rule_8_of_converse_right_and_wrong_look_alike_in_what_follows(
     practice: Practice, word: str
 ) -> None:
     anna, ben = await practice.enrolled("P-1", name="anna"), await practice.enrolled("P-2", name="ben")
@@ -72,7 +72,7 @@ async def test_rule_6_of_converse_right_and_wrong_look_alike_in_what_follows(
 
 
 @pytest.mark.parametrize(("before", "word"), [("cancel 1", "yes"), ("cancel", "1")])
-async def test_rule_6_of_converse_the_second_half_of_a_command_looks_like_a_word_alone(
+async def test_rule_8_of_converse_the_second_half_of_a_command_looks_like_a_word_alone(
     practice: Practice, before: str, word: str
 ) -> None:
     anna = await practice.enrolled("P-1")

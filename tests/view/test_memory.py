@@ -30,7 +30,6 @@ DETAILS = {
 def practice(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
     settings = {("practice", "name"): NAME}
     with running_practice(tmp_path_factory.mktemp("memory") / "practice", homeserver, settings) as made:
-        made.program = "tests.view.readable"
         yield made
 
 
@@ -55,7 +54,8 @@ async def test_p3_neither_details_nor_keys_are_in_memory_before_the_pin(
         recipient = next(r for r in uow.recipients.all() if r.id == talk.recipient)
     private = practice.home.keyring.unlock(recipient, Secret(PIN)).reveal()
     assert await practice.stop() == 0
-    await practice.start()  # what enrolment left behind is gone with the process
+    practice.spawn(program=("tests.view.readable",))
+    await practice.wait_ready()  # what enrolment left behind is gone with the process
     secrets = [Canary(kind=kind, text=text) for kind, text in {**DETAILS, "PIN": PIN}.items()]
     scanner, control = Scanner(secrets), Scanner([Canary(kind="name", text=NAME)])
     await talk.ask("help")
