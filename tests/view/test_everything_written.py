@@ -113,13 +113,18 @@ def _made(homeserver: RigHomeserver, folder: Path, database: str) -> Practice:
     return practice
 
 
+async def open_and_answer(it: Play) -> None:
+    """From the code to appointments that were shown, confirmed, cancelled and wished at another time."""
+    await it.talk.enrol(it.code)
+    assert "Dr Hélène Noël" in await it.talk.unlock()
+    for text in ("confirm 1", "move 2", WISH, "cancel 3", "yes"):
+        await it.talk.ask(text)
+
+
 async def converse(it: Play) -> None:
     """All that a patient types, right and wrong."""
     talk = it.talk
-    await talk.enrol(it.code)
-    assert "Dr Hélène Noël" in await talk.unlock()
-    for text in ("confirm 1", "move 2", WISH, "cancel 3", "yes"):
-        await talk.ask(text)
+    await open_and_answer(it)
     assert await talk.tell(SYMPTOM) == talk.text(Template.OTHER)
     for text in ("pin", WRONG, PIN, NEXT, NEXT, "show", NEXT):
         await talk.ask(text)
@@ -212,7 +217,8 @@ async def test_p1_nothing_is_found_in_a_postgresql_cluster_or_its_dump(
 ) -> None:
     with postgres_server.fresh_database() as url:
         async with play(homeserver, tmp_path, database=url) as it:
-            await converse(it)
+            await open_and_answer(it)
+            await it.talk.ask(WRONG)
             cluster = it.places.more["cluster"] = postgres_server.folder
             dump = it.places.more["dump"] = tmp_path / "dump"
             dump.mkdir()
