@@ -5,11 +5,14 @@
 2. That transaction also holds a row for the answer, so that a crash in between ends with a question, not in silence.
 3. A device that is not the pinned one never touches the conversation of the one that is.
 4. Every message of digits is answered after one fixed delay, with the same redactions and the same rotation, whatever
-   came of it.
+   came of it. It is taken back at that moment too: an earlier one would wait for the check now and then, and tell how
+   long it took.
 5. What a state no longer needs is forgotten (codes, PINs, the list), also when its time is over.
 6. What comes too late to be meant (:mod:`bot.domain.late`) is answered with a question, as after a crash.
 7. Codes are looked at one after the other, whoever types them: a crowd that guesses holds no thread and one of the two
    places at Argon2id, and the PINs of others find the second.
+8. What is said while details are open is taken back, and so is every other answer to the same word: else the one that
+   stays would tell that no right PIN was typed.
 """
 
 from __future__ import annotations
@@ -40,7 +43,15 @@ from bot.domain.conversation import (
 from bot.domain.intents import Intent, not_text, understand
 from bot.domain.late import is_too_late
 from bot.domain.messages import Incoming, Oddity, OpenSentence, PrivateText
-from bot.domain.records import AuditKind, OutboxKind, OutboxState, ProblemKind, Recipient, Room
+from bot.domain.records import (
+    AuditKind,
+    OutboxKind,
+    OutboxState,
+    ProblemKind,
+    Recipient,
+    RecipientState,
+    Room,
+)
 from bot.domain.templates import Template, Words, is_release
 from bot.domain.values import Language, RoomId
 from bot.domain.vocabulary import IntentKind
@@ -62,6 +73,19 @@ _AFTER_A_CRASH = {
     State.CODE_AGAIN: Template.CODE_AGAIN,
     State.LOCKED: Template.LOCKED,
 }
+# What shows an appointment while the window is open (rule 8); a wish in free words excepted.
+_ASKED_WHILE_OPEN = frozenset(
+    {
+        IntentKind.SHOW,
+        IntentKind.MORE,
+        IntentKind.CONFIRM,
+        IntentKind.CANCEL,
+        IntentKind.KEEP,
+        IntentKind.MOVE,
+        IntentKind.NUMBER,
+        IntentKind.YES,
+    }
+)
 _ENDLESS = 12  # steps a message; the table needs four
 
 
@@ -88,6 +112,7 @@ class _Begun:
     known: bool
     step: Step
     intent: Intent
+    taken_back: bool
     held: int | None = None
 
 
@@ -119,12 +144,19 @@ class Converse:
         async with self._locks[incoming.room]:
             if understand(incoming.text).kind is IntentKind.CODE:  # rule 7
                 async with self._codes:
-                    due = await asyncio.to_thread(self._handle, incoming)
+                    await self._obey(incoming)
             else:
-                due = await asyncio.to_thread(self._handle, incoming)
+                await self._obey(incoming)
         self._deliver.wake.set()
-        if due is not None and (left := (due - self._clock.now()).total_seconds()) > 0:
-            asyncio.get_running_loop().call_later(left, self._deliver.wake.set)
+
+    async def _obey(self, incoming: Incoming) -> None:
+        begun = await asyncio.to_thread(self._begin, incoming)
+        if begun is None:
+            return
+        if _is_pin(begun.intent):  # rule 4: also where the check is not over by then
+            left = (begun.at + self._rules.delay - self._clock.now()).total_seconds()
+            asyncio.get_running_loop().call_later(max(left, 0.0), self._deliver.wake.set)
+        await asyncio.to_thread(self._finish, begun, incoming)
 
     async def forget(self) -> None:
         """Drop what is held past its time. To be called now and then."""
@@ -135,11 +167,7 @@ class Converse:
 
     # -- one message, in a thread -------------------------------------------------------------------------------
 
-    def _handle(self, incoming: Incoming) -> datetime | None:
-        """When the answer is due."""
-        begun = self._begin(incoming)
-        if begun is None:
-            return None
+    def _finish(self, begun: _Begun, incoming: Incoming) -> None:
         try:
             told = self._run(begun, incoming)
         except PliError as error:
@@ -152,7 +180,7 @@ class Converse:
                     begun.recipient.id if begun.recipient else None,
                 )
                 uow.commit()
-        return self._answer(begun, told)
+        self._answer(begun, told)
 
     def _begin(self, incoming: Incoming) -> _Begun | None:
         now = self._clock.now()
@@ -177,7 +205,7 @@ class Converse:
             self._expire(memory, now)
             step = advance(memory.session, intent)
             if step.redact:
-                self._redact(uow, incoming, room, now)
+                self._redact(uow, incoming, room, now + self._rules.delay if _is_pin(intent) else now)
             question = _AFTER_A_CRASH.get(rest_of(memory.session.state)) if known else None
             if question and is_too_late(intent, memory.session.state, now - incoming.at):  # rule 6
                 log.warning("a message came too late to be obeyed")
@@ -186,7 +214,15 @@ class Converse:
             if incoming.oddity is Oddity.EDIT:
                 step = replace(step, session=memory.session, action=Action.NOTHING)
             begun = _Begun(
-                at=now, room=room, recipient=recipient, memory=memory, known=known, step=step, intent=intent
+                at=now,
+                room=room,
+                recipient=recipient,
+                memory=memory,
+                known=known,
+                step=step,
+                intent=intent,
+                taken_back=_is_pin(intent)
+                or (known and _has_pin(recipient) and intent.kind in _ASKED_WHILE_OPEN),
             )
             if step.action is not Action.NOTHING:
                 fallback = _AFTER_A_CRASH.get(rest_of(step.session.state)) if known else None
@@ -198,7 +234,7 @@ class Converse:
                     # a second code may remove the old recipient, and with it every row that is its own
                     recipient=None if step.action is Action.REDEEM_CODE else room.recipient,
                     template=fallback.value if fallback else OpenSentence.HELLO.value,
-                    redact_after=self._rules.redact_after if _is_pin(intent) else 0,
+                    redact_after=self._rules.redact_after if begun.taken_back else 0,
                     rotate=_is_pin(intent),
                 )
             uow.commit()
@@ -222,8 +258,8 @@ class Converse:
         )
 
     @staticmethod
-    def _redact(uow: UnitOfWork, incoming: Incoming, room: Room, now: datetime) -> None:
-        uow.outbox.add(kind=OutboxKind.REDACT, due=now, room=room.id, event=incoming.event)
+    def _redact(uow: UnitOfWork, incoming: Incoming, room: Room, due: datetime) -> None:
+        uow.outbox.add(kind=OutboxKind.REDACT, due=due, room=room.id, event=incoming.event)
 
     def _memory(self, room: Room, recipient: Recipient | None, *, known: bool) -> Memory:
         language = recipient.language if recipient else room.language
@@ -273,7 +309,7 @@ class Converse:
 
     # -- the answer ---------------------------------------------------------------------------------------------
 
-    def _answer(self, begun: _Begun, told: Told) -> datetime:
+    def _answer(self, begun: _Begun, told: Told) -> None:
         now = self._clock.now()
         step, memory = told.step, begun.memory
         memory.session = step.session
@@ -284,7 +320,7 @@ class Converse:
         due = max(now, begun.at + self._rules.delay) if _is_pin(begun.intent) else now
         with self._uow() as uow:
             if begun.held is None:
-                return due
+                return
             if step.action is Action.NOTHING:
                 uow.outbox.settle(begun.held, OutboxState.DROPPED, now=now)
             elif step.action is Action.SAY_OPEN and step.sentence is not None:
@@ -299,7 +335,6 @@ class Converse:
                 names = ",".join(t.value for t in step.templates)
                 self._write(uow, begun, OutboxKind.REPLY, names, due=due, params=told.values)
             uow.commit()
-        return due
 
     def _hold(self, uow: UnitOfWork, begun: _Begun, told: Told, text: PrivateText, now: datetime) -> None:
         """Audited before it leaves: a crash may log a release that never arrived, and never hides one that did."""
@@ -329,7 +364,7 @@ class Converse:
     ) -> None:
         if begun.held is None:
             return
-        always = redact or _is_pin(begun.intent)
+        back = begun.taken_back and template != Template.LEFT.value  # how to come back is kept
         uow.outbox.rewrite(
             begun.held,
             kind=kind,
@@ -337,7 +372,7 @@ class Converse:
             due=due,
             template=template,
             params=params or {},
-            redact_after=self._rules.redact_after if always else 0,
+            redact_after=self._rules.redact_after if redact or back else 0,
         )
 
     def _render(self, step: Step, told: Told, memory: Memory, *, gone: datetime) -> PrivateText:
@@ -355,6 +390,10 @@ class Converse:
         if told.chosen is not None:
             values["appointment"] = words.one(told.chosen.detail, several_patients=several)
         return PrivateText(text=words.text(*step.templates, **values))
+
+
+def _has_pin(recipient: Recipient | None) -> bool:
+    return recipient is not None and recipient.state in (RecipientState.ENROLLED, RecipientState.LOCKED)
 
 
 def _is_pin(intent: Intent) -> bool:

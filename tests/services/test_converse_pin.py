@@ -253,7 +253,7 @@ async def test_p6_every_answered_pin_has_one_shape(practice: Practice) -> None:
     practice.execute("UPDATE recipient SET generation = 99 WHERE id = :id", id=anna.recipient.id)
     await typed("stale", anna, PIN)
     assert set(map(str, shapes.values())) == {str(shapes["right"])}, shapes
-    assert shapes["right"] == [("private", 2.0, 10, True), ("redact", 0.0, 0, False)]
+    assert shapes["right"] == [("private", 2.0, 10, True), ("redact", 2.0, 0, False)]
 
 
 async def test_p6_what_is_not_a_pin_is_answered_at_once(practice: Practice) -> None:
