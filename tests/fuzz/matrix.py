@@ -68,7 +68,9 @@ def _claimed(data: bytes) -> None:
 
 _ONE_TIME_KEY = _ALICE.curve("OTHER")
 _CLAIMED = {
-    "signed_curve25519:AAAA": _ALICE.devices["PHONE"].sign({"key": _ONE_TIME_KEY, "fallback": True}, ALICE, "PHONE"),
+    "signed_curve25519:AAAA": _ALICE.devices["PHONE"].sign(
+        {"key": _ONE_TIME_KEY, "fallback": True}, ALICE, "PHONE"
+    ),
     "signed_curve25519:BBBB": Signer().sign({"key": _ONE_TIME_KEY}, ALICE, "PHONE"),
 }
 
@@ -119,8 +121,17 @@ def _room_event(data: bytes) -> None:
 def _events() -> Sequence[bytes]:
     texts: list[Json] = [
         {"msgtype": "m.text", "body": "482915"},
-        {"msgtype": "m.text", "body": "> <@a:b> x\n\nmontrer", "m.relates_to": {"m.in_reply_to": {"event_id": "$e"}}},
-        {"msgtype": "m.text", "body": "* x", "m.new_content": {"body": "x"}, "m.relates_to": {"rel_type": "m.replace"}},
+        {
+            "msgtype": "m.text",
+            "body": "> <@a:b> x\n\nmontrer",
+            "m.relates_to": {"m.in_reply_to": {"event_id": "$e"}},
+        },
+        {
+            "msgtype": "m.text",
+            "body": "* x",
+            "m.new_content": {"body": "x"},
+            "m.relates_to": {"rel_type": "m.replace"},
+        },
         {"type": "m.room.message", "room_id": _ROOM, "content": {"msgtype": "m.text", "body": "montrer"}},
     ]
     kinds = ("m.room.message", "m.room.message", "m.room.message", "m.room.encrypted")
@@ -128,7 +139,13 @@ def _events() -> Sequence[bytes]:
 
 
 def _message(kind: str, content: Json) -> Json:
-    return {"type": kind, "sender": ALICE, "event_id": "$e", "origin_server_ts": 1_788_000_000_000, "content": content}
+    return {
+        "type": kind,
+        "sender": ALICE,
+        "event_id": "$e",
+        "origin_server_ts": 1_788_000_000_000,
+        "content": content,
+    }
 
 
 # -- the machine ---------------------------------------------------------------------------------------------
@@ -182,26 +199,48 @@ class _Device:
 
     def encrypted(self, payload: Json) -> Json:
         ciphertext = self.session.encrypt(json.dumps(payload).encode()).to_base64()
-        return {"algorithm": MEGOLM, "ciphertext": ciphertext, "session_id": self.session.session_id, "device_id": "PHONE"}
+        return {
+            "algorithm": MEGOLM,
+            "ciphertext": ciphertext,
+            "session_id": self.session.session_id,
+            "device_id": "PHONE",
+        }
 
     def olm_event(self) -> Json:
         self.alice.generate_one_time_keys(1)
         one_time, _ = self.machine.prepare_one_time_keys(1, fallback=False)
         key = vodozemac.Curve25519PublicKey.from_base64(next(iter(one_time.values()))["key"])
         ours = vodozemac.Curve25519PublicKey.from_base64(self.machine.curve25519)
-        kind, ciphertext = self.alice.create_outbound_session(ours, key).encrypt(b'{"type":"m.room_key"}').to_parts()
+        kind, ciphertext = (
+            self.alice.create_outbound_session(ours, key).encrypt(b'{"type":"m.room_key"}').to_parts()
+        )
         sender_key = self.alice.curve25519_key.to_base64()
-        message = {self.machine.curve25519: {"type": kind, "body": __import__("base64").b64encode(ciphertext).decode()}}
+        message = {
+            self.machine.curve25519: {
+                "type": kind,
+                "body": __import__("base64").b64encode(ciphertext).decode(),
+            }
+        }
         content = {"algorithm": OLM, "sender_key": sender_key, "ciphertext": message}
         return {"type": "m.room.encrypted", "sender": ALICE, "content": content}
 
     def client(self) -> Client:
         nothing = _Nothing()
         listener = Listener(
-            book=nothing, on_message=_hear, on_invited=_hear_user, on_joined=_hear_member, on_left=_hear_member
+            book=nothing,
+            on_message=_hear,
+            on_invited=_hear_user,
+            on_joined=_hear_member,
+            on_left=_hear_member,
         )
         made = Client(
-            self.http, self.machine, self.directory, listener, nothing, health=lambda _: None, grace_seconds=0.0
+            self.http,
+            self.machine,
+            self.directory,
+            listener,
+            nothing,
+            health=lambda _: None,
+            grace_seconds=0.0,
         )
         made._since = "s0"
         return made
@@ -230,7 +269,9 @@ def _megolm(data: bytes) -> None:
 def _decrypted_elsewhere(data: bytes) -> None:
     """The room's name is the homeserver's too."""
     room = RoomId(data.decode("utf-8", "surrogatepass"))
-    found = _device().machine.decrypt(room, _SOME.setdefault("content", _device().encrypted({"room_id": _ROOM})))
+    found = _device().machine.decrypt(
+        room, _SOME.setdefault("content", _device().encrypted({"room_id": _ROOM}))
+    )
     assert isinstance(found, NoKey) or room == _ROOM
 
 
@@ -257,7 +298,9 @@ def _kept(data: bytes) -> None:
 
 def _syncs() -> Sequence[bytes]:
     device = _device()
-    said = device.encrypted({"type": "m.room.message", "room_id": _ROOM, "content": {"msgtype": "m.text", "body": "x"}})
+    said = device.encrypted(
+        {"type": "m.room.message", "room_id": _ROOM, "content": {"msgtype": "m.text", "body": "x"}}
+    )
     invite = {"invite_state": {"events": [_state("m.room.member", {"membership": "invite"}, _BOT)]}}
     timeline = {"limited": False, "prev_batch": "p", "events": [_message("m.room.encrypted", said)]}
     counts = {"signed_curve25519": 50}
@@ -293,11 +336,19 @@ def _text(*given: object) -> Sequence[bytes]:
 PARSERS: dict[str, Parser] = {
     "json": (_json, lambda: _text({"a": [1, "b", None, {"c": 2.5}]}, [[[]]]), (ValueError,), 1.0),
     "refusal": (
-        _answer, lambda: [b"\xc8" + each for each in _text({"errcode": "M_LIMIT", "retry_after_ms": 5})], (ValueError,), 1.0
+        _answer,
+        lambda: [b"\xc8" + each for each in _text({"errcode": "M_LIMIT", "retry_after_ms": 5})],
+        (ValueError,),
+        1.0,
     ),
     "keys-query": (_keys, lambda: _text(_KEYS), (ValueError,), 0.5),
     "keys-claim": (_claimed, lambda: _text(_CLAIMED), (ValueError,), 0.5),
-    "keys-left": (_kept, lambda: _text({"device_one_time_keys_count": {"signed_curve25519": 50}}), (ValueError,), 1.0),
+    "keys-left": (
+        _kept,
+        lambda: _text({"device_one_time_keys_count": {"signed_curve25519": 50}}),
+        (ValueError,),
+        1.0,
+    ),
     "room-state": (_room_state, lambda: _text(_state_events()), (ValueError, Untrusted), 0.5),
     "room-event": (_room_event, _events, (ValueError,), 1.0),
     "to-device": (_to_device, _to_devices, (ValueError,), 0.5),
