@@ -388,3 +388,26 @@ def test_a_device_that_is_not_known_changes_no_language() -> None:
     said = typed("english")
     assert said.language is Language.EN
     assert advance(session, said).session.language is Language.FR
+
+
+def test_the_picture_is_drawn_in_the_languages_of_its_programs() -> None:
+    """Written for two programs that are not at hand here: so every sort of line is compared as a whole."""
+    mermaid, dot = draw("mermaid"), draw("dot")
+    assert mermaid.startswith(
+        'stateDiagram-v2\n    state "unknown_device" as s_unknown_device\n    state "stranger" as s_stranger\n'
+    )
+    assert "\n    [*] --> s_stranger\n    s_unknown_device --> s_unknown_device : " in mermaid
+    assert (
+        "\n    s_confirm_leave_locked --> s_locked : cancel, keep, no<br/>code! / redeem_code, code_typo!, time_up\n"
+        in mermaid
+    )
+    assert mermaid.endswith("\n    s_confirm_leave_locked --> s_left : left\n")
+    assert dot.startswith(
+        "digraph conversation {\n    rankdir=LR;\n"
+        '    node [shape=box, style=rounded, fontname="sans"];\n    unknown_device;\n    stranger;\n'
+    )
+    assert (
+        '\n    confirm_leave_locked -> locked [label="cancel, keep, no\\ncode! / redeem_code, code_typo!, time_up"];\n'
+        in dot
+    )
+    assert dot.endswith('\n    confirm_leave_locked -> left [label="left"];\n}\n')

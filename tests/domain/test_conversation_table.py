@@ -300,3 +300,53 @@ def test_what_comes_at_the_wrong_moment_of_the_enrolment_is_named() -> None:
         assert step(State.CHOOSE_PIN, given).templates == (Template.CODE_KNOWN, Template.CHOOSE_PIN)
     for given in (IntentKind.DIGITS, IntentKind.DIGITS_ODD):
         assert step(State.CONSENT, given).templates == (Template.PIN_TOO_SOON, Template.CONSENT_ASK)
+
+
+@pytest.mark.parametrize(
+    ("state", "given", "pending"),
+    [
+        *(
+            (State.UNLOCKED, kind, Pending.TAKE)
+            for kind in (IntentKind.SHOW, IntentKind.KEEP, IntentKind.CANCEL)
+        ),
+        (State.UNLOCKED, IntentKind.MORE, Pending.SHOW),
+        (State.UNLOCKED, IntentKind.DIGITS, Pending.SHOW),
+        (State.READY, IntentKind.DIGITS_ODD, Pending.SHOW),
+        (State.ASK_YES, IntentKind.YES, Pending.KEEP),
+        *(
+            (State.ASK_PIN, outcome, Pending.KEEP)
+            for outcome in (
+                Outcome.PIN_WRONG,
+                Outcome.PIN_WRONG_WAIT,
+                Outcome.PIN_WRONG_TRIES,
+                Outcome.PIN_WAIT,
+            )
+        ),
+    ],
+)
+def test_what_becomes_of_the_command_that_waits(
+    state: State, given: IntentKind | Outcome, pending: Pending
+) -> None:
+    assert step(state, given).pending is pending
+
+
+def test_an_entry_drops_and_hides_nothing_unless_said() -> None:
+    made = Transition(state=State.READY)
+    assert (made.action, made.templates, made.sentence) == (Action.NOTHING, (), None)
+    assert (made.pending, made.redact, made.ignored, made.question) == (Pending.DROP, False, False, False)
+
+
+def test_what_may_come_of_finding_and_of_acting() -> None:
+    missed = {
+        Outcome.LISTED,
+        Outcome.LISTED_NOTHING,
+        Outcome.WHICH,
+        Outcome.NO_SUCH_NUMBER,
+        Outcome.GONE,
+        Outcome.STALE,
+        Outcome.TROUBLE,
+    }
+    done = {Outcome.CONFIRMED, Outcome.KEPT, Outcome.MOVE_PASSED_ON, Outcome.WISH_NEEDED}
+    assert OUTCOMES[Action.FIND] == missed | {Outcome.FOUND}
+    assert OUTCOMES[Action.ACT] == missed | done | {Outcome.FOUND}
+    assert OUTCOMES[Action.ACT_AGREED] == missed | done | {Outcome.CANCEL_PASSED_ON}

@@ -44,6 +44,7 @@ TARGETS: Final = (
     Target(
         files=("bot/domain/intents.py", "bot/domain/vocabulary.py"), tests=("tests/domain/test_intents.py",)
     ),
+    Target(files=("bot/domain/late.py",), tests=("tests/domain/test_late.py",)),
     Target(files=("bot/domain/slots.py",), tests=("tests/domain/test_slots.py",)),
     Target(files=("bot/domain/templates.py",), tests=_WORDS),
     Target(
