@@ -336,8 +336,8 @@ def test_ordinals(words: str, number: int) -> None:
 
 def test_a_code_is_found_behind_six_words_and_no_more() -> None:
     code = new_code().display.reveal()
-    for words, is_code in ((1, True), (6, True), (7, False)):
-        assert (understand(Secret("bla " * words + code)).kind is K.CODE) == is_code
+    for before, is_code in ((1, True), (6, True), (7, False)):
+        assert (understand(Secret("bla " * before + code)).kind is K.CODE) == is_code
 
 
 @pytest.mark.parametrize(
