@@ -366,3 +366,13 @@ def test_news_that_could_leave_only_at_the_start_are_not_planned() -> None:
 def test_quiet_is_judged_by_the_practices_own_clock() -> None:
     assert RULES.is_quiet(local("2026-09-10 21:00"))
     assert not RULES.is_quiet(local("2026-09-10 19:30"))
+
+
+def test_rule_3_the_marks_are_those_of_the_practices_zone() -> None:
+    """12:30 to 13:20 in Paris: no mark lies between, whatever the machine's own zone (midnight in Chatham, say)."""
+    start, slots = local("2026-09-10 13:20"), hours("12:30")
+    same_day = NudgeRules(zone=PARIS, slots=slots, days_before=(0,))
+    assert plan(start, local("2026-09-10 08:00"), same_day) == ()
+    assert plan(start, local("2026-09-09 13:00"), NudgeRules(zone=PARIS, slots=slots)) == ()
+    (earlier,) = plan(start, local("2026-09-08 08:00"), same_day)
+    assert earlier.slot == local("2026-09-09 12:30")

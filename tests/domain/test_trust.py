@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.trust import Device, Pin
-from bot.domain.values import UserId
+from bot.domain.trust import Address, Device, Pin
+from bot.domain.values import RoomId, UserId
 
 SIGNED = Device(user=UserId("@a:b"), device_id="PHONE", ed25519="E", curve25519="C", master_key="M")
 ALONE = replace(SIGNED, master_key=None)
@@ -50,3 +50,8 @@ def test_rule_4_a_pin_that_lacks_a_part_knows_nobody(pin: Pin) -> None:
 def test_rule_4_an_empty_master_key_pins_nothing_but_the_device() -> None:
     assert Pin.of(replace(SIGNED, master_key="")) == Pin.of(ALONE)
     assert not Pin(master_key="").knows(ALONE)
+
+
+def test_nobody_is_pinned_unless_said() -> None:
+    assert Address(room=RoomId("!r:x"), user=UserId("@a:b")).pin is None
+    assert (Pin().master_key, Pin().device_id, Pin().ed25519, Pin().curve25519) == (None, None, None, None)

@@ -19,7 +19,7 @@ from config.settings import FILE_NAME, load
 from storage.vault import Vault
 from storage.vault_file import create_vault
 from tests.fuzz.kind import Parser
-from tests.storage.vault_rig import CODE, KEY, PIN, WHO, HandClock
+from tests.storage.vault_rig import CODE, KEY, PIN, WHO, HandClock, InMemory
 
 _FOLDER = Path(tempfile.mkdtemp(prefix="pli-fuzz-"))
 
@@ -47,7 +47,7 @@ def _sync_token(folder: Path) -> None:
 
 def _vault(data: bytes) -> None:
     """A vault that somebody wrote in answers or refuses; it never gives more than ten tries."""
-    vault = Vault(_file("vault.db", data), HandClock())
+    vault = Vault(_file("vault.db", data), HandClock(), InMemory())
     vault.anchor()
     for secret in (CODE, PIN):
         try:
@@ -61,7 +61,7 @@ def _new_vault() -> Sequence[bytes]:
     path.unlink(missing_ok=True)
     create_vault(path)
     empty = path.read_bytes()
-    Vault(path, HandClock()).create(WHO, KEY, CODE)
+    Vault(path, HandClock(), InMemory()).create(WHO, KEY, CODE)
     return empty, path.read_bytes()
 
 
