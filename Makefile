@@ -6,14 +6,18 @@ ARGS ?=
 # Processes that share the tests: 0 is one after the other.
 JOBS ?= 2
 
-.PHONY: help demo test check format bench nightly lock clean
+.PHONY: help demo test check format bench nightly fuzz mutation audit sbom lock clean
 
 help:
 	@echo 'make demo            the whole journey on this machine (ARGS="--lang en --keep DIR")'
 	@echo 'make test            every test (ARGS="-k name" for some)'
 	@echo 'make check           ruff, mypy --strict, import contracts'
 	@echo 'make bench           speed, as ratios'
-	@echo 'make nightly         long campaigns'
+	@echo 'make nightly         long campaigns, make fuzz among them'
+	@echo 'make fuzz            foreign bytes into every parser (ARGS="--only sync --runs 1000000")'
+	@echo 'make mutation        are the tests worth anything (ARGS="--only domain/pin")'
+	@echo 'make audit           is anything known against what the locks hold'
+	@echo 'make sbom            the list of what Pli is made of: build/pli.cdx.json'
 	@echo 'make lock            choose new versions of the dependencies'
 
 $(VENV)/made:
@@ -30,6 +34,11 @@ $(VENV)/run: $(VENV)/made requirements/run.lock pyproject.toml
 $(VENV)/dev: $(VENV)/run requirements/dev.lock
 	@echo 'installing what is needed to test (hashes are checked) …'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(VENV)/tools: $(VENV)/dev requirements/tools.lock
+	@echo 'installing the tools of the long checks (hashes are checked) …'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.lock
 	@touch $@
 
 demo: $(VENV)/run
@@ -53,6 +62,19 @@ bench: $(VENV)/dev
 
 nightly: $(VENV)/dev
 	$(BIN)/python -m pytest --hypothesis-profile=nightly -m "nightly or hypothesis" $(ARGS)
+	$(MAKE) fuzz ARGS=
+
+fuzz: $(VENV)/tools
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+mutation: $(VENV)/tools
+	$(BIN)/python -m tests.mutation $(ARGS)
+
+audit: $(VENV)/tools
+	$(BIN)/python -m tests.supply.audit
+
+sbom: $(VENV)/tools
+	$(BIN)/python -m tests.supply.sbom build/pli.cdx.json
 
 # uv writes the locks because it resolves for every Python and platform at once; nothing else needs it.
 lock:
@@ -61,6 +83,8 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --extra homeserver --extra postgresql --group build --group test --group check \
 	  -c requirements/run.lock pyproject.toml -o requirements/dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --group tools -c requirements/dev.lock -o requirements/tools.lock
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/js/node_modules

@@ -15,7 +15,6 @@ from bot.domain.values import SecretBytes
 from bot.errors import InvalidSeal
 from storage.framing import pad, unpad
 
-KEY_BYTES = 32
 SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 

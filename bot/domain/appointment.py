@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from bot.errors import WrongUse, require_aware
 
@@ -57,15 +57,20 @@ class Detail:
     def decode(cls, data: bytes) -> Self:
         """Inverse of :meth:`encode`; raises ``ValueError``, and nothing else, for any other bytes."""
         try:
-            row = json.loads(data)
-            texts = [value for name, value in row.items() if name != "all_day"]
-            if not all(isinstance(text, str) for text in texts) or type(row["all_day"]) is not bool:
-                raise ValueError("not of these types")
-            "".join(texts).encode()  # lone surrogates: what is decoded can be encoded again
+            row = _typed(json.loads(data))
             row["start"], row["end"] = (datetime.fromisoformat(row[k]) for k in ("start", "end"))
             return cls(**row)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, WrongUse):
             raise ValueError("not the details of an appointment") from None
+
+
+def _typed(row: dict[str, Any]) -> dict[str, Any]:
+    """``row`` if all of it but ``all_day`` is text that can be encoded again (lone surrogates cannot)."""
+    flag, texts = row["all_day"], [value for name, value in row.items() if name != "all_day"]
+    if type(flag) is not bool:
+        raise TypeError("all_day is yes or no")
+    "".join(texts).encode()
+    return row
 
 
 _DETAIL_FIELDS = tuple(f.name for f in fields(Detail))

@@ -127,7 +127,7 @@ def _clean(text: str) -> str:
 def _fold(token: str) -> str:
     """Lower case, without accents, compatibility forms resolved."""
     decomposed = unicodedata.normalize("NFKD", token.casefold())
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).replace("œ", "oe")
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
 def _tokens(clean: str) -> list[_Token]:

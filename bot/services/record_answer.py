@@ -1,7 +1,7 @@
 """What patients answer: recorded sealed to the practice, read and closed by the practice.
 
 1. A sealed answer is not signed, so that whoever writes to the database can seal one. What is read is of exactly the
-   form that is written here; anything else is shown as unreadable, moves no terminal's cursor and hides no other answer.
+   form that is written here; anything else is shown as unreadable, controls no terminal and hides no other answer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from bot.domain.records import (
 from bot.domain.values import Secret, new_id
 from bot.errors import InvalidSeal, Refused
 from bot.ports_storage import AnswerOpener, KeyRing, UnitOfWork, UnitOfWorkFactory
-
 
 _CONTENT = {"source", "patient", "at", "with", "text"}
 

@@ -301,3 +301,10 @@ def test_panics_are_contained_and_cancellation_is_not() -> None:
         raise asyncio.CancelledError
     with pytest.raises(KeyboardInterrupt), contained("item"):
         raise KeyboardInterrupt
+
+
+def test_rule_1_a_room_that_utf8_cannot_write_is_a_room_without_a_key(tmp_path: Path) -> None:
+    """JSON can name one; the sync loop would otherwise read the same answer again for ever."""
+    machine = new_machine("@bot:pli.localhost", tmp_path / "bot")
+    for room in ("!\ud800:pli.localhost", "\udfff"):
+        assert isinstance(machine.decrypt(RoomId(room), {"session_id": "s", "ciphertext": "c"}), NoKey)

@@ -378,3 +378,49 @@ def test_a_one_time_key_needs_its_own_device_s_signature() -> None:
         {"signed_curve25519:AAAA": as_object(None)},
     ]
     assert [trust.one_time_key(claimed, device) for claimed in forged] == [None] * len(forged)
+
+
+def test_every_listed_device_is_listed_whether_it_counts_or_not() -> None:
+    """What the bot's own account is judged by: a ghost that counts for nothing is a ghost."""
+    alice = Person()
+    answer = alice.answer(lambda made: made["device_keys"][ALICE].update(GHOST={"nonsense": 1}))
+    assert trust.listed_devices(answer, ALICE) == {"PHONE", "GHOST"}
+    assert len(trust.devices_of(answer, ALICE)) == 1
+    assert trust.listed_devices({}, ALICE) == frozenset()
+    assert trust.master_key_of({}, ALICE) is None
+
+
+@pytest.mark.parametrize("claim", [{"device_id": "LAPTOP"}, {"user_id": "@bob:pli.localhost"}])
+def test_rule_1_either_name_alone_must_fit(claim: Json) -> None:
+    """Signed by the right keys under the right names, and saying that it is another's."""
+    alice = Person()
+
+    def forge(answer: Json) -> None:
+        bare = {k: v for k, v in phone(answer).items() if k != "signatures"} | claim
+        made = alice.devices["PHONE"].sign(bare, ALICE, "PHONE")
+        answer["device_keys"][ALICE]["PHONE"] = alice.self_signing.sign(
+            made, ALICE, alice.self_signing.public
+        )
+
+    assert trust.devices_of(alice.answer(forge), ALICE) == []
+
+
+@pytest.mark.parametrize("fault", ["name", "length"])
+def test_rule_3_a_key_under_another_name_or_of_another_length_is_none(fault: str) -> None:
+    alice = Person()
+    key = alice.master.public
+    keys = {"ed25519:" + "A" * 43: key} if fault == "name" else {f"ed25519:{key[:-1]}": key[:-1]}
+    answer = alice.answer(lambda made: made["master_keys"][ALICE].update(keys=keys))
+    assert trust.cross_signing_key(answer, ALICE, "master") is None
+
+
+def test_rule_10_a_one_time_key_is_found_behind_other_things() -> None:
+    alice = Person()
+    (device,) = trust.devices_of(alice.answer(), ALICE)
+    signed = alice.devices["PHONE"].sign({"key": alice.curve("ONE")}, ALICE, "PHONE")
+    claimed = {
+        "curve25519:AAAA": "x",
+        "signed_curve25519:AAAB": {"key": "y"},
+        "signed_curve25519:AAAC": signed,
+    }
+    assert trust.one_time_key(claimed, device) == alice.curve("ONE")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.domain.codes import ALPHABET, LENGTH, CodeTypo, ParsedCode, new_code, parse_code
 
 HYPHENS = "-‐‑‒–—−﹣-­"
-SPACES = " \u00a0\u202f\u3000\t\n\u200b"
+SPACES = " \u00a0\u202f\u3000\t\n\u200b\u2028\u2029"
 
 
 def _plain() -> str:
@@ -131,3 +131,29 @@ def test_no_part_shows_in_a_repr() -> None:
     assert code.public not in shown
     assert code.secret.reveal() not in shown
     assert code.display.reveal() not in shown
+    assert (repr(new_code()), repr(parse_code(new_code().display.reveal()))) == (
+        "NewCode(…)",
+        "ParsedCode(…)",
+    )
+
+
+def test_rule_3_no_more_than_four_digits_are_asked_for() -> None:
+    assert 4 in {sum(character.isdigit() for character in _plain()) for _ in range(400)}
+
+
+@pytest.mark.parametrize(
+    ("text", "looks_like_a_code"),
+    [
+        ("ABCDEFGHJKMNPQRSTV12", True),
+        ("ABCDEFGHJKMNPQRSTVW1", False),
+        ("XXXXXXXXXXXXXXXXXXX1", False),
+        ("ABCDEFGHJKMNPQRST123", True),
+        ("ABCDEFGHJKMNPQR12", False),
+        ("ABCDEFGHJKMNPQRS12", False),
+        ("ABCDEFGHJKMNPQRST12", True),
+        ("ABCDEFGHJKMNPQRSTVW12", True),
+        ("ABCDEFGHJKMNPQRSTVWX12", False),
+    ],
+)
+def test_rule_3_length_and_digits_of_a_mistyped_code(text: str, looks_like_a_code: bool) -> None:
+    assert isinstance(parse_code(text), CodeTypo) == looks_like_a_code

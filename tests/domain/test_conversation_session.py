@@ -348,3 +348,66 @@ def test_the_picture_shows_every_state_and_every_way(fmt: Format) -> None:
         arrow = f"s_{one} --> s_{other} :" if fmt == "mermaid" else f"    {one} -> {other} ["
         assert text.count(arrow) == 1
     assert text.count("-->" if fmt == "mermaid" else "->") == len(ways) + (fmt == "mermaid")
+
+
+def test_a_session_begins_as_a_strangers_and_a_step_says_nothing_of_itself() -> None:
+    session = Session(language=Language.FR)
+    assert (session.state, session.pending) == (State.STRANGER, None)
+    made = Step(session=session, action=Action.NOTHING)
+    assert (made.templates, made.sentence, made.redact) == ((), None, False)
+
+
+def test_rule_3_a_secret_in_a_wish_is_taken_back_though_the_wish_goes_on() -> None:
+    waiting = Session(language=Language.FR, state=State.MOVE_WISH, pending=typed("déplacer 1"))
+    for text, secret in (("plutôt jeudi", False), ("plutôt le 48 29 15", True)):
+        said = typed(text)
+        assert said.kind is IntentKind.OTHER
+        after = advance(waiting, said)
+        assert after.redact is secret
+        assert after.session.pending is not None
+        assert after.session.pending.wish is not None
+        assert after.session.pending.wish.reveal() == text
+
+
+def test_the_number_that_was_asked_for_is_the_one_that_counts() -> None:
+    waiting = Session(language=Language.FR, state=State.ASK_NUMBER, pending=typed("annuler"))
+    pending = advance(waiting, typed("2")).session.pending
+    assert pending is not None
+    assert (pending.kind, pending.number) == (IntentKind.CANCEL, 2)
+
+
+def test_another_move_brings_its_own_number() -> None:
+    waiting = Session(language=Language.FR, state=State.MOVE_WISH, pending=typed("déplacer 1"))
+    pending = advance(waiting, typed("déplacer 2 plutôt jeudi")).session.pending
+    assert pending is not None
+    assert pending.number == 2
+
+
+def test_a_device_that_is_not_known_changes_no_language() -> None:
+    session = Session(language=Language.FR, state=State.UNKNOWN_DEVICE)
+    said = typed("english")
+    assert said.language is Language.EN
+    assert advance(session, said).session.language is Language.FR
+
+
+def test_the_picture_is_drawn_in_the_languages_of_its_programs() -> None:
+    """Written for two programs that are not at hand here: so every sort of line is compared as a whole."""
+    mermaid, dot = draw("mermaid"), draw("dot")
+    assert mermaid.startswith(
+        'stateDiagram-v2\n    state "unknown_device" as s_unknown_device\n    state "stranger" as s_stranger\n'
+    )
+    assert "\n    [*] --> s_stranger\n    s_unknown_device --> s_unknown_device : " in mermaid
+    assert (
+        "\n    s_confirm_leave_locked --> s_locked : cancel, keep, no<br/>code! / redeem_code, code_typo!, time_up\n"
+        in mermaid
+    )
+    assert mermaid.endswith("\n    s_confirm_leave_locked --> s_left : left\n")
+    assert dot.startswith(
+        "digraph conversation {\n    rankdir=LR;\n"
+        '    node [shape=box, style=rounded, fontname="sans"];\n    unknown_device;\n    stranger;\n'
+    )
+    assert (
+        '\n    confirm_leave_locked -> locked [label="cancel, keep, no\\ncode! / redeem_code, code_typo!, time_up"];\n'
+        in dot
+    )
+    assert dot.endswith('\n    confirm_leave_locked -> left [label="left"];\n}\n')

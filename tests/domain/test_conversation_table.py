@@ -10,6 +10,7 @@ from bot.domain.conversation import (
     OUTCOMES,
     Action,
     Held,
+    Limit,
     Outcome,
     State,
     Tick,
@@ -18,7 +19,7 @@ from bot.domain.conversation import (
 )
 from bot.domain.dialogue.table import TABLE, step
 from bot.domain.messages import OpenSentence
-from bot.domain.states import AWAITING_SECRET, ENROLLING, INPUTS, Transition
+from bot.domain.states import AWAITING_SECRET, ENROLLING, INPUTS, Pending, Transition
 from bot.domain.templates import Template, is_release
 from bot.domain.vocabulary import IntentKind
 
@@ -261,3 +262,91 @@ def test_failure_11_confirming_does_not_stop_the_reminders() -> None:
     for state, given, entry in ENTRIES:
         if entry.action is Action.PAUSE:
             assert given is IntentKind.STOP, state
+
+
+def test_how_long_each_state_lasts() -> None:
+    assert {s for s, limit in LIMITS.items() if limit is Limit.CODE} == set(ENROLLING)
+    assert {s for s, limit in LIMITS.items() if limit is Limit.WINDOW} == set(OPEN_STATES)
+    assert {s for s, limit in LIMITS.items() if limit is Limit.QUESTION} == {
+        State.ASK_PIN,
+        State.CHANGE_PIN_OLD,
+        State.CHANGE_PIN_NEW,
+        State.CHANGE_PIN_REPEAT,
+        State.CONFIRM_LEAVE,
+        State.CONFIRM_LEAVE_EARLY,
+        State.CONFIRM_LEAVE_LOCKED,
+    }
+
+
+def test_rule_3_what_holds_no_secret_stays() -> None:
+    """Taking back everything would say nothing about what was secret."""
+    for state in set(State) - AWAITING_SECRET:
+        for kind in set(IntentKind) - SECRETS:
+            assert not step(state, kind).redact
+
+
+def test_what_is_ignored_keeps_the_command_that_waits() -> None:
+    assert {entry.pending for _, _, entry in ENTRIES if entry.ignored} == {Pending.KEEP}
+
+
+@pytest.mark.parametrize("given", [IntentKind.LANGUAGE, IntentKind.STOP, IntentKind.START, Outcome.TROUBLE])
+def test_an_aside_keeps_the_command_that_waits(given: IntentKind | Outcome) -> None:
+    for state in OPEN_STATES | {State.ASK_PIN, State.READY}:
+        assert step(state, given).pending is Pending.KEEP
+
+
+def test_what_comes_at_the_wrong_moment_of_the_enrolment_is_named() -> None:
+    for given in (IntentKind.CODE, IntentKind.CODE_TYPO):
+        assert step(State.CHOOSE_PIN, given).templates == (Template.CODE_KNOWN, Template.CHOOSE_PIN)
+    for given in (IntentKind.DIGITS, IntentKind.DIGITS_ODD):
+        assert step(State.CONSENT, given).templates == (Template.PIN_TOO_SOON, Template.CONSENT_ASK)
+
+
+@pytest.mark.parametrize(
+    ("state", "given", "pending"),
+    [
+        *(
+            (State.UNLOCKED, kind, Pending.TAKE)
+            for kind in (IntentKind.SHOW, IntentKind.KEEP, IntentKind.CANCEL)
+        ),
+        (State.UNLOCKED, IntentKind.MORE, Pending.SHOW),
+        (State.UNLOCKED, IntentKind.DIGITS, Pending.SHOW),
+        (State.READY, IntentKind.DIGITS_ODD, Pending.SHOW),
+        (State.ASK_YES, IntentKind.YES, Pending.KEEP),
+        *(
+            (State.ASK_PIN, outcome, Pending.KEEP)
+            for outcome in (
+                Outcome.PIN_WRONG,
+                Outcome.PIN_WRONG_WAIT,
+                Outcome.PIN_WRONG_TRIES,
+                Outcome.PIN_WAIT,
+            )
+        ),
+    ],
+)
+def test_what_becomes_of_the_command_that_waits(
+    state: State, given: IntentKind | Outcome, pending: Pending
+) -> None:
+    assert step(state, given).pending is pending
+
+
+def test_an_entry_drops_and_hides_nothing_unless_said() -> None:
+    made = Transition(state=State.READY)
+    assert (made.action, made.templates, made.sentence) == (Action.NOTHING, (), None)
+    assert (made.pending, made.redact, made.ignored, made.question) == (Pending.DROP, False, False, False)
+
+
+def test_what_may_come_of_finding_and_of_acting() -> None:
+    missed = {
+        Outcome.LISTED,
+        Outcome.LISTED_NOTHING,
+        Outcome.WHICH,
+        Outcome.NO_SUCH_NUMBER,
+        Outcome.GONE,
+        Outcome.STALE,
+        Outcome.TROUBLE,
+    }
+    done = {Outcome.CONFIRMED, Outcome.KEPT, Outcome.MOVE_PASSED_ON, Outcome.WISH_NEEDED}
+    assert OUTCOMES[Action.FIND] == missed | {Outcome.FOUND}
+    assert OUTCOMES[Action.ACT] == missed | done | {Outcome.FOUND}
+    assert OUTCOMES[Action.ACT_AGREED] == missed | done | {Outcome.CANCEL_PASSED_ON}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.domain import vocabulary as words
 from bot.domain.codes import ParsedCode, new_code
-from bot.domain.intents import _PHRASES, MAX_WISH, Intent, not_text, understand
+from bot.domain.intents import _PHRASES, MAX_WISH, Intent, as_wish, not_text, understand
 from bot.domain.values import Language, Secret
 from bot.domain.vocabulary import IntentKind as K
 
@@ -296,3 +296,120 @@ def test_rule_3_a_negated_verb_is_never_the_command(negations: list[str]) -> Non
             " ".join(["je", *negations, verb, "2"]),
         ):
             assert read(text).kind is not kind, text
+
+
+def test_nothing_is_meant_that_was_not_said() -> None:
+    made = Intent(kind=K.SHOW)
+    assert (made.number, made.language, made.digits, made.wish, made.code) == (None, None, None, None, None)
+    assert made.may_hold_secret is False
+    assert made.text.reveal() == ""
+
+
+def test_rule_2_how_much_is_read() -> None:
+    assert not understand(Secret("a" * 4000)).may_hold_secret
+    assert understand(Secret("a" * 4001)).may_hold_secret
+    assert understand(Secret("a " * 1999 + "48 29 15")).may_hold_secret
+    assert len(as_wish(Secret("a" * 4001)).reveal()) == 1000
+
+
+@pytest.mark.parametrize("word", ["n°", "no", "nr", "num", "numéro", "number"])
+def test_what_stands_before_a_number(word: str) -> None:
+    found = understand(Secret(f"annuler {word} 2"))
+    assert (found.kind, found.number) == (K.CANCEL, 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        ("1er 1re 1ère premier première first 1st", 1),
+        ("2e 2eme 2nd 2nde deux deuxième second seconde two", 2),
+        ("3e 3eme 3rd trois troisième three third", 3),
+        ("4e 4eme 4th quatre quatrième four fourth", 4),
+        ("5e 5eme 5th cinq cinquième five fifth", 5),
+    ],
+)
+def test_ordinals(words: str, number: int) -> None:
+    for word in words.split():
+        found = understand(Secret(f"annuler {word}"))
+        assert (found.kind, found.number) == (K.CANCEL, number), word
+
+
+def test_a_code_is_found_behind_six_words_and_no_more() -> None:
+    code = new_code().display.reveal()
+    for before, is_code in ((1, True), (6, True), (7, False)):
+        assert (understand(Secret("bla " * before + code)).kind is K.CODE) == is_code
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind"),
+    [
+        ("1" * 12, K.DIGITS),
+        ("1" * 13, K.DIGITS_ODD),
+        ("12345678901234567891", K.CODE_TYPO),
+        ("4 2", K.NUMBER),
+        ("7-", K.NUMBER),
+    ],
+)
+def test_rule_4_rows_of_digits(typed: str, kind: K) -> None:
+    found = understand(Secret(typed))
+    assert found.kind is kind
+    assert found.may_hold_secret == (kind is not K.NUMBER)
+
+
+def test_rule_4_two_digits_apart_are_one_number() -> None:
+    assert understand(Secret("4 2")).number == 42
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_typo"),
+    [
+        ("ABCDEFGHJK MNPQRSTV12", True),
+        ("ABCDEFG HJKMNPQ RSTV12", False),
+        ("ABC DEF GHJ KMN PQR STV 12", True),
+        ("ABCDE FGHJK MNPQR STV12", True),
+        ("ABCDEF GHJKMN PQRSTV 12", False),
+        ("ABCD EFGH JKMN PQ RSTV12", False),
+        ("ABCD EFGH JKMN PQRS TV12", True),
+    ],
+)
+def test_a_mistyped_code_is_written_in_groups(typed: str, is_typo: bool) -> None:
+    assert understand(Secret(typed)).kind is (K.CODE_TYPO if is_typo else K.OTHER)
+
+
+@pytest.mark.parametrize(
+    "typed", ["aide 2", "annuler xyz", "annuler xyz mardi", "bonjour xyz", "le", "X", "XX", "", "?!"]
+)
+def test_what_is_not_understood(typed: str) -> None:
+    assert understand(Secret(typed)).kind is K.OTHER
+
+
+@pytest.mark.parametrize(
+    ("typed", "language"),
+    [
+        ("speak english", Language.EN),
+        ("parler français", Language.FR),
+        ("in english", Language.EN),
+        ("en français", Language.FR),
+    ],
+)
+def test_languages_in_a_phrase(typed: str, language: Language) -> None:
+    found = understand(Secret(typed))
+    assert (found.kind, found.language) == (K.LANGUAGE, language)
+
+
+def test_the_verb_of_moving_may_come_behind_other_words() -> None:
+    found = understand(Secret("bonjour je voudrais déplacer le 2"))
+    assert (found.kind, found.number, found.wish) == (K.MOVE, 2, None)
+
+
+@pytest.mark.parametrize("date", ["3/4", "3.4", "3-4", "14:30"])
+def test_a_date_is_no_number_of_the_list(date: str) -> None:
+    found = understand(Secret(f"déplacer {date}"))
+    assert (found.kind, found.number) == (K.MOVE, None)
+    assert found.wish is not None
+    assert found.wish.reveal() == date
+
+
+def test_every_thumb_at_once() -> None:
+    assert understand(Secret("👍✅✔☑👌🆗")).kind is K.YES
+    assert understand(Secret("👎❌✖🚫")).kind is K.NO

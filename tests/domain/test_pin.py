@@ -152,3 +152,38 @@ def test_judging_is_total_and_length_comes_first(digits: str, minimum: int) -> N
 )
 def test_script_and_separators_do_not_matter(digits: str, zero: int, separator: str) -> None:
     assert read(separator.join(chr(zero + int(d)) for d in digits)) == digits
+
+
+def test_rule_2_nothing_but_separators_between_digits_and_quotes_around_them() -> None:
+    for char in map(chr, range(32, 127)):
+        assert (read(f"482{char}915") is not None) == (char in " .-0123456789"), char
+        assert (read(f"{char}482915{char}") is not None) == (char in " .-0123456789\"'<>()[]`"), char
+
+
+def test_rule_2_the_longest_text_is_read() -> None:
+    assert read("1" * 200) == "1" * 200
+
+
+@pytest.mark.parametrize(
+    ("digits", "is_date"),
+    [
+        ("311900", True),  # 3 January of the first and the last year
+        ("312049", True),
+        ("311899", False),
+        ("312050", False),
+        ("072031", True),  # a month and a year
+        ("203107", True),
+        ("010845", True),  # the first and the last day and month
+        ("310845", True),
+        ("320845", False),
+        ("000845", False),
+        ("150145", True),
+        ("151245", True),
+        ("151345", False),
+        ("150045", False),
+        ("50122031", False),  # four digits beside a year are two and two
+        ("01322031", False),
+    ],
+)
+def test_rule_4_where_dates_begin_and_end(digits: str, is_date: bool) -> None:
+    assert judge(digits) is (PinFault.DATE if is_date else None)

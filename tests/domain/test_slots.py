@@ -304,3 +304,75 @@ def test_days_are_counted_with_both_ends() -> None:
     assert days("2026-02-27", "2026-03-01") == tuple(
         date.fromisoformat(d) for d in ("2026-02-27", "2026-02-28", "2026-03-01")
     )
+
+
+def test_the_defaults_are_a_nudge_the_evening_before_and_three_a_day() -> None:
+    assert (RULES.days_before, RULES.slots, RULES.daily_cap) == ((1,), (time(18),), 3)
+    assert (RULES.quiet_from, RULES.quiet_to) == (time(20), time(8))
+
+
+def test_quiet_hours_hold_their_first_moment_and_not_their_last() -> None:
+    for quiet in (("01:00", "06:00"), ("20:00", "08:00")):
+        first, last = hours(*quiet)
+        rules = NudgeRules(zone=PARIS, quiet_from=first, quiet_to=last)
+        assert rules.is_quiet_hour(first)
+        assert not rules.is_quiet_hour(last)
+        assert not rules.is_quiet_hour(time(12))
+
+
+def test_everything_is_in_utc() -> None:
+    (nudge,) = plan(local("2026-09-10 10:00"), local("2026-09-01 10:00"), RULES)
+    moments = [nudge.slot, nudge.useful_until, past_after(local("2026-09-10 10:00"), PARIS)]
+    moments += [
+        after_quiet(local("2026-09-10 10:00").astimezone(PARIS), RULES),
+        after_quiet(local("2026-09-10 21:00"), RULES),
+    ]
+    assert {moment.tzinfo for moment in moments} == {UTC}
+
+
+def test_rule_2_what_begins_now_began() -> None:
+    now = local("2026-09-10 10:00")
+    assert plan(now, now, RULES) == ()
+    assert plan_change(now, now, RULES) is None
+
+
+def test_a_slot_that_is_now_is_over() -> None:
+    now = local("2026-09-10 18:00")
+    assert next_slot(now, RULES) == local("2026-09-11 18:00")
+    assert plan(local("2026-09-10 22:00"), now, NudgeRules(zone=PARIS, days_before=(0,))) == ()
+    assert plan(local("2026-09-11 09:00"), now, NudgeRules(zone=PARIS, days_before=(0,))) == ()
+    (late,) = plan(local("2026-09-11 20:00"), now, RULES)
+    assert late.slot == local("2026-09-11 18:00")
+
+
+def test_rule_3_a_slot_on_the_mark_is_useful_for_an_hour() -> None:
+    assert useful_until(local("2026-09-10 12:00"), local("2026-09-10 15:00"), PARIS) == local(
+        "2026-09-10 13:00"
+    )
+
+
+def test_rule_4_urgent_is_48_hours_and_no_more() -> None:
+    now = local("2026-09-08 10:00")
+    for ahead, urgent in ((timedelta(hours=48), True), (timedelta(hours=48, minutes=1), False)):
+        told = plan_change(now + ahead, now, RULES)
+        assert told is not None
+        assert (told.slot == now) == urgent
+
+
+def test_news_that_could_leave_only_at_the_start_are_not_planned() -> None:
+    assert plan_change(local("2026-09-10 08:00"), local("2026-09-10 07:00"), RULES) is None
+
+
+def test_quiet_is_judged_by_the_practices_own_clock() -> None:
+    assert RULES.is_quiet(local("2026-09-10 21:00"))
+    assert not RULES.is_quiet(local("2026-09-10 19:30"))
+
+
+def test_rule_3_the_marks_are_those_of_the_practices_zone() -> None:
+    """12:30 to 13:20 in Paris: no mark lies between, whatever the machine's own zone (midnight in Chatham, say)."""
+    start, slots = local("2026-09-10 13:20"), hours("12:30")
+    same_day = NudgeRules(zone=PARIS, slots=slots, days_before=(0,))
+    assert plan(start, local("2026-09-10 08:00"), same_day) == ()
+    assert plan(start, local("2026-09-09 13:00"), NudgeRules(zone=PARIS, slots=slots)) == ()
+    (earlier,) = plan(start, local("2026-09-08 08:00"), same_day)
+    assert earlier.slot == local("2026-09-09 12:30")

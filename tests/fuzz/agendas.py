@@ -44,9 +44,15 @@ def _sample(kind: str) -> Callable[[], Sequence[bytes]]:
             sample = path.read_bytes()
         if kind == "csv":
             return sample, table("R-9;P-9;08/09/2026;15:00;20;;;;;").encode()
-        series = event("DTSTART;TZID=Europe/Paris:20260908T143000", "DURATION:PT1H", "RRULE:FREQ=WEEKLY;COUNT=4")
+        series = event(
+            "DTSTART;TZID=Europe/Paris:20260908T143000", "DURATION:PT1H", "RRULE:FREQ=WEEKLY;COUNT=4"
+        )
         moved = event("RECURRENCE-ID:20260915T143000", "DTSTART:20260916T143000", "EXDATE:20260922T143000")
-        return sample, calendar(series, moved).encode(), calendar(event("DTSTART;VALUE=DATE:20260908")).encode()
+        return (
+            sample,
+            calendar(series, moved).encode(),
+            calendar(event("DTSTART;VALUE=DATE:20260908")).encode(),
+        )
 
     return seeds
 
@@ -60,7 +66,11 @@ def _details() -> Sequence[bytes]:
 
 
 def _format_seeds() -> Sequence[bytes]:
-    return b"%d/%m/%Y %H:%M\n08/09/2026 14:30", b"%Y-%m-%dT%H:%M:%S%z\n2026-09-08T14:30:00+02:00", b"%m/%d/%y %I:%M %p\n9/8/26 2:30 PM"
+    return (
+        b"%d/%m/%Y %H:%M\n08/09/2026 14:30",
+        b"%Y-%m-%dT%H:%M:%S%z\n2026-09-08T14:30:00+02:00",
+        b"%m/%d/%y %I:%M %p\n9/8/26 2:30 PM",
+    )
 
 
 PARSERS: dict[str, Parser] = {

@@ -63,7 +63,15 @@ def _hour(data: bytes) -> None:
 
 def _commands() -> Sequence[bytes]:
     typed = [phrase.strip() for phrases in PHRASES.values() for phrase in phrases.split(",")][::7]
-    more = ("déplacer le 2 au 3 mars à 14h30", "mon code est ABCD-EFGH-JKMN-PQRS-TVWX", "482 915", "٤٨٢٩١٥", "👍🏽", "annuler n° 2", "in english")
+    more = (
+        "déplacer le 2 au 3 mars à 14h30",
+        "mon code est ABCD-EFGH-JKMN-PQRS-TVWX",
+        "482 915",
+        "٤٨٢٩١٥",
+        "👍🏽",
+        "annuler n° 2",
+        "in english",
+    )
     return [text.encode() for text in (*typed, *more)]
 
 
@@ -72,7 +80,13 @@ def _codes() -> Sequence[bytes]:
 
 
 def _pins() -> Sequence[bytes]:
-    return "482915".encode(), "4 8 2-9.1 5".encode(), "٤٨٢٩١٥".encode(), "« 010190 »".encode(), b"123456789012"  # noqa: UP012
+    return (
+        b"482915",
+        b"4 8 2-9.1 5",
+        "٤٨٢٩١٥".encode(),
+        "« 010190 »".encode(),
+        b"123456789012",
+    )
 
 
 PARSERS: dict[str, Parser] = {

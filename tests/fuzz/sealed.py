@@ -1,4 +1,4 @@
-"""What rests sealed, as whoever may write to the database could change it. Nothing but what was sealed here may open."""
+"""What rests sealed, as whoever may write to the database could change it. Only what was sealed here opens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from tests.fuzz.kind import Parser
 _PRIVATE = SecretBytes(bytes(range(32)))
 _PUBLIC = public_half(_PRIVATE)
 _SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
-_HEADER = Header(key_id=KeyId("k-1"), appointment=AppointmentId("a-1"), recipient=RecipientId("r-1"), revision=3)
+_HEADER = Header(
+    key_id=KeyId("k-1"), appointment=AppointmentId("a-1"), recipient=RecipientId("r-1"), revision=3
+)
 _DETAIL = b'{"source":"u-1"}'
 _KEK = SecretBytes(bytes(range(2, 34)))
 _COLUMNS = Columns(SecretBytes(bytes(range(3, 35))))

@@ -54,7 +54,10 @@ def main() -> int:
                 killed = len(made) - len(alive)
                 share = killed / len(made) if made else 1.0
                 every, killed_in_all = every + len(made), killed_in_all + killed
-                print(f"{file:42} {len(made):5} mutants {killed:5} killed {len(alive):4} survived {share:7.1%}", flush=True)
+                print(
+                    f"{file:42} {len(made):5} mutants {killed:5} killed {len(alive):4} survived {share:7.1%}",
+                    flush=True,
+                )
                 lived.update(_key(m) for m in alive)
                 faults += _unexplained(alive, reasons)
                 faults += _too_few(share)
@@ -62,8 +65,10 @@ def main() -> int:
                     if key.file == file and not lived[key]:
                         faults += 1
                         print(f"  named in {LIST.name}, but killed or gone: {key}")
-    print(f"{'in all':42} {every:5} mutants {killed_in_all:5} killed {every - killed_in_all:4} survived "
-          f"{killed_in_all / max(every, 1):7.1%}")
+    print(
+        f"{'in all':42} {every:5} mutants {killed_in_all:5} killed {every - killed_in_all:4} survived "
+        f"{killed_in_all / max(every, 1):7.1%}"
+    )
     return 1 if faults else 0
 
 
@@ -74,7 +79,9 @@ def _key(mutant: Mutant) -> Key:
 def _unexplained(alive: list[Mutant], reasons: dict[Key, str]) -> int:
     found = [m for m in sorted(alive, key=lambda m: m.line) if _key(m) not in reasons]
     for m in found:
-        print(f"  survives, and no reason is given: {m.file}:{m.line} {m.where}\n    - {m.was}\n    + {m.now}")
+        print(
+            f"  survives, and no reason is given: {m.file}:{m.line} {m.where}\n    - {m.was}\n    + {m.now}"
+        )
     return len(found)
 
 

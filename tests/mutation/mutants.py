@@ -5,7 +5,7 @@ tables of the conversation are, would never be seen broken, and what stands outs
 left out. So its operators are used here, and :mod:`tests.mutation.run` imports each text anew.
 
 Not mutated, as no test should depend on it: words of error messages (a ``raise``'s arguments), annotations and names
-of types, docstrings, and the labels of enumerations.
+of types, docstrings, ``__all__``, and the labels of enumerations.
 """
 
 from __future__ import annotations
@@ -65,26 +65,32 @@ class _Visitor(MutationVisitor):  # type: ignore[misc]  # mutmut has no types th
             self._path.pop()
 
     def _skip_node_and_children(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, cst.FunctionDef):
+            return False  # decorated or not
+        return self._is_not_for_tests(node) or bool(super()._skip_node_and_children(node))
+
+    def _is_not_for_tests(self, node: cst.CSTNode) -> bool:
         match node:
-            case cst.FunctionDef():
-                return False  # decorated or not
-            case cst.Raise(exc=cst.Call()):
+            case (
+                cst.Raise(exc=cst.Call())
+                | cst.Expr(value=cst.SimpleString() | cst.ConcatenatedString())
+                | cst.Assign(value=cst.Subscript(value=cst.Name(value="Literal")))
+                | cst.Assign(targets=[cst.AssignTarget(target=cst.Name(value="__all__"))])
+            ):
                 return True
-            case cst.Call(func=cst.Name(value=name)) if name in _TYPE_MAKERS:
-                return True
-            case cst.Expr(value=cst.SimpleString() | cst.ConcatenatedString()):
-                return True
-            case cst.Assign(value=cst.Subscript(value=cst.Name(value="Literal"))):
-                return True
-            case cst.Assign() if self._is_label(node):
-                return True
-        return bool(super()._skip_node_and_children(node))
+            case cst.Call(func=cst.Name(value=name)):
+                return name in _TYPE_MAKERS
+            case cst.Assign():
+                return self._is_label(node)
+        return False
 
     def _is_label(self, node: cst.Assign) -> bool:
         if not isinstance(node.value, cst.SimpleString):
             return False
         owner = self.get_metadata(ParentNodeProvider, self.get_metadata(ParentNodeProvider, node))
-        owner = self.get_metadata(ParentNodeProvider, owner) if isinstance(owner, cst.IndentedBlock) else owner
+        owner = (
+            self.get_metadata(ParentNodeProvider, owner) if isinstance(owner, cst.IndentedBlock) else owner
+        )
         return isinstance(owner, cst.ClassDef) and any(
             isinstance(base.value, cst.Name) and base.value.value in ENUM_BASE_NAMES for base in owner.bases
         )

@@ -21,7 +21,8 @@ TARGETS: Final = (
     Target(files=("bot/domain/pin.py",), tests=("tests/domain/test_pin.py",)),
     Target(files=("bot/domain/codes.py",), tests=("tests/domain/test_codes.py",)),
     Target(
-        files=("bot/channels/matrix/trust.py", "bot/domain/trust.py"), tests=("tests/channels/test_trust.py",)
+        files=("bot/channels/matrix/trust.py", "bot/domain/trust.py"),
+        tests=("tests/domain/test_trust.py", "tests/channels/test_trust.py"),
     ),
     Target(
         files=("storage/framing.py", "storage/sealed_box.py", "storage/signatures.py", "storage/envelope.py"),
@@ -40,12 +41,20 @@ TARGETS: Final = (
         ),
         tests=_TALK,
     ),
-    Target(files=("bot/domain/intents.py", "bot/domain/vocabulary.py"), tests=("tests/domain/test_intents.py",)),
+    Target(
+        files=("bot/domain/intents.py", "bot/domain/vocabulary.py"), tests=("tests/domain/test_intents.py",)
+    ),
+    Target(files=("bot/domain/late.py",), tests=("tests/domain/test_late.py",)),
     Target(files=("bot/domain/slots.py",), tests=("tests/domain/test_slots.py",)),
     Target(files=("bot/domain/templates.py",), tests=_WORDS),
     Target(
-        files=("bot/domain/values.py", "bot/domain/messages.py", "bot/domain/records.py", "bot/domain/appointment.py"),
-        tests=("tests/domain/test_values.py",),
+        files=(
+            "bot/domain/values.py",
+            "bot/domain/messages.py",
+            "bot/domain/records.py",
+            "bot/domain/appointment.py",
+        ),
+        tests=("tests/domain/test_values.py", "tests/domain/test_appointment.py"),
     ),
     Target(
         files=("storage/vault_file.py", "storage/vault.py"),

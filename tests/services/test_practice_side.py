@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -118,6 +119,43 @@ async def test_a_box_that_does_not_open_never_hides_the_others(practice: Practic
     practice.execute("UPDATE answer SET blob = :blob WHERE id = :id", blob=b"x", id=first.id)
     assert [a.readable for a in practice.answers()] == [False, True]
     assert practice.audited().count("answers_read") == 2
+
+
+_FORGED = {"source": "u-1", "patient": "P-1", "at": "2026-09-10T14:30+02:00", "with": "", "text": ""}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 200_000,
+        b"[]",
+        b"{}",
+        b"\xff",
+        json.dumps({**_FORGED, "more": ""}).encode(),
+        json.dumps({**_FORGED, "at": "soon"}).encode(),
+        json.dumps({**_FORGED, "at": None}).encode(),
+        json.dumps({**_FORGED, "patient": ["P-1"]}).encode(),
+        json.dumps({**_FORGED, "patient": "P-1\x1b[2J"}).encode(),
+        json.dumps({**_FORGED, "text": "\ud800"}).encode(),
+        json.dumps({**_FORGED, "text": "\u202eabc"}).encode(),
+    ],
+)
+async def test_rule_1_a_forged_answer_is_unreadable_and_hides_no_other(
+    practice: Practice, content: bytes
+) -> None:
+    """Whoever writes to the database can seal an answer: the practice's public key lies beside it."""
+    anna = await practice.enrolled()
+    practice.take(entry("a"), entry("b", "2026-09-12 11:15"))
+    await anna.say(PIN)
+    await anna.say("confirm 1")
+    await anna.say("confirm 2")
+    first, _ = practice.answers()
+    with practice.home.uow() as uow:
+        stored = uow.answers.get(first.id)
+    assert stored is not None
+    forged = practice.keys.seal_answer(first.id, stored.recipient, content)
+    practice.execute("UPDATE answer SET blob = :blob WHERE id = :id", blob=forged, id=first.id)
+    assert [a.readable for a in practice.answers()] == [False, True]
 
 
 async def test_done_closes_an_answer_and_a_void_one_cannot_be_closed(practice: Practice) -> None:

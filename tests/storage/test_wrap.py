@@ -146,3 +146,7 @@ def test_pinned_hash() -> None:
     v = vectors("pli_v1")["hash"]
     salt, cheap = unhex(v, "salt", "testing_profile")
     assert hash_secret(Secret(v["secret"]), salt, CHEAP).reveal() == cheap
+
+
+def test_the_names_of_the_profiles_are_stored_and_stay() -> None:
+    assert (RFC_9106_SECOND.name, Profile.testing().name) == ("rfc9106-2", "testing")
