@@ -18,9 +18,20 @@ from bot.channels.matrix import olm
 from bot.channels.matrix.guard import contained
 from bot.channels.matrix.olm import MEGOLM, Decrypted, NoKey, Unreadable
 from bot.domain.trust import Device
+from bot.domain.values import RoomId
 from bot.errors import StorageError
 from tests.channels.forge import Json, b64
-from tests.channels.pair import OTHER_ROOM, PEER, ROOM, Pair, device_of, forget, lose_sessions, megolm
+from tests.channels.pair import (
+    OTHER_ROOM,
+    PEER,
+    ROOM,
+    Pair,
+    device_of,
+    forget,
+    lose_sessions,
+    megolm,
+    new_machine,
+)
 
 CANARY = "PIN-739251"
 
