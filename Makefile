@@ -67,6 +67,9 @@ nightly: $(VENV)/dev
 fuzz: $(VENV)/tools
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
+falsify: $(VENV)/dev
+	$(BIN)/python -m tests.falsify $(ARGS)
+
 mutation: $(VENV)/tools
 	$(BIN)/python -m tests.mutation $(ARGS)
 

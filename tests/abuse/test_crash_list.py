@@ -18,7 +18,8 @@ from bot.channels.matrix.http import CLIENT
 from bot.channels.matrix.olm import MEGOLM, OLM
 from bot.domain.values import RoomId, SecretBytes
 from tests.abuse.scene import Attacker, Scene, deep, into_room, send, to_bot
-from tests.channels.test_guards import MALFORMED, PLAINTEXTS, Pair, megolm
+from tests.channels.pair import Pair, megolm
+from tests.channels.test_guards import MALFORMED, PLAINTEXTS
 from tests.rig.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -24,7 +24,7 @@ class Tokens:
 
 async def test_rule_6_a_crowd_of_noisy_rooms_keeps_no_quiet_one_out() -> None:
     go, handled, tokens = asyncio.Event(), [], Tokens()
-    inbox = Inbox(tokens, stored=lambda: None)
+    inbox = Inbox(tokens, storing=lambda: None, stored=lambda: None)
 
     async def stuck() -> None:
         await go.wait()
