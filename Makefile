@@ -6,7 +6,7 @@ ARGS ?=
 # Processes that share the tests: 0 is one after the other.
 JOBS ?= 2
 
-.PHONY: help demo test check format bench nightly fuzz mutation audit sbom lock clean
+.PHONY: help demo test check format bench nightly fuzz falsify mutation audit sbom lock clean
 
 help:
 	@echo 'make demo            the whole journey on this machine (ARGS="--lang en --keep DIR")'
@@ -15,6 +15,7 @@ help:
 	@echo 'make bench           speed, as ratios'
 	@echo 'make nightly         long campaigns, make fuzz among them'
 	@echo 'make fuzz            foreign bytes into every parser (ARGS="--only sync --runs 1000000")'
+	@echo 'make falsify         put naive code back, change by change: the tests must notice (ARGS="--only stores")'
 	@echo 'make mutation        are the tests worth anything (ARGS="--only domain/pin")'
 	@echo 'make audit           is anything known against what the locks hold'
 	@echo 'make sbom            the list of what Pli is made of: build/pli.cdx.json'
