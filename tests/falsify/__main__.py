@@ -61,7 +61,7 @@ def _try(change: Change, tree: Path, seconds: int) -> str | None:
     file = tree / change.file
     before = file.read_text(encoding="utf-8")
     file.write_text(change.applied(before), encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *change.tests]
+    command = [sys.executable, "-m", "pytest", "-x", "-rfE", "-p", "no:cacheprovider", *change.tests]
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
@@ -71,7 +71,7 @@ def _try(change: Change, tree: Path, seconds: int) -> str | None:
         return "NO END"
     finally:
         file.write_text(before, encoding="utf-8")
-    if done.returncode == _FAILED and (" failed" in done.stdout or " error" in done.stdout):
+    if done.returncode == _FAILED and any(word in done.stdout for word in ("FAILED ", "ERROR ")):
         return None
     return "STILL PASSES" if done.returncode == 0 else f"BROKEN (exit code {done.returncode})"
 
