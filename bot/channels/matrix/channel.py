@@ -171,6 +171,8 @@ class MatrixChannel:
         await rooms.redact(self._http, to.room, event, txn)
 
     async def open_room(self, user: UserId) -> RoomId:
+        if self._client is not None:
+            await self._client.meet(user)  # first: their client speaks as soon as there is a room
         return await rooms.open_room(self._http, user=user, name=self._texts.room_name)
 
     async def leave_room(self, room: RoomId) -> None:

@@ -192,9 +192,7 @@ class Client:
         timelines = {room: await self._timeline(room, part) for room, part in joined.items()}
         changed = as_object(sync.get("device_lists"))
         self._directory.changed(UserId(u) for u in as_list(changed.get("changed")) if as_text(u))
-        unseen = [UserId(u) for u in as_list(changed.get("left")) if as_text(u)]
-        self._directory.forget(unseen)
-        self._gone_people = set(unseen)
+        self._directory.forget(UserId(u) for u in as_list(changed.get("left")) if as_text(u))
         for room, part in joined.items():
             with contained("room"):
                 self._take_state(room, part)
@@ -287,12 +285,18 @@ class Client:
             start = as_text(page.get("end")) if chunk else ""
         return found
 
+    async def meet(self, user: UserId) -> None:
+        """See :meth:`Upkeep.meet`. Raises :class:`StorageError`."""
+        try:
+            await self._upkeep.meet(self._directory, user)
+        except ChannelError as error:  # tried again when they join
+            _log.warning("no new Olm session with whoever comes back (permanent: %s)", error.permanent)
+
     # -- members and invitations ---------------------------------------------------------------------------
 
     async def _on_joined(self, room: RoomId, user: UserId) -> None:
         if await self._listener.book.opened_by_bot(room):
-            with contextlib.suppress(ChannelError):  # tried again at the next time
-                await self._upkeep.meet(self._directory, user)
+            await self.meet(user)
             await self._listener.on_joined(room, user)
 
     async def _on_left(self, room: RoomId, user: UserId) -> None:

@@ -31,12 +31,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import peewee
 import vodozemac
@@ -148,8 +149,8 @@ class Machine:
 
     def mark_published(self) -> None:
         self._olm.account.shared = True
-        self._olm.account.mark_keys_as_published()
-        self._save_account()
+        with self._changed_account() as account:
+            account.mark_keys_as_published()
 
     def prepare_one_time_keys(self, missing: int, *, fallback: bool) -> tuple[JsonObject, JsonObject]:
         """(one-time keys, fallback keys) for ``/keys/upload``; stored before they are returned.
@@ -157,30 +158,29 @@ class Machine:
         One-time keys of an upload whose answer was lost are not offered again: one of them may have been
         claimed already. A fallback key is, alone, until :meth:`mark_published`.
         """
-        account = self._olm.account._account  # noqa: SLF001 - nio's wrapper has no fallback keys
         one_time = {}
-        if not account.fallback_key:
-            account.mark_keys_as_published()
-            account.generate_one_time_keys(min(max(missing, 0), account.max_number_of_one_time_keys))
-            if fallback:
-                account.generate_fallback_key()
-            self._save_account()
-            one_time = {
-                f"signed_curve25519:{name}": self.sign({"key": key.to_base64()})
-                for name, key in account.one_time_keys.items()
-            }
+        with self._changed_account() as account:
+            if not account.fallback_key:
+                account.mark_keys_as_published()
+                account.generate_one_time_keys(min(max(missing, 0), account.max_number_of_one_time_keys))
+                one_time = account.one_time_keys
+                if fallback:
+                    account.generate_fallback_key()
+        one_time_keys = {
+            f"signed_curve25519:{name}": self.sign({"key": key.to_base64()}) for name, key in one_time.items()
+        }
         fallbacks = {
             f"signed_curve25519:{name}": self.sign({"key": key.to_base64(), "fallback": True})
             for name, key in account.fallback_key.items()
         }
-        return one_time, fallbacks
+        return one_time_keys, fallbacks
 
     def replace_fallback_key(self) -> None:
         """Drop the fallback key before the last one; the new one waits to be published. Raises
         :class:`StorageError`.
         """
-        self._olm.account._account.generate_fallback_key()  # noqa: SLF001 - as above
-        self._save_account()
+        with self._changed_account() as account:
+            account.generate_fallback_key()
 
     @property
     def one_time_key_target(self) -> int:
@@ -351,9 +351,18 @@ class Machine:
     def close(self) -> None:
         self._store.database.close()
 
-    def _save_account(self) -> None:
-        with self.batch():
-            self._olm.save_account()
+    @contextmanager
+    def _changed_account(self) -> Iterator[Any]:
+        """The account, stored at the end; as it was where the store refuses: no key is offered that is not stored."""
+        own, once = self._olm.account, secrets.token_bytes(32)
+        before = own._account.pickle(once)  # noqa: SLF001 - nio's wrapper has no fallback keys
+        try:
+            with self.batch():
+                yield own._account  # noqa: SLF001 - as above
+                self._olm.save_account()
+        except StorageError:
+            own._account = vodozemac.Account.from_pickle(before, once)  # noqa: SLF001 - as above
+            raise
 
     def _blind(self, name: str) -> str:
         """Rule 9, for a room or a person. JSON can name one that UTF-8 cannot write (rule 1)."""
