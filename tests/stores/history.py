@@ -22,7 +22,13 @@ from tests.stores.worker import COMPARED, DEAD, Worker
 
 @cache
 def template() -> Folder:
-    return Folder.new(Path(tempfile.mkdtemp(prefix="pli-histories-")), ANNA, BORIS)
+    return Folder.new(Path(_kept().name), ANNA, BORIS)
+
+
+@cache
+def _kept() -> tempfile.TemporaryDirectory[str]:
+    """Removed when this process ends."""
+    return tempfile.TemporaryDirectory(prefix="pli-histories-")
 
 
 @dataclass(frozen=True)
