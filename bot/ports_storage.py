@@ -216,6 +216,8 @@ class Outbox(Protocol):
         """Delete what was settled before then; how many."""
 
     def has_waiting(self, room: str) -> bool: ...
+    def is_silent(self, room: str, *, since: datetime) -> bool:
+        """Nothing waits there, and nothing was settled after ``since``."""
 
     def drop_waiting(self, recipient: RecipientId, kinds: Sequence[OutboxKind]) -> int: ...
     def redact_now(self, room: str, now: datetime) -> int:

@@ -107,7 +107,7 @@ class BotProcess:
         tasks = [
             asyncio.create_task(self._supervise("nudges", lambda: self._nudges(deliver))),
             asyncio.create_task(self._supervise("replies", lambda: self._replies(deliver))),
-            asyncio.create_task(self._supervise("upkeep", lambda: self._upkeep(converse, deliver))),
+            asyncio.create_task(self._supervise("upkeep", lambda: self._upkeep(converse, deliver, rooms))),
             asyncio.create_task(self._supervise("storage", self._storage)),
         ]
         log.info("started")
@@ -202,9 +202,11 @@ class BotProcess:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(deliver.wake.wait(), POLL_SECONDS)
 
-    async def _upkeep(self, converse: Converse, deliver: Deliver) -> None:
+    async def _upkeep(self, converse: Converse, deliver: Deliver, rooms: OpenRooms) -> None:
         await converse.forget()
         await asyncio.to_thread(deliver.tidy)
+        if self._connected():
+            await rooms.close_left()
         await asyncio.to_thread(self._purge)
         self._failing.discard("upkeep")  # it has worked: the pause that follows must not keep ``/readyz`` red
         await asyncio.sleep(UPKEEP_SECONDS)

@@ -222,6 +222,10 @@ class OutboxRows:
             self._db.execute(select(_c.id).where(_c.room == room, _c.state.in_(waiting))).first() is not None
         )
 
+    def is_silent(self, room: str, *, since: datetime) -> bool:
+        recent = select(_c.id).where(_c.room == room, _c.settled_at > since)
+        return not self.has_waiting(room) and self._db.execute(recent).first() is None
+
     def claimed(self) -> Sequence[OutboxRow]:
         return self._select(_c.state == OutboxState.CLAIMED.value)
 

@@ -5,6 +5,8 @@
    patient out.
 2. Whoever comes and goes is greeted :data:`GREETINGS` times within :data:`WITHIN`.
 3. The bot leaves a room when it is over: nobody's and left, or replaced by another.
+4. So is the room of a recipient who left, :data:`FAREWELL` after the last words there: what the device's keys still hold
+   of it goes with it. Whoever comes back is given another room.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ STRANGERS_AN_HOUR = 120
 ROOMS_EACH = 3
 HOUR = timedelta(hours=1)
 GREETINGS, WITHIN = 3, timedelta(minutes=10)
+FAREWELL = timedelta(minutes=30)
 
 
 class OpenRooms:
@@ -80,12 +83,38 @@ class OpenRooms:
         self._opened.append((now, user, stranger))
         return True
 
-    async def _close(self, room: RoomId) -> None:
-        """Rule 3. What fails leaves an empty room, and nothing else."""
+    async def close_left(self) -> None:
+        """Rule 4. To be called now and then; a room that cannot be left for now is left later."""
+        for room in await asyncio.to_thread(self._over):
+            if await self._close(room.room):
+                await asyncio.to_thread(self._forget, room)
+
+    def _over(self) -> list[Room]:
+        now = self._clock.now()
+        with self._uow() as uow:
+            left = [r.id for r in uow.recipients.all() if r.state is RecipientState.LEFT]
+            rooms = [room for r in left if (room := uow.rooms.by_recipient(r)) is not None]
+            return [room for room in rooms if uow.outbox.is_silent(room.id, since=now - FAREWELL)]
+
+    def _forget(self, room: Room) -> None:
+        with self._uow() as uow:
+            known = uow.rooms.get(room.id)
+            if known is not None and known.recipient == room.recipient:
+                uow.rooms.remove(room.id)
+            elif (
+                known is not None
+            ):  # a new code was typed there just now: whoever did asks for a room, and gets one
+                uow.rooms.save(replace(known, left=True))
+            uow.commit()
+
+    async def _close(self, room: RoomId) -> bool:
+        """Rules 3 and 4: whether it is left, or cannot be. What fails leaves an empty room, and nothing else."""
         try:
             await self._channel.leave_room(room)
-        except ChannelError:
+        except ChannelError as error:
             log.warning("a room could not be left")
+            return error.permanent
+        return True
 
     def _known(self, user: UserId) -> Room | None:
         with self._uow() as uow:

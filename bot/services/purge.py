@@ -2,9 +2,8 @@
 
 1. What was settled is deleted after two days: long enough to see what happened, and no list of who was told when.
 2. Appointments, with their envelopes, reminders and answers that are done or void, go a week after they are past.
-3. Who left is deleted with all that hangs on it, once the last words and redactions to it are settled and the practice
-   has dealt with its answers. The room stays known, as a stranger's, until its owner leaves it: a new code could be
-   typed there.
+3. Who left is deleted with all that hangs on it, once its room is closed (:mod:`bot.services.open_rooms` 4), or is
+   somebody else's, and the practice has dealt with its answers.
 4. Wrong codes are forgotten after a day without another.
 """
 
@@ -41,8 +40,7 @@ class Purge:
         for recipient in left:
             self._keys.destroy(recipient)  # again, if a crash came between the two stores
             with self._uow() as uow:
-                room = uow.rooms.by_recipient(recipient)
-                if (room is not None and uow.outbox.has_waiting(room.id)) or uow.answers.has_open(recipient):
+                if uow.rooms.by_recipient(recipient) is not None or uow.answers.has_open(recipient):
                     continue
                 uow.recipients.remove(recipient)
                 uow.commit()

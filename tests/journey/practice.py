@@ -238,6 +238,11 @@ class Practice:
 
         await until(empty, "an empty outbox", seconds=seconds)
 
+    def sessions(self) -> int:
+        """How many inbound Megolm sessions the bot's device keeps."""
+        rows = _query(self.folder / "bot" / "crypto" / "olm.db", "SELECT count(*) FROM megolminboundsessions")
+        return int(rows[0][0])
+
     def seen_by_homeserver(self, sql: str, *values: object) -> list[sqlite3.Row]:
         """Look into the homeserver's own database."""
         return _query(self.homeserver.folder / "homeserver.db", sql, *values)

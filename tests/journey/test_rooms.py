@@ -71,6 +71,27 @@ async def test_whoever_left_the_room_is_told_on_and_can_come_back(people: People
     assert "Nothing new" in await again.unlock(), "key and PIN are what they were"
 
 
+async def test_the_room_of_who_left_is_over_and_its_keys_are_gone(people: People, practice: Practice) -> None:
+    """With the last words half an hour old, neither the room nor a session of it is left with the bot."""
+    talk = await people.enrolled("R-5")
+    await talk.ask("leave")
+    assert await talk.tell("yes") == talk.text(Template.LEFT)
+    await practice.settled()
+    practice.bring_forward("redact")
+    await practice.settled()
+    practice.kill()
+    room = practice.query("SELECT id FROM room WHERE recipient = ?", talk.recipient)[0]["id"]
+    practice.query("UPDATE outbox SET settled_at = '2000-01-01T00:00:00.000000Z' WHERE room = ?", room)
+    before = practice.sessions()
+    await practice.start()
+
+    async def over() -> bool:
+        return practice.membership(talk.room) == "leave" and practice.sessions() < before
+
+    await until(over, "the bot to leave the room and forget its keys")
+    assert practice.query("SELECT id FROM room WHERE id = ?", room) == []
+
+
 def _public(code: str) -> str:
     """The part of a code by which its invitation is found."""
     return code.replace("-", "")[:PUBLIC]

@@ -12,6 +12,7 @@ from bot.domain.records import AnswerState, RecipientState
 from bot.domain.values import Language, Secret
 from bot.errors import KeyDestroyed, Refused
 from bot.services.invite_recipient import InviteRecipient
+from bot.services.open_rooms import FAREWELL
 from bot.services.purge import PAST, SETTLED, Purge
 from bot.services.record_answer import ReadAnswers
 from tests.services.kit import OTHER_PIN, PIN, Practice, at, entry
@@ -232,5 +233,9 @@ async def test_who_left_is_deleted_after_the_last_words_and_answers(practice: Pr
     (answer,) = practice.answers()
     ReadAnswers(practice.home.uow, practice.sealer).done(answer.id, now=practice.now)
     purge(practice)
-    assert practice.everything()["recipient"] == []
-    assert await anna.say("hello") == ["open.hello"]
+    assert practice.everything()["recipient"], "the room is still there"
+    practice.clock.moment += FAREWELL
+    await practice.rooms.close_left()
+    purge(practice)
+    assert practice.everything()["recipient"] == practice.everything()["room"] == []
+    assert practice.channel.left == [anna.room.room]

@@ -10,7 +10,7 @@ from bot.domain.messages import OpenSentence
 from bot.domain.records import OutboxKind, OutboxState, ProblemKind
 from bot.domain.values import Language, RoomId, UserId
 from bot.errors import ChannelError
-from bot.services.open_rooms import GREETINGS, ROOMS_EACH, STRANGERS_AN_HOUR, WITHIN
+from bot.services.open_rooms import FAREWELL, GREETINGS, ROOMS_EACH, STRANGERS_AN_HOUR, WITHIN
 from tests.services.kit import PIN, Practice, entry
 
 EVE = UserId("@eve:example.org")
@@ -192,3 +192,62 @@ async def test_rule_3_a_room_that_cannot_be_left_stops_nothing(practice: Practic
         known = uow.rooms.by_user(anna.room.user)
     assert known is not None
     assert (known.room, known.left) == (practice.channel.rooms[-1], False)
+
+
+async def test_rule_4_the_room_of_who_left_is_left_half_an_hour_after_the_last_words(
+    anywhere: Practice,
+) -> None:
+    anna, bert = await anywhere.enrolled(), await anywhere.enrolled("P-2", name="bert")
+    await anna.say("leave")
+    assert await anna.say("yes") == ["reply.left"]
+    anywhere.clock.moment += FAREWELL / 2
+    assert await anna.say("hello") == [HELLO]
+    anywhere.clock.moment += FAREWELL / 2
+    await anywhere.rooms.close_left()
+    assert anywhere.channel.left == [], "something was said since"
+    anywhere.clock.moment += FAREWELL
+    await anywhere.rooms.close_left()
+    await anywhere.rooms.close_left()
+    assert anywhere.channel.left == [anna.room.room]
+    assert not await anywhere.rooms.opened_by_bot(anna.room.room)
+    assert await anywhere.rooms.opened_by_bot(bert.room.room), "nobody else's"
+    await anywhere.rooms.on_invited(anna.room.user)
+    assert len(anywhere.channel.rooms) == 1, "another room for who comes back"
+
+
+async def test_rule_4_a_room_that_cannot_be_left_for_now_is_left_later(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = await practice.enrolled()
+    await anna.say("leave")
+    await anna.say("yes")
+    practice.clock.moment += FAREWELL * 2
+
+    async def refuse(_: RoomId) -> None:
+        raise ChannelError("away", permanent=False)
+
+    with monkeypatch.context() as away:
+        away.setattr(practice.channel, "leave_room", refuse)
+        await practice.rooms.close_left()
+    assert await practice.rooms.opened_by_bot(anna.room.room)
+    await practice.rooms.close_left()
+    assert not await practice.rooms.opened_by_bot(anna.room.room)
+
+
+async def test_rule_4_a_code_typed_in_the_moment_of_leaving_keeps_its_owner_reachable(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = await practice.enrolled()
+    await anna.say("leave")
+    await anna.say("yes")
+    practice.clock.moment += FAREWELL * 2
+    again = practice.invite()
+
+    async def typed(_: RoomId) -> None:
+        await anna.enrol(again)
+
+    monkeypatch.setattr(practice.channel, "leave_room", typed)
+    await practice.rooms.close_left()
+    await practice.rooms.on_invited(anna.room.user)
+    assert len(practice.channel.rooms) == 1
+    assert anna.recipient.id == again.recipient
