@@ -29,11 +29,10 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def old(path: Path) -> Path:
     """A vault of the first form, with one recipient."""
-    row = "'r-1', 'k-1', 2, 3"
     raw(
         path,
         "ALTER TABLE recipient DROP COLUMN serial",
-        f"INSERT INTO recipient (id, key_id, next_generation, wrong) VALUES ({row})",
+        "INSERT INTO recipient (id, key_id, next_generation, wrong) VALUES ('r-1', 'k-1', 2, 3)",
         "PRAGMA user_version = 1",
     )
     return path
