@@ -14,7 +14,7 @@ from bot.channels.matrix.client import Client
 from bot.channels.matrix.directory import Directory
 from bot.channels.matrix.guard import GuardedOlm
 from bot.channels.matrix.hearing import Listener
-from bot.channels.matrix.http import Http, MatrixError, _refusal
+from bot.channels.matrix.http import Http, _refusal
 from bot.channels.matrix.olm import MEGOLM, OLM, Decrypted, Machine, NoKey, Unreadable
 from bot.channels.matrix.reading import room_event, said_encrypted, said_in_clear
 from bot.channels.matrix.rooms import RoomState, creation
@@ -23,7 +23,7 @@ from bot.channels.matrix.trust import answered, devices_of, listed_devices, mast
 from bot.channels.matrix.upkeep import Upkeep
 from bot.domain.messages import Incoming, Oddity
 from bot.domain.values import RoomId, SecretBytes, UserId
-from bot.errors import Untrusted
+from bot.errors import ChannelError, Untrusted
 from tests.channels.forge import ALICE, Json, Person, Signer
 from tests.fuzz.kind import Parser
 
@@ -366,5 +366,5 @@ PARSERS: dict[str, Parser] = {
     "to-device": (_to_device, _to_devices, (NotJsonError,), 0.5),
     "megolm": (_megolm, _megolms, (NotJsonError,), 0.5),
     "megolm-room": (_decrypted_elsewhere, lambda: (_ROOM.encode(), b"!x:y"), (UnicodeDecodeError,), 0.5),
-    "sync": (_sync, _syncs, (NotJsonError, MatrixError), 0.1),
+    "sync": (_sync, _syncs, (NotJsonError, ChannelError), 0.1),
 }

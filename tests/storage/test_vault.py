@@ -456,3 +456,9 @@ def test_rule_2_what_a_crash_left_is_concluded_once_and_forgotten(tmp_path: Path
         db.commit()
     assert vault.tries_left(WHO) == TRIES
     assert raw(tmp_path, "SELECT wrong, pending_generation, pending_tag FROM recipient") == [(0, None, None)]
+
+
+def test_rule_9_beginning_anew_leaves_nothing_of_the_old_key(tmp_path: Path) -> None:
+    vault, _, _ = enrolled_vault(tmp_path)
+    vault.recreate(WHO, KeyId("k-2"), h(3_000))
+    assert raw(tmp_path, "SELECT generation FROM key") == [(0,)]
