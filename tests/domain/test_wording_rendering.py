@@ -265,3 +265,9 @@ def test_one_line_stays_one_line(a: str, b: str, c: str) -> None:
     text = wording().one(detail(AT, practitioner=a, place=b, given_name=c), several_patients=True)
     assert "\n" not in text
     assert len(text.encode()) <= 500
+
+
+def test_a_line_of_a_list_shows_nothing_in_its_repr() -> None:
+    moment = datetime(2026, 9, 8, 12, 30, tzinfo=UTC)
+    detail = Detail(source="u", patient="P-1", start=moment, end=moment, zone="Europe/Paris")
+    assert repr(Listed(number=1, detail=detail)) == "Listed(…)"

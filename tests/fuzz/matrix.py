@@ -14,7 +14,7 @@ from bot.channels.matrix.client import Client
 from bot.channels.matrix.directory import Directory
 from bot.channels.matrix.guard import GuardedOlm
 from bot.channels.matrix.hearing import Listener
-from bot.channels.matrix.http import Http, MatrixError, _refusal
+from bot.channels.matrix.http import Http, _refusal
 from bot.channels.matrix.olm import MEGOLM, OLM, Decrypted, Machine, NoKey, Unreadable
 from bot.channels.matrix.reading import room_event, said_encrypted, said_in_clear
 from bot.channels.matrix.rooms import RoomState, creation
@@ -23,7 +23,7 @@ from bot.channels.matrix.trust import answered, devices_of, listed_devices, mast
 from bot.channels.matrix.upkeep import Upkeep
 from bot.domain.messages import Incoming, Oddity
 from bot.domain.values import RoomId, SecretBytes, UserId
-from bot.errors import Untrusted
+from bot.errors import ChannelError, Untrusted
 from tests.channels.forge import ALICE, Json, Person, Signer
 from tests.fuzz.kind import Parser
 
@@ -206,6 +206,7 @@ class _Device:
             self.session.session_key.to_base64(),
         )
         assert self.machine.take_new_keys()
+        self.first_words = self._olm_event()  # now: later keys may all be out
 
     def encrypted(self, payload: Json) -> Json:
         ciphertext = self.session.encrypt(json.dumps(payload).encode()).to_base64()
@@ -216,7 +217,7 @@ class _Device:
             "device_id": "PHONE",
         }
 
-    def olm_event(self) -> Json:
+    def _olm_event(self) -> Json:
         _ACCOUNT.generate_one_time_keys(1)
         one_time, _ = self.machine.prepare_one_time_keys(1, fallback=False)
         key = vodozemac.Curve25519PublicKey.from_base64(next(iter(one_time.values()))["key"])
@@ -322,7 +323,7 @@ def _syncs() -> Sequence[bytes]:
             "invite": {"!other:pli.localhost": invite},
             "leave": {"!gone:pli.localhost": {}},
         },
-        "to_device": {"events": [device.olm_event(), {"type": "m.dummy", "sender": ALICE, "content": {}}]},
+        "to_device": {"events": [device.first_words, {"type": "m.dummy", "sender": ALICE, "content": {}}]},
         "device_lists": {"changed": ["@carol:pli.localhost"], "left": ["@x:y"]},
         "device_one_time_keys_count": counts,
         "device_unused_fallback_key_types": ["signed_curve25519"],
@@ -332,7 +333,7 @@ def _syncs() -> Sequence[bytes]:
 
 
 def _to_devices() -> Sequence[bytes]:
-    return json.dumps(_device().olm_event()).encode(), json.dumps(_device().olm_event()).encode()
+    return (json.dumps(_device().first_words).encode(),)
 
 
 def _megolms() -> Sequence[bytes]:
@@ -365,5 +366,5 @@ PARSERS: dict[str, Parser] = {
     "to-device": (_to_device, _to_devices, (NotJsonError,), 0.5),
     "megolm": (_megolm, _megolms, (NotJsonError,), 0.5),
     "megolm-room": (_decrypted_elsewhere, lambda: (_ROOM.encode(), b"!x:y"), (UnicodeDecodeError,), 0.5),
-    "sync": (_sync, _syncs, (NotJsonError, MatrixError), 0.1),
+    "sync": (_sync, _syncs, (NotJsonError, ChannelError), 0.1),
 }

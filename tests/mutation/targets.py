@@ -56,12 +56,18 @@ TARGETS: Final = (
         ),
         tests=("tests/domain/test_values.py", "tests/domain/test_appointment.py"),
     ),
+    # Without the stateful model and the processes that are killed, which take too long for each mutant.
     Target(
-        files=("storage/vault_file.py", "storage/vault.py"),
+        files=(
+            "storage/vault_serial.py",
+            "storage/vault_rows.py",
+            "storage/vault_file.py",
+            "storage/vault.py",
+        ),
         tests=(
-            "tests/storage/test_vault.py",
+            "tests/storage/test_vault_file.py",
             "tests/storage/test_vault_vectors.py",
-            "tests/storage/test_vault_model.py",
+            "tests/storage/test_vault.py",
         ),
     ),
 )

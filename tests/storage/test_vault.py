@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -444,3 +445,20 @@ def test_misuse_leaves_no_trace(tmp_path: Path) -> None:
     with pytest.raises(WrongUse):
         vault.create(WHO, KEY, type(CODE)(b"short"))
     assert not vault.known(WHO)
+
+
+def test_rule_2_what_a_crash_left_is_concluded_once_and_forgotten(tmp_path: Path) -> None:
+    """Kept, it would set the count back again and again."""
+    vault, _, _ = enrolled_vault(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "vault.db")) as db:
+        tag = "(SELECT verifier FROM key WHERE generation = 1)"
+        db.execute(f"UPDATE recipient SET wrong = 3, pending_generation = 1, pending_tag = {tag}")  # noqa: S608 - a constant
+        db.commit()
+    assert vault.tries_left(WHO) == TRIES
+    assert raw(tmp_path, "SELECT wrong, pending_generation, pending_tag FROM recipient") == [(0, None, None)]
+
+
+def test_rule_9_beginning_anew_leaves_nothing_of_the_old_key(tmp_path: Path) -> None:
+    vault, _, _ = enrolled_vault(tmp_path)
+    vault.recreate(WHO, KeyId("k-2"), h(3_000))
+    assert raw(tmp_path, "SELECT generation FROM key") == [(0,)]
