@@ -112,16 +112,18 @@ class Scene:
         watching = asyncio.create_task(watch.run())
         asking = asyncio.create_task(self._keep_asking())
         try:
-            yield watch
+            try:
+                yield watch
+            finally:
+                asking.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asking
+            await self.honest.quiet()  # what was still being answered when the block ended
+            await self.ask()
         finally:
-            asking.cancel()
             watching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await asking
-            with contextlib.suppress(asyncio.CancelledError):
                 await watching
-        await self.honest.quiet()  # what was still being answered when the block ended
-        await self.ask()
         await watch.look()
         waited, grown = self.seconds[before:], watch.highest - watch.before
         _log.info("answers: %d, the slowest in %.1f s; memory: +%d KiB", len(waited), max(waited), grown)

@@ -80,7 +80,7 @@ CARRIED = [
 @pytest.mark.parametrize("name", CARRIED)
 async def test_failure_09_a_malformed_device_event(scene: Scene, attackers: Attackers, name: str) -> None:
     for hand in attackers.all():
-        pair: Any = Wire(bot=hand.target, peer=hand.machine, folder=Path(), key=SecretBytes(b""))  # type: ignore[arg-type]  # of the bot only the public keys are used
+        pair: Any = Wire(hand.target, hand.machine, Path(), SecretBytes(b""))  # type: ignore[arg-type]  # of the bot only the public keys are used
         event: Any = MALFORMED[name](pair)
         await to_bot(hand, event.get("type", "m.room.encrypted"), event.get("content", {}))
     await still_served(scene)

@@ -57,6 +57,12 @@ async def patient(scene: Scene) -> tuple[Attacker, RoomId]:
     return await scene.patient()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def spoiled(scene: Scene) -> tuple[Attacker, RoomId]:
+    """A patient about whose room the bot is told nonsense: nothing is said of what it thinks of them afterwards."""
+    return await scene.patient()
+
+
 async def put_into_sync(scene: Scene, proxy: Proxy, change: Callable[[Json], None], raw: bytes = b"") -> None:
     """Into one answer, together with a message of the patient who is to be served; ``raw`` in :data:`RAW`'s place."""
     done = asyncio.Event()
@@ -118,10 +124,10 @@ RAW_ITEMS: dict[str, bytes] = {
 
 @pytest.mark.parametrize("name", RAW_ITEMS)
 async def test_failure_09_any_item_costs_itself(
-    scene: Scene, proxy: Proxy, patient: tuple[Attacker, RoomId], name: str
+    scene: Scene, proxy: Proxy, spoiled: tuple[Attacker, RoomId], name: str
 ) -> None:
     """As a device event, in the attacker's room and among invitations, all in one answer with an honest message."""
-    hand, room = patient
+    hand, room = spoiled
 
     def change(answer: Json) -> None:
         answer.setdefault("to_device", {}).setdefault("events", []).insert(0, RAW)

@@ -52,6 +52,7 @@ def contained(what: str) -> Iterator[None]:
 
     A store that fails is not the item's fault: raises :class:`StorageError`, so that the item is read again.
     """
+    what = what.replace("-", "_").replace(" ", "_")  # one word, as the log's format wants it
     try:
         yield
     except (peewee.OperationalError, sqlite3.OperationalError) as error:
