@@ -205,9 +205,8 @@ class BotProcess:
     async def _upkeep(self, converse: Converse, deliver: Deliver, rooms: OpenRooms) -> None:
         await converse.forget()
         await asyncio.to_thread(deliver.tidy)
-        if self._connected():
-            await rooms.close_left()
         await asyncio.to_thread(self._purge)
+        await rooms.close_left()
         self._failing.discard("upkeep")  # it has worked: the pause that follows must not keep ``/readyz`` red
         await asyncio.sleep(UPKEEP_SECONDS)
 

@@ -5,8 +5,8 @@
    patient out.
 2. Whoever comes and goes is greeted :data:`GREETINGS` times within :data:`WITHIN`.
 3. The bot leaves a room when it is over: nobody's and left, or replaced by another.
-4. So is the room of a recipient who left, :data:`FAREWELL` after the last words there: what the device's keys still hold
-   of it goes with it. Whoever comes back is given another room.
+4. So is the room of a recipient who left, :data:`FAREWELL` after the last words there: what the device's keys still
+   hold of it goes with it. Whoever comes back is given another room.
 """
 
 from __future__ import annotations
@@ -86,8 +86,9 @@ class OpenRooms:
     async def close_left(self) -> None:
         """Rule 4. To be called now and then; a room that cannot be left for now is left later."""
         for room in await asyncio.to_thread(self._over):
-            if await self._close(room.room):
-                await asyncio.to_thread(self._forget, room)
+            if not await self._close(room.room):
+                return  # the homeserver is away: no use in asking for the next
+            await asyncio.to_thread(self._forget, room)
 
     def _over(self) -> list[Room]:
         now = self._clock.now()

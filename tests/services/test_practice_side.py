@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from bot.domain.appointment import Status
 from bot.domain.records import AnswerState, RecipientState
 from bot.domain.values import Language, Secret
-from bot.errors import KeyDestroyed, Refused
+from bot.errors import Refused, StaleGeneration
 from bot.services.invite_recipient import InviteRecipient
 from bot.services.open_rooms import FAREWELL
 from bot.services.purge import PAST, SETTLED, Purge
@@ -85,8 +87,10 @@ async def test_removing_a_patient_destroys_the_keys_of_who_was_told_for_it_alone
     anywhere.take(entry("a", patient="P-1"), entry("b", "2026-09-12 11:15", patient="P-2"))
     keys, bens = alone.recipient, both.recipient
     assert anywhere.remove("P-1") == 1
-    with pytest.raises(KeyDestroyed):
+    with pytest.raises(StaleGeneration):  # the database knows it no more
         anywhere.keys.unlock(keys, Secret(PIN))
+    with closing(sqlite3.connect(anywhere.home.vault_path)) as vault:
+        assert {row[0] for row in vault.execute("SELECT recipient FROM key")} == {bens.id}
     rows = anywhere.everything()
     assert {r[0] for r in rows["recipient"]} == {bens.id}
     assert len(rows["appointment"]) == len(rows["envelope"]) == 1

@@ -11,7 +11,7 @@ from bot.domain.records import OutboxKind, OutboxState, ProblemKind
 from bot.domain.values import Language, RoomId, UserId
 from bot.errors import ChannelError
 from bot.services.open_rooms import FAREWELL, GREETINGS, ROOMS_EACH, STRANGERS_AN_HOUR, WITHIN
-from tests.services.kit import PIN, Practice, entry
+from tests.services.kit import PIN, Person, Practice, entry
 
 EVE = UserId("@eve:example.org")
 HELLO = OpenSentence.HELLO.value
@@ -215,13 +215,21 @@ async def test_rule_4_the_room_of_who_left_is_left_half_an_hour_after_the_last_w
     assert len(anywhere.channel.rooms) == 1, "another room for who comes back"
 
 
-async def test_rule_4_a_room_that_cannot_be_left_for_now_is_left_later(
-    practice: Practice, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def gone_for_long(practice: Practice) -> Person:
+    """Somebody who left, with the last words and redactions an hour old."""
     anna = await practice.enrolled()
     await anna.say("leave")
     await anna.say("yes")
+    practice.clock.moment += FAREWELL
+    await practice.send_replies()
     practice.clock.moment += FAREWELL * 2
+    return anna
+
+
+async def test_rule_4_a_room_that_cannot_be_left_for_now_is_left_later(
+    practice: Practice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna = await gone_for_long(practice)
 
     async def refuse(_: RoomId) -> None:
         raise ChannelError("away", permanent=False)
@@ -237,17 +245,15 @@ async def test_rule_4_a_room_that_cannot_be_left_for_now_is_left_later(
 async def test_rule_4_a_code_typed_in_the_moment_of_leaving_keeps_its_owner_reachable(
     practice: Practice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    anna = await practice.enrolled()
-    await anna.say("leave")
-    await anna.say("yes")
-    practice.clock.moment += FAREWELL * 2
+    anna = await gone_for_long(practice)
     again = practice.invite()
 
     async def typed(_: RoomId) -> None:
         await anna.enrol(again)
 
-    monkeypatch.setattr(practice.channel, "leave_room", typed)
-    await practice.rooms.close_left()
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(practice.channel, "leave_room", typed)
+        await practice.rooms.close_left()
     await practice.rooms.on_invited(anna.room.user)
     assert len(practice.channel.rooms) == 1
     assert anna.recipient.id == again.recipient
