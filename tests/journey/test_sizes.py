@@ -70,7 +70,7 @@ async def test_right_wrong_and_nothing_look_alike(people: People, practice: Prac
         await pin_and_after(empty, PIN),
     ]
     assert seen[0].messages == 2, "one before the PIN, one after"
-    assert seen[0].redactions == 2, "the PIN and its answer"
+    assert seen[0].redactions == 3, "the PIN, its answer, and the answer to the word before"
     assert set(seen) == {seen[0]}
 
 

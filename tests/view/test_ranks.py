@@ -12,8 +12,8 @@ from tests.view.ranks import ALPHA, p_value
 
 
 def test_samples_that_do_not_overlap_are_as_unlikely_as_can_be() -> None:
-    first, second = [float(n) for n in range(10)], [float(n) for n in range(10, 20)]
-    assert p_value([(first, second)]) == pytest.approx(2 / comb(20, 10))
+    first, second = [float(n) for n in range(12)], [float(n) for n in range(12, 24)]
+    assert p_value([(first, second)]) == pytest.approx(2 / comb(24, 12))
     assert p_value([(first, second)]) < ALPHA
     assert p_value([(first, first)]) == 1.0
 

@@ -18,6 +18,7 @@ from tests.view.ranks import ALPHA, p_value
 APPOINTMENTS = {"A": 0, "B": 0, "C": 1, "D": 5, "E": 5}
 RIGHT, WRONG, ODD = Typed.RIGHT, Typed.WRONG, Typed.ODD
 EVER_ASKED = {
+    "GET joined_rooms",
     "GET rooms/messages",
     "GET rooms/state",
     "GET sync",
