@@ -28,7 +28,10 @@ def _rooms(seen: Seen) -> Verdict:
 
 def _profiles(seen: Seen) -> Verdict:
     answer = seen.answers["profile"]
-    looked_up = answer.status == 404 and answer.errcode not in {"", "M_UNRECOGNIZED"}  # an empty 404 is the proxy's
+    looked_up = answer.status == 404 and answer.errcode not in {
+        "",
+        "M_UNRECOGNIZED",
+    }  # an empty 404 is the proxy's
     told = answer.status == 200 or looked_up
     return Verdict(ok=not told, found="tells who exists" if told else "closed")
 
