@@ -15,9 +15,11 @@ import bot
 from bot.cli.common import Json, print_json, say, warn
 from bot.domain.values import Secret
 from bot.errors import PliError, WrongUse
+from bot.homeserver.deployed import SYNAPSE_ADDRESS
 from bot.homeserver.files import folders, generate
 from bot.homeserver.made import File, Secrets
 from bot.homeserver.plan import (
+    BOT_NAME,
     LONGEST_NOTICE_DAYS,
     Certificates,
     Database,
@@ -156,14 +158,20 @@ def _show(files: Mapping[str, File]) -> None:
 def _next_steps(plan: Plan) -> tuple[str, ...]:
     folder = plan.folder
     address = f"http://127.0.0.1:{plan.ports.synapse}"
-    bot_login = f"--homeserver {address} --user @messages:{plan.domain} --password-file bot.password"
+    password = (
+        "/var/lib/pli/bot.password" if plan.deployment is Deployment.SYSTEMD else f"{folder}/bot.password"
+    )
+    bot_login = f"--homeserver {address} --user @{BOT_NAME}:{plan.domain} --password-file {password}"
     match plan.deployment:
         case Deployment.COMPOSE:
-            inside = "docker compose run --rm -v .:/files bot"
+            inside = "docker compose run --rm -v $PWD:/files bot"
+            address = f"http://{SYNAPSE_ADDRESS}:{plan.ports.synapse}"
             return (
                 f"cd {folder}; docker compose build; docker compose up -d proxy synapse element",
-                f"{inside} homeserver accounts admin /files, then … accounts bot /files",
-                f"{inside} init /pli …, then docker compose up -d",
+                f"{inside} homeserver accounts admin /files; {inside} homeserver accounts bot /files",
+                f"{inside} init /pli --homeserver {address} --user @{BOT_NAME}:{plan.domain}"
+                " --password-file /files/bot.password …; rm bot.password; mv admin.token data/bot/",
+                'in data/bot/pli.toml: [homeserver] admin_token_file = "admin.token"; docker compose up -d',
                 f"pli homeserver check --config {folder}/homeserver.yaml --url {plan.public_url}",
             )
         case Deployment.SYSTEMD:
@@ -172,15 +180,18 @@ def _next_steps(plan: Plan) -> tuple[str, ...]:
                 " /etc/tmpfiles.d/pli.conf; systemd-sysusers; systemd-tmpfiles --create",
                 f"copy {folder}/*.service to /etc/systemd/system and {folder}/Caddyfile to /etc/caddy;"
                 " systemctl daemon-reload; systemctl enable --now pli-synapse; systemctl restart caddy",
-                f"pli homeserver accounts admin {folder}; pli homeserver accounts bot {folder}",
-                f"sudo -u pli pli init /var/lib/pli/cabinet --vault /var/lib/pli-vault/vault.db {bot_login} …",
-                "systemctl enable --now pli",
+                f"pli homeserver accounts admin {folder}; pli homeserver accounts bot {folder};"
+                f" install -o pli -g pli -m 600 {folder}/admin.token {folder}/bot.password /var/lib/pli",
+                f"sudo -u pli pli init /var/lib/pli/cabinet --vault /var/lib/pli-vault/vault.db {bot_login} …;"
+                f" rm {folder}/bot.password /var/lib/pli/bot.password",
+                'in /var/lib/pli/cabinet/pli.toml: [homeserver] admin_token_file = "/var/lib/pli/admin.token";'
+                " systemctl enable --now pli",
                 f"pli homeserver check --config {folder}/homeserver.yaml --url {plan.public_url}",
             )
     return (
         f"start Synapse: {plan.python} -m synapse.app.homeserver -c {folder}/homeserver.yaml",
         f"start the proxy: caddy run --adapter caddyfile --config {folder}/Caddyfile",
         f"pli homeserver accounts admin {folder}; pli homeserver accounts bot {folder}",
-        f"pli init cabinet {bot_login} …",
+        f"pli init cabinet {bot_login} …; rm {password}",
         f"pli homeserver check --config {folder}/homeserver.yaml --url {plan.public_url}",
     )

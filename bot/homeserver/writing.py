@@ -37,7 +37,7 @@ def write(
         for name in folders:
             (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         if owner is not None:
-            for path in (*written, *(folder / name for name in folders)):
+            for path in (folder, *written, *(folder / name for name in folders)):
                 os.chown(path, *owner, follow_symlinks=False)
     except OSError as error:
         for path in written:
