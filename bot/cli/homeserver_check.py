@@ -41,7 +41,9 @@ def check(
         Path | None, typer.Option(help="An administrator's token, for what an account alone can see.")
     ] = None,
     admin_url: Annotated[str, typer.Option(help="Where the admin API answers: http://127.0.0.1:8008")] = "",
-    push_gateway: Annotated[str, typer.Option(help="The gateway to which a push is tried.")] = GATEWAY,
+    push_gateway: Annotated[
+        str, typer.Option(help="The gateway to which a push is tried; empty: none.")
+    ] = GATEWAY,
     plain_url: Annotated[
         str, typer.Option(help="Where http without TLS would answer; port 80 if left out.")
     ] = "",

@@ -104,7 +104,6 @@ def systemd(plan: Plan) -> Mapping[str, File]:
     synapse = shared | {
         "folder": str(plan.folder),
         "after": "postgresql.service" if postgres else "",
-        "families": "AF_INET AF_INET6 AF_UNIX" if postgres else "AF_INET AF_INET6",
     }
     return {
         "pli-synapse.service": File(text=_fill("systemd/pli-synapse.service", synapse), mode=OPEN),

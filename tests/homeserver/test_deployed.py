@@ -107,10 +107,14 @@ async def _the_notice(odette: Talk) -> None:
 async def _confirms(odette: Talk) -> None:
     await odette.ask("voir")
     assert "Noël" not in await odette.tell(WRONG_PIN)
+    # The bot's unit cannot see the import side's keys: nor does it miss them, for a release or for an answer.
+    import_side = odette.practice.folder / "import"
+    import_side.rename(import_side.with_name("away"))
     listed = await odette.ask(PIN)
     assert "Dr Hélène Noël" in body(listed)
     assert "Laboratoire des Tanneurs" in body(listed)
     await odette.ask("confirm 1")
+    import_side.with_name("away").rename(import_side)
     answers = (await odette.practice.pli("answers", "--json")).json()
     assert ("P-1001", "confirmed") in {(a["patient"], a["answer"]) for a in answers}
     assert "rather a Wednesday after school" in {a["text"] for a in answers}
