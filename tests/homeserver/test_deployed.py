@@ -86,6 +86,7 @@ async def test_the_journey_of_the_demo_goes_through_tls(
     assert "CANCELLED" in await odette.unlock()
     await _leaves(odette, tmp_path)
     _nothing_in_the_logs(deployed, odette)
+    _nothing_in_the_database(deployed, odette)
 
 
 async def _the_mother(people: People, letter: dict[str, str]) -> None:
@@ -143,6 +144,19 @@ def _nothing_in_the_logs(deployed: DeployedHomeserver, odette: Talk) -> None:
     said = "".join(log.read_text(encoding="utf-8") for log in logs)
     for word in (odette.room, odette.patient.user, odette.practice.bot_user, "127.0.0.1", "Noël", PIN):
         assert word not in said
+
+
+def _nothing_in_the_database(deployed: DeployedHomeserver, odette: Talk) -> None:
+    stored = "".join(row["json"] for row in deployed.rows("SELECT json FROM event_json"))
+    assert odette.practice.bot_user in stored, "so that the next line tells something"
+    assert stored.count("m.megolm.v1.aes-sha2") > 20
+    for word in ("Noël", "No\\u00ebl", "Tanneurs", "Wednesday", "P-1001", "Zoé", PIN):
+        assert word not in stored
+
+
+async def test_doctor_finds_all_well_through_tls(practice: Practice) -> None:
+    found = (await practice.pli("doctor", "--json")).json()
+    assert {each["name"]: each["found"] for each in found if not each["ok"]} == {}
 
 
 # -- seen from outside -----------------------------------------------------------------------------------------------

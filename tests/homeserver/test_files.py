@@ -261,6 +261,29 @@ def test_a_telling_domain_is_warned_of(tmp_path: Path) -> None:
     assert "cabinet" in done.err
 
 
+def test_the_vault_may_lie_apart_and_an_authority_is_read_before_anything_is_made(tmp_path: Path) -> None:
+    """As the bot's unit has it: a folder of its own, which no backup of the practice's folder holds."""
+    apart = tmp_path / "apart" / "vault.db"
+    assert run_here("init", str(tmp_path / "practice"), "--vault", str(apart)).code == 0
+    assert apart.exists()
+    assert not (tmp_path / "practice" / "vault").exists()
+    assert f'vault = "{apart}"' in (tmp_path / "practice" / "pli.toml").read_text()
+    (tmp_path / "password").write_text("p")
+    external = (
+        "--homeserver",
+        "https://localhost:1",
+        "--user",
+        "@b:c",
+        "--password-file",
+        str(tmp_path / "password"),
+    )
+    for wrong in (tmp_path / "nothing.pem", tmp_path / "password"):
+        done = run_here("init", str(tmp_path / "other"), *external, "--ca-file", str(wrong))
+        assert done.code == 2
+        assert "certificate authority" in done.err
+        assert not (tmp_path / "other").exists()
+
+
 def test_the_retention_follows_the_practice_at_hand(tmp_path: Path) -> None:
     assert run_here("init", str(tmp_path / "practice")).code == 0
     toml = tmp_path / "practice" / "pli.toml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import ssl
 import subprocess
@@ -139,6 +140,36 @@ async def test_rule_1_the_proxy_passes_on_what_apps_need_and_nothing_else(tmp_pa
         assert [name for name in (*proxy_rules, "out-well-known") if not judged[name].ok] == []
         assert not judged["out-rooms"].ok, "this upstream shows its rooms to anybody: the rule sees it"
         assert not judged["out-guests"].ok
+
+
+async def _get(made: Proxied, name: str, path: str) -> bytes:
+    """Through the site of that ``name``, as its own client would find it."""
+    context = ssl.create_default_context(cafile=str(made.ca_file))
+    port = int(made.url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=name)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n".encode())
+    answer = await asyncio.wait_for(reader.read(), 30)
+    writer.close()
+    return answer
+
+
+async def test_the_domain_of_the_accounts_tells_where_the_homeserver_is_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    async with proxied(tmp_path) as made:
+        told = await _get(made, "accueil.example", "/.well-known/matrix/client")
+        head, _, body = told.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        assert b"access-control-allow-origin: *" in head.lower()
+        assert json.loads(body) == {"m.homeserver": {"base_url": made.url}}
+        for path in (
+            "/_matrix/client/versions",
+            "/_synapse/admin/v1/register",
+            "/.well-known/matrix/server",
+            "/",
+        ):
+            assert (await _get(made, "accueil.example", path)).startswith(b"HTTP/1.1 404")
+        assert made.upstream.paths == []
 
 
 async def test_a_request_that_fails_leaves_no_trace_in_the_log(tmp_path: Path) -> None:
