@@ -26,7 +26,7 @@ from bot.homeserver.rule import Finding, Level
 from bot.homeserver.trial import GATEWAY, try_out
 from config.settings import locate
 
-_WIDE = 130  # narrower, a table would break the words that are to be copied
+_WIDE = 140  # narrower, a table would break the words that are to be copied
 _COPIED = 54  # the longest word of a mend
 _MARK = {None: ("✓", "green"), Level.WARNING: ("!", "yellow"), Level.FAULT: ("✗", "red")}
 
@@ -146,8 +146,8 @@ def _show(findings: tuple[Finding, ...], *, everything: bool) -> None:
     elif shown:
         drawn = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
         drawn.add_column("level", no_wrap=True)
-        for heading in ("what", "why", "found", "mend"):
-            drawn.add_column(heading, overflow="fold", min_width=_COPIED if heading == "mend" else None)
+        for heading, most in (("what", 27), ("why", 26), ("found", 18), ("mend", None)):
+            drawn.add_column(heading, overflow="fold", max_width=most, min_width=None if most else _COPIED)
         for each in shown:
             mark, style = _MARK[each.level]
             mend = "" if each.verdict.ok else each.rule.mend
