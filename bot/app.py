@@ -20,6 +20,7 @@ from bot.domain.messages import OpenSentence
 from bot.domain.templates import Words
 from bot.domain.values import Language, Secret
 from bot.errors import Refused
+from bot.homeserver.admin import HomeserverAdmin
 from bot.ports import Clock
 from bot.ports_storage import UnitOfWork
 from bot.services.converse import Rules
@@ -152,7 +153,18 @@ class Installation:
         )
 
     def session(self) -> Session:
-        return load_session(self.bot_dir)
+        return load_session(self.bot_dir, ca_file=self.ca_file)
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The only authority whose certificates are believed, where one is set."""
+        chosen = self.settings.homeserver.ca_file
+        return self.settings.path(chosen) if chosen else None
+
+    def homeserver_admin(self) -> HomeserverAdmin:
+        """The homeserver's admin API, at its own address where the proxy closes it; the caller closes it."""
+        url = self.settings.homeserver.admin_url or self.settings.matrix.homeserver
+        return HomeserverAdmin(url, self.admin_token(), ca_file=self.ca_file)
 
     def admin_token(self) -> Secret:
         """An administrator's token of the homeserver: named in the settings, or the embedded one's."""

@@ -24,6 +24,7 @@ from bot.channels.matrix.identity import Seeds, verify_published
 from bot.errors import PliError
 from bot.probe import Probe
 from bot.services.reconcile_stores import WITHOUT_KEY
+from bot.tls import trusting
 from storage.audit_rows import verify_audit
 
 CLOCK_SECONDS = 30.0
@@ -142,13 +143,19 @@ class _Doctor:
     async def audit(self) -> str:
         return f"{verify_audit(self._home.engine, self._home.audit_chain, self._home.vault)} rows, unbroken"
 
+    def _outside(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(ssl=trusting(self._home.ca_file))
+        return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10), connector=connector)
+
     async def homeserver(self) -> str:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+        async with self._outside() as session:
             url = self._home.settings.matrix.homeserver.rstrip("/") + "/_matrix/client/versions"
             try:
                 async with session.get(url) as answer:
                     if answer.status != 200:
                         raise _Bad(f"answers with status {answer.status}", "check [matrix] homeserver")
+            except aiohttp.ClientSSLError:
+                raise _Bad("its certificate is not believed", "check [homeserver] ca_file") from None
             except aiohttp.ClientError:
                 raise _Bad(
                     "does not answer", "start it (pli homeserver run), or check [matrix] homeserver"
@@ -168,12 +175,12 @@ class _Doctor:
 
     def _http(self) -> Http:
         session = self._home.session()
-        return Http(session.homeserver, session.token.reveal())
+        return session.http()
 
     async def identity(self) -> str:
         probe = await self._probe()
         session = self._home.session()
-        http = Http(session.homeserver, probe.session.token.reveal())
+        http = probe.session.http()
         try:
             seeds = Seeds.load(self._home.bot_dir)
             await verify_published(http, session.user, seeds.master_key, session.device_id)
@@ -225,7 +232,7 @@ class _Doctor:
         return await Probe.prepared(self._home)
 
     async def clock(self) -> str:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+        async with self._outside() as session:
             url = self._home.settings.matrix.homeserver.rstrip("/") + "/_matrix/client/versions"
             async with session.get(url) as answer:
                 told = answer.headers.get("Date")

@@ -25,7 +25,6 @@ from bot.channels.matrix.send import Kind, Sender
 from bot.domain.trust import Address
 from bot.domain.values import EventId, RoomId, Secret, TransactionId, UserId, new_id
 from bot.errors import Refused
-from bot.homeserver.admin import HomeserverAdmin
 from bot.services.open_rooms import OpenRooms
 
 FOLDER = "probe"
@@ -59,13 +58,13 @@ class Probe:
         folder = home.settings.path(FOLDER)
         bot = home.session()
         if (folder / SESSION_FILE).exists():
-            session = load_session(folder)
+            session = load_session(folder, ca_file=home.ca_file)
         else:
             password = Secret(secrets.token_urlsafe(32))  # used once, kept nowhere
             user = UserId(f"@{new_id('p')}:{bot.user.split(':', 1)[1]}")
-            async with HomeserverAdmin(home.settings.matrix.homeserver, home.admin_token()) as admin:
+            async with home.homeserver_admin() as admin:
                 await admin.put_user(user, password)
-            session = await login(bot.homeserver, user, password, folder)
+            session = await login(bot.homeserver, user, password, folder, ca_file=home.ca_file)
             await set_up_device(
                 session, key_dir=folder, store_dir=folder, pickle_key=home.keys.pickle, password=password
             )
@@ -90,7 +89,7 @@ class Probe:
             return
 
         lock = DeviceLock(folder).take()
-        http = Http(self.session.homeserver, self.session.token.reveal())
+        http = self.session.http()
         machine = Machine(
             user=self.session.user,
             device_id=self.session.device_id,

@@ -86,6 +86,8 @@ class Homeserver(_Section):
     server_name: str = "pli.localhost"
     port: int = Field(default=8008, ge=1, le=65535)
     admin_token_file: str = ""
+    admin_url: str = ""
+    ca_file: str = ""
 
 
 class Health(_Section):

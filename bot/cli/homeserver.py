@@ -1,4 +1,4 @@
-"""``pli homeserver run``: the embedded homeserver, for trials and small practices."""
+"""``pli homeserver``: ``run`` for the embedded one; ``init``, ``check`` and ``accounts`` for one of your own."""
 
 from __future__ import annotations
 
@@ -14,16 +14,22 @@ import typer
 from bot.app import CRYPTO_STORE, Installation
 from bot.channels.matrix.channel import set_up_device
 from bot.channels.matrix.identity import SEEDS_FILE, SESSION_FILE, login
+from bot.cli import homeserver_accounts, homeserver_check, homeserver_init
 from bot.cli.common import REFUSED, installation, say
 from bot.domain.values import Secret, UserId
 from bot.errors import Refused
 from bot.homeserver.bootstrap import administer
 from bot.homeserver.embedded import EmbeddedHomeserver
+from bot.homeserver.plan import BOT_NAME
 from bot.homeserver.settings import ServerOptions
 
-BOT_LOCALPART = "messages"  # neutral: push services and the homeserver see it
-
-group = typer.Typer(no_args_is_help=True, help="The embedded homeserver.")
+group = typer.Typer(
+    no_args_is_help=True,
+    help="The homeserver: the embedded one, or the files, checks and accounts of one of your own.",
+)
+group.command("init")(homeserver_init.init)
+group.command("check")(homeserver_check.check)
+group.add_typer(homeserver_accounts.group, name="accounts")
 
 
 def register(app: typer.Typer) -> None:
@@ -66,7 +72,7 @@ def is_set_up(bot_dir: Path) -> bool:
 
 async def prepare_bot(home: Installation, server: EmbeddedHomeserver) -> None:
     """The bot's account with rate limits lifted, logged in with its identity published. Idempotent."""
-    user = UserId(f"@{BOT_LOCALPART}:{server.server_name}")
+    user = UserId(f"@{BOT_NAME}:{server.server_name}")
     if home.settings.matrix.homeserver.rstrip("/") != server.url:
         raise Refused(
             "[matrix] homeserver is not the embedded one", mend=f'set it to "{server.url}" in pli.toml'

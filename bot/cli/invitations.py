@@ -15,7 +15,6 @@ from bot.app import Installation
 from bot.cli.common import Json, installation, print_json, say, show, warn
 from bot.domain.values import Language, RecipientId, Secret, UserId, new_id
 from bot.errors import WrongUse
-from bot.homeserver.admin import HomeserverAdmin
 from bot.services.invite_recipient import Invited, InviteRecipient
 from bot.services.open_rooms import OpenRooms
 
@@ -116,8 +115,8 @@ def _remarks(invited: Invited) -> None:
 async def _make_account(home: Installation, bot: UserId, language: Language) -> tuple[str, str]:
     """A neutral account with a first password, and the room opened in advance."""
     user = UserId(f"@{new_id('p')}:{bot.split(':', 1)[1]}")
-    password = "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
-    async with HomeserverAdmin(home.settings.matrix.homeserver, home.admin_token()) as admin:
+    password = new_password()
+    async with home.homeserver_admin() as admin:
         await admin.put_user(user, Secret(password))
     channel = home.channel()
     try:
@@ -126,6 +125,11 @@ async def _make_account(home: Installation, bot: UserId, language: Language) -> 
     finally:
         await channel.stop()
     return user, password
+
+
+def new_password() -> str:
+    """To be typed once: four groups of four, 79 random bits."""
+    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
 
 
 @group.command("revoke")

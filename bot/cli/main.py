@@ -79,11 +79,14 @@ def _readable(arguments: Sequence[str]) -> list[str]:
 
 
 def _take_config(arguments: list[str]) -> list[str]:
-    """``--config FILE`` may stand behind the command as well: take it out wherever it is."""
+    """``--config FILE`` may stand behind the command as well: take it out wherever it is.
+
+    Behind ``homeserver check`` it names Synapse's file instead, and is left there.
+    """
     rest: list[str] = []
     left = iter(arguments)
     for argument in left:
-        if argument == "--":
+        if argument == "--" or rest == ["homeserver", "check"]:
             rest.append(argument)
             rest.extend(left)
         elif argument == "--config":

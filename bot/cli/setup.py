@@ -16,6 +16,7 @@ from bot.channels.matrix.identity import login
 from bot.cli.common import Json, installation, print_json, say
 from bot.domain.values import Language, Secret
 from bot.errors import PliError, Refused, StorageError, WrongUse
+from bot.tls import trusting
 from config.settings import FILE_NAME, load
 from config.template import fill_template
 from storage.engine import migrate
@@ -36,11 +37,15 @@ def init(
     password_file: Annotated[
         Path | None, typer.Option(help="File with that account's password; kept nowhere.")
     ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option(help="The one authority whose certificates are believed there (PEM).")
+    ] = None,
     name: Annotated[str, typer.Option(help="The practice's name.")] = "",
     phone: Annotated[str, typer.Option(help="The practice's telephone.")] = "",
     timezone: Annotated[str, typer.Option(help="IANA time zone.")] = "",
     language: Annotated[Language | None, typer.Option(help="Language of new people.")] = None,
     database: Annotated[str, typer.Option(help="SQLAlchemy URL; SQLite in the folder by default.")] = "",
+    vault: Annotated[str, typer.Option(help="The vault's file; in the folder by default.")] = "",
     port: Annotated[int, typer.Option(help="Port of the embedded homeserver.", min=1, max=65535)] = 8008,
     health_port: Annotated[int, typer.Option(help="Port of /healthz and /readyz.", min=0, max=65535)] = 8470,
     json: Json = False,
@@ -54,6 +59,7 @@ def init(
     if external and not (homeserver and user and password_file):
         raise WrongUse("--homeserver, --user and --password-file go together", mend="give all three, or none")
     password = _password(password_file) if password_file else None
+    trusting(ca_file)  # one that cannot be read is found before anything is made
     _refuse_to_overwrite(folder)
     values: dict[tuple[str, str], str | int] = {
         ("practice", "name"): name,
@@ -61,8 +67,10 @@ def init(
         ("practice", "timezone"): timezone,
         ("practice", "language"): language.value if language else "",
         ("storage", "database"): database,
+        ("storage", "vault"): str(Path(vault).expanduser().absolute()) if vault else "",
         ("matrix", "homeserver"): homeserver or f"http://127.0.0.1:{port}",
         ("homeserver", "port"): port,
+        ("homeserver", "ca_file"): str(ca_file.expanduser().absolute()) if ca_file else "",
         ("health", "port"): health_port,
     }
     text = fill_template({k: v for k, v in values.items() if v != ""})
@@ -186,7 +194,7 @@ async def _log_in(
     home: Installation, homeserver: str, user: str, password: Secret, *, forget: Path | None = None
 ) -> None:
     """``forget`` is the store of a device that is no more."""
-    session = await login(homeserver, user, password, home.bot_dir)
+    session = await login(homeserver, user, password, home.bot_dir, ca_file=home.ca_file)
     if forget is not None:
         await asyncio.to_thread(shutil.rmtree, forget)
     await set_up_device(

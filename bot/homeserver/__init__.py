@@ -1,1 +1,1 @@
-"""A homeserver for trials, tests and small practices, and the administration of its accounts."""
+"""The embedded homeserver; the files, the check and the accounts of one of your own."""

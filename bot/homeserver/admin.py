@@ -19,6 +19,8 @@ import hmac
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
@@ -27,6 +29,7 @@ import aiohttp
 
 from bot.domain.values import RoomId, Secret, UserId
 from bot.errors import ChannelError, Refused
+from bot.tls import trusting
 
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
 _CODE = re.compile(r"[A-Z][A-Z_]{1,60}")
@@ -43,6 +46,25 @@ class Registered:
     user: UserId
     token: Secret
     device: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Account:
+    """One account, as its list has it."""
+
+    user: UserId
+    admin: bool
+    deactivated: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RegistrationToken:
+    """``uses`` None: without limit; ``expires`` is aware, None: never."""
+
+    token: Secret
+    uses: int | None
+    used: int
+    expires: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,9 +85,10 @@ class HomeserverAdmin:
     ``url`` is the base address, no slash at the end. Use as an asynchronous context manager, or close it.
     """
 
-    def __init__(self, url: str, token: Secret) -> None:
+    def __init__(self, url: str, token: Secret, *, ca_file: Path | None = None) -> None:
         self._url = url.rstrip("/")
         self._token = token
+        self._tls = trusting(ca_file)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -122,6 +145,57 @@ class HomeserverAdmin:
         path = _user_path("v1/users", user) + "/override_ratelimit"
         await self._call("POST", path, {"messages_per_second": 0, "burst_count": 0})
 
+    async def limits_are_lifted(self, user: UserId) -> bool:
+        """Whether :meth:`lift_rate_limits` holds for the account. Raises :class:`Refused` where there is none."""
+        path = _user_path("v1/users", user) + "/override_ratelimit"
+        body = (await self._call("GET", path)).body
+        return body.get("messages_per_second") == 0 and "burst_count" in body
+
+    async def users(self) -> tuple[Account, ...]:
+        """Every account, deactivated ones included."""
+        found: list[Account] = []
+        start: object = "0"
+        while start is not None:
+            answer = await self._call("GET", f"/_synapse/admin/v2/users?limit=100&from={quote(str(start))}")
+            listed = answer.body.get("users")
+            found.extend(
+                Account(
+                    user=UserId(str(each["name"])),
+                    admin=bool(each.get("admin")),
+                    deactivated=bool(each.get("deactivated")),
+                )
+                for each in (listed if isinstance(listed, list) else ())
+            )
+            start = answer.body.get("next_token")
+        return tuple(found)
+
+    async def new_registration_token(self, *, uses: int, expires: datetime) -> Secret:
+        """For so many accounts until the aware ``expires``."""
+        body: Json = {"uses_allowed": uses, "expiry_time": int(expires.timestamp() * 1000), "length": 32}
+        answer = await self._call("POST", "/_synapse/admin/v1/registration_tokens/new", body)
+        return Secret(answer.text("token"))
+
+    async def registration_tokens(self) -> tuple[RegistrationToken, ...]:
+        """Every token, spent and expired ones included."""
+        listed = (await self._call("GET", "/_synapse/admin/v1/registration_tokens")).body.get(
+            "registration_tokens"
+        )
+        return tuple(
+            RegistrationToken(
+                token=Secret(str(each["token"])),
+                uses=each.get("uses_allowed"),
+                used=int(each.get("completed") or 0),
+                expires=datetime.fromtimestamp(each["expiry_time"] / 1000, UTC)
+                if each.get("expiry_time")
+                else None,
+            )
+            for each in (listed if isinstance(listed, list) else ())
+        )
+
+    async def revoke_registration_token(self, token: Secret) -> None:
+        """Raises :class:`Refused` where there is none."""
+        await self._call("DELETE", f"/_synapse/admin/v1/registration_tokens/{quote(token.reveal(), safe='')}")
+
     async def devices(self, user: UserId) -> tuple[str, ...]:
         """Device ids of the account."""
         answer = await self._call("GET", _user_path("v2/users", user) + "/devices")
@@ -166,19 +240,28 @@ class HomeserverAdmin:
     ) -> _Answer:
         if self._session is None:
             headers = {"Authorization": f"Bearer {self._token.reveal()}"}
-            self._session = aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers)
+            self._session = aiohttp.ClientSession(
+                timeout=_TIMEOUT, headers=headers, connector=aiohttp.TCPConnector(ssl=self._tls)
+            )
         return await _request(self._session, method, self._url + path, body, accept)
 
 
 async def register_with_shared_secret(
-    url: str, secret: Secret, *, localpart: str, password: Secret, admin: bool = False
+    url: str,
+    secret: Secret,
+    *,
+    localpart: str,
+    password: Secret,
+    admin: bool = False,
+    ca_file: Path | None = None,
 ) -> Registered:
     """Make an account with the secret of the homeserver's configuration.
 
     Raises :class:`Refused` where the secret is wrong or the name is taken.
     """
     path = url.rstrip("/") + "/_synapse/admin/v1/register"
-    async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
+    connector = aiohttp.TCPConnector(ssl=trusting(ca_file))
+    async with aiohttp.ClientSession(timeout=_TIMEOUT, connector=connector) as session:
         nonce = (await _request(session, "GET", path, None)).text("nonce")
         role = "admin" if admin else "notadmin"
         signed = "\0".join((nonce, localpart, password.reveal(), role)).encode()

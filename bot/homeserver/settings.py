@@ -20,11 +20,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.domain.values import Secret
-
-Json = dict[str, object]
+from bot.homeserver.hardening import (
+    CLOSED_TO_ITS_USERS,
+    CLOSED_TO_THE_WORLD,
+    EMBEDDED_RETENTION_DAYS,
+    NOBODY_REGISTERS,
+    Json,
+    forgetful,
+    values,
+)
 
 _ENDLESS = {"per_second": 1_000_000, "burst_count": 1_000_000}
-_LOG_TEMPLATE_ONLY = "%(asctime)s %(levelname)s %(name)s %(msg)s"
+LOG_TEMPLATE_ONLY = "%(asctime)s %(levelname)s %(name)s %(msg)s"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +63,6 @@ def synapse_settings(folder: Path, *, port: int, secrets: ServerSecrets, options
     settings: Json = {
         "server_name": options.server_name,
         "public_baseurl": f"http://127.0.0.1:{port}/",
-        "report_stats": False,
         "listeners": [
             {
                 "port": port,
@@ -74,69 +80,14 @@ def synapse_settings(folder: Path, *, port: int, secrets: ServerSecrets, options
         "registration_shared_secret": secrets.registration.reveal(),
         "macaroon_secret_key": secrets.macaroon.reveal(),
         "form_secret": secrets.form.reveal(),
-        **_closed_to_the_world(),
-        **_closed_to_its_users(),
-        **_forgetful(),
+        **values((*CLOSED_TO_THE_WORLD, *NOBODY_REGISTERS, *CLOSED_TO_ITS_USERS)),
+        **values(forgetful(EMBEDDED_RETENTION_DAYS)),
     }
     if options.allow_loopback_push:
         settings["ip_range_whitelist"] = ["127.0.0.0/8"]
     if options.generous_limits:
         settings.update(_generous())
     return settings
-
-
-def _closed_to_the_world() -> Json:
-    return {
-        "federation_domain_whitelist": [],
-        "trusted_key_servers": [],
-        "allow_public_rooms_over_federation": False,
-        "allow_public_rooms_without_auth": False,
-        "allow_device_name_lookup_over_federation": False,
-        "allow_profile_lookup_over_federation": False,
-        "url_preview_enabled": False,
-        "push": {"enabled": True, "include_content": False},
-    }
-
-
-def _closed_to_its_users() -> Json:
-    return {
-        "enable_registration": False,
-        "registration_requires_token": True,
-        "allow_guest_access": False,
-        "enable_3pid_lookup": False,
-        "enable_3pid_changes": False,
-        "enable_set_displayname": False,
-        "enable_set_avatar_url": False,
-        "allow_per_room_profiles": False,
-        "limit_profile_requests_to_users_who_share_rooms": True,
-        "require_auth_for_profile_requests": True,
-        "include_profile_data_on_invite": False,
-        "user_directory": {"enabled": False, "search_all_users": False},
-        "presence": {"enabled": False},
-        "enable_search": False,
-        "enable_room_list_search": False,
-        "room_list_publication_rules": [{"action": "deny"}],
-        "alias_creation_rules": [{"action": "deny"}],
-        "encryption_enabled_by_default_for_room_type": "all",
-        "max_upload_size": "5M",
-        "password_config": {"enabled": True, "policy": {"enabled": True, "minimum_length": 10}},
-    }
-
-
-def _forgetful() -> Json:
-    return {
-        "redaction_retention_period": "5m",
-        "forget_rooms_on_leave": True,
-        "forgotten_room_retention_period": "1d",
-        "user_ips_max_age": "1d",
-        "delete_stale_devices_after": "3y",
-        "media_retention": {"local_media_lifetime": "30d", "remote_media_lifetime": "1d"},
-        "retention": {
-            "enabled": True,
-            "default_policy": {"min_lifetime": "1d", "max_lifetime": "180d"},
-            "purge_jobs": [{"interval": "12h"}],
-        },
-    }
 
 
 def _generous() -> Json:
@@ -181,7 +132,7 @@ def log_settings(folder: Path, *, options: ServerOptions) -> Mapping[str, object
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
-            "template": {"format": _LOG_TEMPLATE_ONLY},
+            "template": {"format": LOG_TEMPLATE_ONLY},
             "whole": {"format": "%(asctime)s %(message)s"},
         },
         "handlers": handlers,

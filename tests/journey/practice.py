@@ -80,6 +80,7 @@ class Practice:
     homeserver: RigHomeserver
     bot_user: str
     health_port: int
+    python: Sequence[str] = (sys.executable,)
     home: Installation = field(init=False)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -95,12 +96,14 @@ class Practice:
         done = run_here(
             *("init", str(folder), "--homeserver", homeserver.url, "--user", user),
             *("--password-file", str(secret), "--health-port", str(port)),
+            *(("--ca-file", str(homeserver.ca_file)) if homeserver.ca_file else ()),
         )
         assert done.code == 0, done.err
         settings: dict[tuple[str, str], object] = {
             **QUICK,
             ("nudges", "slots"): [far_slot()],
             ("homeserver", "admin_token_file"): str(homeserver.folder / "admin.token"),
+            ("homeserver", "admin_url"): homeserver.admin_url,
             **(values or {}),
         }
         write_settings(folder / FILE_NAME, settings)
@@ -154,7 +157,7 @@ class Practice:
         """``pli run``, without waiting. ``program`` is the module that stands for ``pli``, and its own arguments."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *program, "--config", str(self.folder), "run"],
+                [*self.python, "-m", *program, "--config", str(self.folder), "run"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -243,9 +246,9 @@ class Practice:
         rows = _query(self.folder / "bot" / "crypto" / "olm.db", "SELECT count(*) FROM megolminboundsessions")
         return int(rows[0][0])
 
-    def seen_by_homeserver(self, sql: str, *values: object) -> list[sqlite3.Row]:
+    def seen_by_homeserver(self, sql: str, *values: object) -> list[Any]:
         """Look into the homeserver's own database."""
-        return _query(self.homeserver.folder / "homeserver.db", sql, *values)
+        return self.homeserver.rows(sql, *values)
 
     def redacted(self, room: str) -> set[str]:
         """Events of a room that the homeserver has redacted."""
@@ -279,10 +282,16 @@ class Practice:
 
 @contextlib.contextmanager
 def running_practice(
-    folder: Path, homeserver: RigHomeserver, values: Values | None = None, *, errors: bool = False
+    folder: Path,
+    homeserver: RigHomeserver,
+    values: Values | None = None,
+    *,
+    errors: bool = False,
+    python: Sequence[str] = (sys.executable,),
 ) -> Iterator[Practice]:
     """A practice whose bot runs. What the bot wrote is judged in the end: see :func:`judge_log`."""
     made = Practice.make(folder, homeserver, values)
+    made.python = python
     asyncio.run(made.start())
     try:
         yield made

@@ -164,12 +164,12 @@ async def _leave(talk: Talk, tmp_path: Path) -> None:
     shutil.copytree(practice.folder, after)
     shutil.rmtree(after / "data")
     shutil.copytree(before / "data", after / "data")
-    assert _unlock(before, talk) == 3, "the copy of both opens, so that the next line tells something"
+    assert unlock_copy(before, talk) == 3, "the copy of both opens, so that the next line tells something"
     with pytest.raises(KeyDestroyed):
-        _unlock(after, talk)
+        unlock_copy(after, talk)
 
 
-def _unlock(folder: Path, talk: Talk) -> int:
+def unlock_copy(folder: Path, talk: Talk) -> int:
     """How many envelopes open."""
     home = Installation.at(folder / "pli.toml")
     with home.uow() as uow:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bot.domain.values import Secret, UserId, new_id
 from bot.homeserver.admin import HomeserverAdmin
@@ -19,12 +22,18 @@ from bot.homeserver.settings import ServerOptions
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RigHomeserver:
-    """``url`` is the client API's base address; ``folder`` holds all that the homeserver stores and logs."""
+    """``url`` is the client API's base address; ``folder`` holds all that the homeserver stores and logs.
+
+    ``ca_file`` is the authority that its certificate needs, ``admin_url`` where the admin API answers if not at
+    ``url``.
+    """
 
     url: str
     server_name: str
     folder: Path
     embedded: EmbeddedHomeserver
+    ca_file: Path | None = None
+    admin_url: str = ""
 
     async def new_user(self, prefix: str = "p") -> tuple[str, str]:
         """A new account without devices: user id and password."""
@@ -52,6 +61,12 @@ class RigHomeserver:
     async def admin(self) -> HomeserverAdmin:
         """An administrator; the caller closes it."""
         return await administer(self.embedded)
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """Look into the homeserver's own database; a row is read by the names of its columns."""
+        with contextlib.closing(sqlite3.connect(self.folder / "homeserver.db", timeout=30)) as connection:
+            connection.row_factory = sqlite3.Row
+            return connection.execute(query, values).fetchall()
 
 
 @contextmanager

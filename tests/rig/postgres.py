@@ -23,10 +23,13 @@ class RigPostgres:
         self.server_url = make_url(uri).set(drivername="postgresql+psycopg")
 
     @contextmanager
-    def fresh_database(self) -> Iterator[str]:
-        """An empty database, dropped at the end: ``postgresql+psycopg://…``."""
+    def fresh_database(self, *, locale: str | None = None) -> Iterator[str]:
+        """An empty database, dropped at the end: ``postgresql+psycopg://…``. Synapse wants the ``locale`` "C"."""
         name = "pli_" + secrets.token_hex(6)
-        self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        made = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        if locale is not None:
+            made += sql.SQL(" ENCODING 'UTF8' LOCALE {} TEMPLATE template0").format(sql.Literal(locale))
+        self._execute(made)
         try:
             yield self.server_url.set(database=name).render_as_string(hide_password=False)
         finally:

@@ -13,8 +13,12 @@ _PATH = "/_matrix/push/v1/notify"
 
 @dataclass
 class PushGateway:
-    """Use as an asynchronous context manager. ``notifications`` grows by one a request, in order."""
+    """Use as an asynchronous context manager. ``notifications`` grows by one a request, in order.
 
+    Where it is ``rejecting`` it knows no push key, as a real one knows none that it did not give.
+    """
+
+    rejecting: bool = False
     notifications: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
     _runner: web.AppRunner | None = None
@@ -39,5 +43,7 @@ class PushGateway:
         return [event for push in self.notifications if (event := push.get("event_id"))]
 
     async def _notify(self, request: web.Request) -> web.Response:
-        self.notifications.append((await request.json())["notification"])
-        return web.json_response({"rejected": []})
+        told = (await request.json())["notification"]
+        self.notifications.append(told)
+        keys = [device["pushkey"] for device in told["devices"]]
+        return web.json_response({"rejected": keys if self.rejecting else []})

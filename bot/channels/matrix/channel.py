@@ -89,7 +89,7 @@ class MatrixChannel:
         self._tell_health = health
         self._sync_store = sync_store or FileSyncStore(store_dir)
         self._grace_seconds = grace_seconds
-        self._http = Http(session.homeserver, session.token.reveal())
+        self._http = session.http()
         self._lock = DeviceLock(store_dir)
         self._machine: Machine | None = None
         self._directory: Directory | None = None
@@ -207,7 +207,7 @@ async def set_up_device(
     Raises :class:`Refused`, :class:`Untrusted`, :class:`ChannelError`, :class:`StorageError`.
     """
     lock = DeviceLock(store_dir).take()
-    http = Http(session.homeserver, session.token.reveal())
+    http = session.http()
     try:
         seeds = Seeds.load_or_make(key_dir)
         machine = _machine(session, store_dir, pickle_key)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from yarl import URL
 
 from bot.channels.matrix.safejson import JsonObject, as_list, as_object, as_text, parse
 from bot.errors import ChannelError
+from bot.tls import trusting
 
 CLIENT: Final = "/_matrix/client/v3"
 DEFAULT_TIMEOUT: Final = 30.0
@@ -52,10 +54,14 @@ def segment(value: str) -> str:
 
 
 class Http:
-    """One connection pool to one homeserver, with one account's token (or none)."""
+    """One connection pool to one homeserver, with one account's token (or none).
 
-    def __init__(self, homeserver_url: str, token: str | None = None) -> None:
+    ``ca_file`` is the only authority whose certificates are believed; without it, the system's are.
+    """
+
+    def __init__(self, homeserver_url: str, token: str | None = None, *, ca_file: Path | None = None) -> None:
         self._base = homeserver_url.rstrip("/")
+        self._tls = trusting(ca_file)
         self._token = token
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -123,7 +129,7 @@ class Http:
             raise MatrixError(status=0)
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=64), auto_decompress=True, trust_env=False
+                connector=aiohttp.TCPConnector(limit=64, ssl=self._tls), auto_decompress=True, trust_env=False
             )
         return self._session
 

@@ -33,12 +33,17 @@ _SEED_BYTES: Final = 32
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """A logged-in device."""
+    """A logged-in device. ``ca_file`` is a setting, kept with the settings: see :class:`Http`."""
 
     homeserver: str
     user: UserId
     device_id: str
     token: Secret
+    ca_file: Path | None = None
+
+    def http(self) -> Http:
+        """A new connection pool; the caller closes it."""
+        return Http(self.homeserver, self.token.reveal(), ca_file=self.ca_file)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,13 +84,15 @@ class Seeds:
         return _public(self.master)
 
 
-async def login(homeserver_url: str, user: str, password: Secret, key_dir: Path) -> Session:
+async def login(
+    homeserver_url: str, user: str, password: Secret, key_dir: Path, *, ca_file: Path | None = None
+) -> Session:
     """Log a new device in and write ``session.json`` (rule 4).
 
     Raises :class:`Refused` where the password is wrong, :class:`ChannelError` where the homeserver does not
     answer.
     """
-    http = Http(homeserver_url)
+    http = Http(homeserver_url, ca_file=ca_file)
     try:
         answer = await http.call(
             "POST",
@@ -110,6 +117,7 @@ async def login(homeserver_url: str, user: str, password: Secret, key_dir: Path)
         user=UserId(as_text(answer.get("user_id"))),
         device_id=as_text(answer.get("device_id")),
         token=Secret(as_text(answer.get("access_token"))),
+        ca_file=ca_file,
     )
     if not (session.user and session.device_id and session.token.reveal()):
         raise ChannelError("the homeserver's answer to the login is incomplete", permanent=True)
@@ -123,7 +131,7 @@ async def login(homeserver_url: str, user: str, password: Secret, key_dir: Path)
     return session
 
 
-def load_session(key_dir: Path) -> Session:
+def load_session(key_dir: Path, *, ca_file: Path | None = None) -> Session:
     """From ``session.json``. Raises :class:`StorageError` or :class:`WrongUse`."""
     stored = read_private(key_dir / SESSION_FILE)
     if stored is None:
@@ -140,6 +148,7 @@ def load_session(key_dir: Path) -> Session:
         user=UserId(values["user_id"]),
         device_id=values["device_id"],
         token=Secret(values["access_token"]),
+        ca_file=ca_file,
     )
 
 
