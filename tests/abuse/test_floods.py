@@ -221,6 +221,7 @@ async def _until_left(scene: Scene, user: UserId) -> None:
     await until(left, "the bot to see that somebody left")
 
 
+@pytest.mark.nightly
 async def test_profiles_that_change_all_the_time(scene: Scene) -> None:
     hand, room = await scene.patient()
     known = scene.room_of(hand.user)

@@ -68,7 +68,7 @@ class Admission:
                 fit.append(event)
             else:
                 self._waiting.setdefault(_sender(event), deque(maxlen=MAX_WAITING_FROM_ONE)).append(event)
-        if missed := heard.total() - len(fit):
+        if (missed := heard.total() - len(fit)) > 0:  # what had waited comes on top
             _log.warning("device events that were not looked at: %d", missed)
         return fit
 
