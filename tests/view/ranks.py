@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-ALPHA = 1e-5
+ALPHA = 3e-5
 
 
 def p_value(blocks: Sequence[tuple[Sequence[float], Sequence[float]]]) -> float:

@@ -39,22 +39,30 @@ async def test_p6_right_wrong_decoy_and_nothing_are_one_on_the_wire(
     homeserver: RigHomeserver, tmp_path: Path
 ) -> None:
     async with stage(homeserver, tmp_path, APPOINTMENTS) as on:
-        await compare(on, rounds=6)
+        await compare(on, rounds=4)
 
 
 @pytest.mark.nightly
 async def test_p6_delays_compared_over_many_rounds(homeserver: RigHomeserver, tmp_path: Path) -> None:
     async with stage(homeserver, tmp_path, APPOINTMENTS) as on:
-        await compare(on, rounds=60)
+        await compare(on, rounds=40)
+        # alone, so that nobody else's answer wakes the bot: what is not checked is ready at once, a PIN after its check
+        alone = []
+        for _ in range(20):
+            odd, right = await on.round({"C": ODD}), await on.round({"A": RIGHT})
+            alone.append([*odd, *right])
+        for kind in TIMED:
+            p = delays_differ(alone, kind, lambda e: e.typed is ODD)
+            assert p > ALPHA, f"the time of a check shows in the moment of {kind}: p = {p:.1e}"
 
 
 async def compare(on: Stage, *, rounds: int) -> None:
     await on.round(dict.fromkeys(APPOINTMENTS, RIGHT))  # Olm sessions of both directions are begun
     seen: Rounds = [await on.round(dict.fromkeys(APPOINTMENTS, typed)) for typed in (WRONG, RIGHT)]
-    for number in range(rounds):
+    for _ in range(rounds):
+        seen.append(await on.round({"A": RIGHT, "B": WRONG, "C": ODD, "D": RIGHT, "E": WRONG}))
+        seen.append(await on.round({"A": WRONG, "B": RIGHT, "C": ODD, "D": WRONG, "E": RIGHT}))
         seen.append(await on.round({"A": RIGHT, "B": RIGHT, "C": ODD, "D": RIGHT, "E": RIGHT}))
-        half = (RIGHT, WRONG) if number % 2 else (WRONG, RIGHT)
-        seen.append(await on.round(dict(zip("ABCDE", (*half, ODD, *half), strict=True))))
     episodes = [episode for one in seen for episode in one]
     assert {(e.appointments, e.typed) for e in episodes} >= {
         (n, t) for n in (0, 1, 5) for t in (RIGHT, WRONG)
@@ -81,9 +89,6 @@ async def compare(on: Stage, *, rounds: int) -> None:
             [[e for e in one if e.typed is RIGHT] for one in seen], kind, lambda e: bool(e.appointments)
         )
         assert p > ALPHA, f"something or nothing shows in the moment of {kind}: p = {p:.1e}"
-    # what was no PIN is not checked: that takes no time at all, and still nothing leaves before the others' delay
-    p = delays_differ(seen, "PUT rooms/redact", lambda e: e.typed is ODD)
-    assert p > ALPHA, f"the time of a check shows in the moment of the redaction: p = {p:.1e}"
 
 
 def delays_differ(seen: Rounds, kind: str, is_first: Callable[[Episode], bool]) -> float:
