@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from bot.domain.codes import PUBLIC
 from bot.domain.messages import OpenSentence
 from bot.domain.templates import Template
@@ -58,7 +56,6 @@ async def test_what_comes_in_clear_is_taken_back_and_not_acted_on(people: People
     assert await talk.tell("yes") == talk.text(Template.NO_QUESTION)
 
 
-@pytest.mark.nightly
 async def test_whoever_left_the_room_is_told_on_and_can_come_back(people: People, practice: Practice) -> None:
     talk = await people.enrolled("R-4")
     await talk.patient.leave(talk.room)

@@ -55,22 +55,23 @@ class InMemory:
 
 
 class InFile:
-    """Notes serials as the database does, and what a killed process noted stays noted. For one recipient."""
+    """Notes serials as the database does, and what a killed process noted stays noted."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
-    def __call__(self, _: RecipientId, serial: int) -> int:
-        before = int(self._path.read_text()) if self._path.exists() else 0
+    def __call__(self, recipient: RecipientId, serial: int) -> int:
+        path = self._folder / f"noted-{recipient}"
+        before = int(path.read_text()) if path.exists() else 0
         if is_later(serial, before):
-            self._path.write_text(str(serial))
+            path.write_text(str(serial))
         return before
 
 
 def new_vault(folder: Path) -> tuple[Vault, HandClock]:
     path, clock = folder / "vault.db", HandClock()
     create_vault(path)
-    return Vault(path, clock, InFile(folder / "noted")), clock
+    return Vault(path, clock, InFile(folder)), clock
 
 
 def enrolled_vault(folder: Path) -> tuple[Vault, HandClock, SecretBytes]:

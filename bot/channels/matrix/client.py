@@ -207,6 +207,7 @@ class Client:
         self._jobs += self._parting.jobs(
             joined=joined, left=left, people=self._gone_people, first=self._first
         )
+        self._gone_people.clear()
         self._since, self._first = token, False  # rule 3: everything above is stored or queued
         jobs, self._jobs = self._jobs, []
         await self._inbox.add(token, jobs)
@@ -287,6 +288,7 @@ class Client:
 
     async def meet(self, user: UserId) -> None:
         """See :meth:`Upkeep.meet`. Raises :class:`StorageError`."""
+        self._parting.expect(user)
         try:
             await self._upkeep.meet(self._directory, user)
         except ChannelError as error:  # tried again when they join

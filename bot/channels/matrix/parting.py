@@ -5,6 +5,7 @@
    state shows: the homeserver's word for it alone deletes nothing.
 3. At the start this is done for what happened meanwhile. Nothing is deleted unless the homeserver showed every
    room that it says the bot is in: an answer that leaves rooms out must not cost sessions.
+4. Whoever is about to be given a room is not gone: a new session must not be deleted before that room is seen.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ class Parting:
         self._machine = machine
         self._rooms = rooms
         self._complete = False
+        self._expected: set[UserId] = set()
+
+    def expect(self, user: UserId) -> None:
+        """A room is about to be shared with ``user`` (rule 4)."""
+        self._expected.add(user)
 
     def jobs(
         self, *, joined: Iterable[RoomId], left: Iterable[RoomId], people: Collection[UserId], first: bool
@@ -42,6 +48,7 @@ class Parting:
         """What is to be done after the messages of one sync answer, the ``first`` or another; ``people`` may be
         gone.
         """
+        self._expected -= self._in_rooms()
         empty = [room for room in joined if self._is_deserted(room)]
         made: list[tuple[str, Job]] = [(room, partial(self._forget_room, room)) for room in [*left, *empty]]
         if first:
@@ -66,8 +73,11 @@ class Parting:
         state = self._rooms.get(room)
         return state is not None and state.present() <= {self._machine.user}
 
-    def _present(self) -> frozenset[UserId]:
+    def _in_rooms(self) -> frozenset[UserId]:
         return frozenset(user for state in self._rooms.values() for user in state.present())
+
+    def _present(self) -> frozenset[UserId]:
+        return self._in_rooms() | self._expected
 
     async def _forget_room(self, room: RoomId) -> None:
         if room not in self._rooms or self._is_deserted(room):
