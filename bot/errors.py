@@ -13,6 +13,7 @@
     ├─ WrongUse                arguments or settings that cannot work (exit code 2)
     ├─ AgendaError             a whole agenda file cannot be read (exit code 1)
     ├─ StorageError            database or vault unavailable or damaged: refuse
+    ├─ DeskError               the import side is away or did not answer: nothing was done, say it again later
     └─ ChannelError            a message did not leave; says whether that is permanent
 """
 
@@ -91,6 +92,10 @@ class AgendaError(PliError):
 
 class StorageError(PliError):
     """The storage refused."""
+
+
+class DeskError(PliError):
+    """The import side is away."""
 
 
 class ChannelError(PliError):
