@@ -140,7 +140,7 @@ class World:
         """After an attack: the right PIN opens. Open sentences that had to wait may come first."""
         await self.victim.say(PIN)
         while SECRET not in (words := await self.victim.hear()):
-            assert words in self.open_words
+            assert words in self.open_words, words
 
     async def close_window(self) -> None:
         """What the victim has opened is shut."""
