@@ -200,7 +200,6 @@ async def test_p5_silence_about_one_patient_s_devices_stops_nobody_else(world: W
     await world.victim_is_served()
 
 
-@pytest.mark.nightly
 async def test_p5_one_time_keys_withheld_badly_signed_or_somebody_else_s(world: World) -> None:
     """Further phones of the patient's are given nothing until their own keys are handed out; the first reads on."""
     victim, hostile, practice = world.victim, world.hostile, world.practice

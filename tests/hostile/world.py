@@ -137,10 +137,16 @@ class World:
         await until(gone, "the redaction of what was typed")
 
     async def victim_is_served(self) -> None:
-        """After an attack: the right PIN opens. Open sentences that had to wait may come first."""
+        """After an attack: the right PIN opens. Open sentences that had to wait may come first, and an earlier PIN
+        that was held up may be answered on its own: what is said last is answered last.
+        """
+        help_text = self.practice.text(Template.HELP)
         await self.victim.say(PIN)
         while SECRET not in (words := await self.victim.hear()):
             assert words in self.open_words, words
+        await self.victim.say("help")
+        while (words := await self.victim.hear()) != help_text:
+            assert SECRET in words or words in self.open_words, words
 
     async def close_window(self) -> None:
         """What the victim has opened is shut."""
