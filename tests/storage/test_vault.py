@@ -218,6 +218,19 @@ def test_rule_8_the_database_decides_at_start(tmp_path: Path) -> None:
     assert vault.reconcile(WHO, KEY, 3) is Reconciled.DESTROYED
 
 
+def test_rule_8_a_database_that_noted_less_drops_nothing_and_is_told(tmp_path: Path) -> None:
+    vault, clock, _ = enrolled_vault(tmp_path)
+    staged = vault.unlock_and_stage(WHO, KEY, 1, PIN, h(7))
+    noted = InMemory()
+    under_an_old_one = Vault(tmp_path / "vault.db", clock, noted)
+    assert under_an_old_one.reconcile(WHO, KEY, 1) is Reconciled.KEPT
+    assert [(noted.serials[WHO],)] == raw(tmp_path, "SELECT serial FROM recipient")
+    assert raw(tmp_path, "SELECT count(*) FROM key") == [(2,)]
+    noted.serials.clear()
+    assert under_an_old_one.reconcile(WHO, KEY, staged.generation) is Reconciled.COMMITTED
+    assert vault.unlock(WHO, KEY, staged.generation, h(7)).reveal() == staged.new.reveal()
+
+
 def test_rule_9_a_known_recipient_is_not_created_again(tmp_path: Path) -> None:
     vault, _, answer = enrolled_vault(tmp_path)
     with pytest.raises(Refused):
@@ -317,6 +330,18 @@ def test_rule_11_an_old_copy_is_stale_for_everything(tmp_path: Path) -> None:
     assert raw(tmp_path, "SELECT wrong, serial FROM recipient") == [(0, 0)]
     vault.destroy(WHO)
     assert raw(tmp_path, "SELECT count(*) FROM key") == [(0,)]
+
+
+def test_rule_11_the_database_notes_each_destruction_that_destroyed_something(tmp_path: Path) -> None:
+    _, clock, _ = enrolled_vault(tmp_path)
+    old, noted = (tmp_path / "vault.db").read_bytes(), InMemory()
+    vault = Vault(tmp_path / "vault.db", clock, noted)
+    for _ in range(2):
+        vault.destroy(WHO)
+        assert [(noted.serials[WHO],)] == raw(tmp_path, "SELECT serial FROM recipient")
+        assert noted.serials[WHO] >> 32 == 1
+    (tmp_path / "vault.db").write_bytes(old)
+    assert vault.is_old(WHO)
 
 
 def test_rule_11_a_recipient_that_the_database_does_not_know_is_stale_and_can_be_destroyed(
