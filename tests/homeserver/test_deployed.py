@@ -281,7 +281,7 @@ async def test_a_token_makes_one_account_and_no_other_way_does(
     (row,) = (await practice.pli("homeserver", "accounts", "tokens", "--json")).json()
     assert (row["token"], row["uses"], row["used"]) == (made["token"][:8], 1, 1)
     other = (await practice.pli("homeserver", "accounts", "token", "--json")).json()
-    await practice.pli("homeserver", "accounts", "revoke", "--", other["token"][:8])
+    await practice.pli("homeserver", "accounts", "revoke", other["token"][:8])
     assert await _register(deployed, "p-third", other["token"]) == 401
     await practice.pli("homeserver", "accounts", "revoke", other["token"][:8], expect=1)
     await practice.pli("homeserver", "accounts", "revoke", "short", expect=2)
