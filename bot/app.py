@@ -34,6 +34,8 @@ from storage.keys import BotKeys, ImportKeys
 from storage.sealing import ImportSealer, Registrar
 from storage.unit_of_work import SqlUnitOfWork, Watch, noted_in
 from storage.vault import Vault
+from storage.vault_port import AnyVault
+from storage.vault_remote import RemoteVault
 from storage.wrap import RFC_9106_SECOND, Profile
 
 CRYPTO_STORE = "crypto"
@@ -79,12 +81,20 @@ class Installation:
     def vault_path(self) -> Path:
         return self.settings.path(self.settings.storage.vault)
 
+    @property
+    def vault_socket(self) -> Path | None:
+        """Where the vault is asked, if it is a process of its own; its file is not here then."""
+        chosen = self.settings.storage.vault_socket
+        return self.settings.path(chosen) if chosen else None
+
     @cached_property
     def engine(self) -> Engine:
         return connect(self.settings.database_url())
 
     @cached_property
-    def vault(self) -> Vault:
+    def vault(self) -> AnyVault:
+        if self.vault_socket is not None:
+            return RemoteVault(self.vault_socket, noted_in(self.uow))
         return Vault(self.vault_path, self.clock, noted_in(self.uow))
 
     @cached_property

@@ -103,7 +103,9 @@ class _Doctor:
     def _private(self) -> Iterator[Path]:
         home = self._home
         yield home.settings.folder / "pli.toml"
-        folders = [home.bot_dir, home.import_dir, home.vault_path.parent]
+        folders = [home.bot_dir, home.import_dir]
+        if home.vault_socket is None:
+            folders.append(home.vault_path.parent)
         if home.engine.dialect.name == "sqlite" and home.engine.url.database:
             folders.append(Path(home.engine.url.database).parent)
         for folder in folders:

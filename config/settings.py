@@ -77,6 +77,7 @@ class Matrix(_Section):
 class Storage(_Section):
     database: str = "sqlite:///data/pli.db"
     vault: str = "vault/vault.db"
+    vault_socket: str = ""
     bot_keys: str = "bot"
     import_keys: str = "import"
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.errors import StorageError
 from storage.audit_chain import AuditChain, AuditRow
 from storage.tables import audit
-from storage.vault import Vault
+from storage.vault_port import AnyVault
 
 
 def audit_fields(at: str, kind: str, recipient: str, count: int) -> tuple[str, ...]:
@@ -18,7 +18,7 @@ def audit_fields(at: str, kind: str, recipient: str, count: int) -> tuple[str, .
     return (at, kind, recipient, str(count))
 
 
-def verify_audit(engine: Engine, chain: AuditChain, vault: Vault) -> int:
+def verify_audit(engine: Engine, chain: AuditChain, vault: AnyVault) -> int:
     """How many rows there are. Raises :class:`storage.audit_chain.BrokenChain`, which names the first bad row."""
     length, head = vault.anchor()  # before the rows: those written meanwhile only add to it
     rows = list(_rows(engine))

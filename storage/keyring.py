@@ -28,7 +28,8 @@ from storage.keys import BotKeys
 from storage.sealed_box import public_half
 from storage.sealing_codes import relink_verifier
 from storage.signatures import verify_public_key
-from storage.vault import Reconciled, Vault
+from storage.vault import Reconciled
+from storage.vault_port import AnyVault
 from storage.wrap import RFC_9106_SECOND, Profile, hash_secret, new_salt, unwrap_key, wrap_key, wrapping_key
 
 _AT_ONCE = 2
@@ -37,7 +38,7 @@ _AT_ONCE = 2
 class BotKeyRing:
     """See the module."""
 
-    def __init__(self, keys: BotKeys, vault: Vault, *, profile: Profile = RFC_9106_SECOND) -> None:
+    def __init__(self, keys: BotKeys, vault: AnyVault, *, profile: Profile = RFC_9106_SECOND) -> None:
         self._keys, self._vault, self._profile = keys, vault, profile
         self._gate = threading.BoundedSemaphore(_AT_ONCE)
 

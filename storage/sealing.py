@@ -18,7 +18,7 @@ from storage.keys import ImportKeys
 from storage.sealed_box import new_key_pair
 from storage.sealing_codes import relink_verifier
 from storage.signatures import sign_public_key, verify_public_key
-from storage.vault import Vault
+from storage.vault_port import AnyVault
 from storage.wrap import RFC_9106_SECOND, Profile, hash_secret, new_salt, wrap_key, wrapping_key
 
 
@@ -74,7 +74,7 @@ class ImportSealer:
 class Registrar:
     """Gives birth to recipients: a key pair, its public half signed, its private half under the code."""
 
-    def __init__(self, keys: ImportKeys, vault: Vault, *, profile: Profile = RFC_9106_SECOND) -> None:
+    def __init__(self, keys: ImportKeys, vault: AnyVault, *, profile: Profile = RFC_9106_SECOND) -> None:
         self._keys, self._vault, self._profile = keys, vault, profile
 
     def new_recipient(self, language: Language, code: Secret) -> Recipient:

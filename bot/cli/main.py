@@ -21,6 +21,7 @@ from bot.cli import (
     problems,
     run,
     setup,
+    vault,
 )
 from bot.cli.common import DONE, REFUSED, choose_config, complain, err
 from bot.errors import PliError, WrongUse
@@ -44,6 +45,7 @@ agenda.register(app)
 answers.register(app)
 problems.register(app)
 run.register(app)
+vault.register(app)
 doctor.register(app)
 conversation.register(app)
 

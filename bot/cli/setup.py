@@ -46,6 +46,10 @@ def init(
     language: Annotated[Language | None, typer.Option(help="Language of new people.")] = None,
     database: Annotated[str, typer.Option(help="SQLAlchemy URL; SQLite in the folder by default.")] = "",
     vault: Annotated[str, typer.Option(help="The vault's file; in the folder by default.")] = "",
+    vault_socket: Annotated[
+        str,
+        typer.Option(help="Where a vault that runs already is asked (pli vault run); then no file is made."),
+    ] = "",
     port: Annotated[int, typer.Option(help="Port of the embedded homeserver.", min=1, max=65535)] = 8008,
     health_port: Annotated[int, typer.Option(help="Port of /healthz and /readyz.", min=0, max=65535)] = 8470,
     json: Json = False,
@@ -58,6 +62,8 @@ def init(
     external = bool(homeserver or user or password_file)
     if external and not (homeserver and user and password_file):
         raise WrongUse("--homeserver, --user and --password-file go together", mend="give all three, or none")
+    if vault and vault_socket:
+        raise WrongUse("--vault and --vault-socket exclude each other", mend="give one of them")
     password = _password(password_file) if password_file else None
     trusting(ca_file)  # one that cannot be read is found before anything is made
     _refuse_to_overwrite(folder)
@@ -68,6 +74,7 @@ def init(
         ("practice", "language"): language.value if language else "",
         ("storage", "database"): database,
         ("storage", "vault"): str(Path(vault).expanduser().absolute()) if vault else "",
+        ("storage", "vault_socket"): str(Path(vault_socket).expanduser().absolute()) if vault_socket else "",
         ("matrix", "homeserver"): homeserver or f"http://127.0.0.1:{port}",
         ("homeserver", "port"): port,
         ("homeserver", "ca_file"): str(ca_file.expanduser().absolute()) if ca_file else "",
@@ -129,7 +136,7 @@ def upgrade(json: Json = False) -> None:
     Example: pli upgrade
     """
     home = installation()
-    done = upgrade_vault(home.vault_path)
+    done = home.vault_socket is None and upgrade_vault(home.vault_path)
     done = not home.schema_is_current() or done
     migrate(home.engine)
     if json:
@@ -177,7 +184,8 @@ def _make(home: Installation) -> None:
     engine = home.engine  # first: an address that cannot be read is found before anything is made
     create_keys(home.bot_dir, home.import_dir)
     try:
-        home.vault_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if home.vault_socket is None:
+            home.vault_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if engine.dialect.name == "sqlite" and engine.url.database:
             Path(engine.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -185,7 +193,10 @@ def _make(home: Installation) -> None:
             f"a folder cannot be made ({type(error).__name__})",
             mend="choose another one for vault or database",
         ) from None
-    create_vault(home.vault_path)
+    if home.vault_socket is None:
+        create_vault(home.vault_path)
+    else:
+        home.vault.anchor()  # does it answer?
     migrate(engine)
     engine.dispose()
 
