@@ -182,7 +182,10 @@ def _next_steps(plan: Plan) -> tuple[str, ...]:
                 " systemctl daemon-reload; systemctl enable --now pli-synapse; systemctl restart caddy",
                 f"pli homeserver accounts admin {folder}; pli homeserver accounts bot {folder};"
                 f" install -o pli -g pli -m 600 {folder}/admin.token {folder}/bot.password /var/lib/pli",
-                f"sudo -u pli pli init /var/lib/pli/cabinet --vault /var/lib/pli-vault/vault.db {bot_login} …;"
+                "sudo -u pli-vault pli vault create /var/lib/pli-vault/vault.db;"
+                " systemctl enable --now pli-vault",
+                "sudo -u pli pli init /var/lib/pli/cabinet --vault-socket /run/pli-vault/vault.sock"
+                f" {bot_login} …;"
                 f" rm {folder}/bot.password /var/lib/pli/bot.password",
                 'in /var/lib/pli/cabinet/pli.toml: [homeserver] admin_token_file = "/var/lib/pli/admin.token";'
                 " systemctl enable --now pli",

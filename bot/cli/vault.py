@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 def create(file: VaultPath, json: Json = False) -> None:
     """Make an empty vault, as the account that will serve it. Never writes over one.
 
-    Example: sudo -u pli-vault pli vault create /var/lib/pli-vault/vault.db
+    Example: pli vault create /var/lib/pli-vault/vault.db
     """
     create_vault(file)
     if json:
@@ -82,7 +82,7 @@ def run(
 def upgrade(file: VaultPath, json: Json = False) -> None:
     """Bring a vault of an older version to the form that this one needs. Stop it before.
 
-    Example: sudo -u pli-vault pli vault upgrade /var/lib/pli-vault/vault.db
+    Example: pli vault upgrade /var/lib/pli-vault/vault.db
     """
     done = upgrade_vault(file)
     if json:

@@ -5,7 +5,7 @@ Rules (the tests cite the numbers):
 1. The proxy passes on what apps need (``/_matrix/client``, ``/_matrix/media``) and answers 404 to all else.
 2. A placeholder that is not filled, or a value that no placeholder takes, is an error: nothing is half filled.
 3. In containers only the proxy is published, and bot and database have no way out.
-4. A unit does not have what its program does not need; vault and homeserver have state directories of their own.
+4. A unit does not have what its program does not need; bot, vault and homeserver have accounts of their own.
 """
 
 from __future__ import annotations
@@ -107,6 +107,7 @@ def systemd(plan: Plan) -> Mapping[str, File]:
     }
     return {
         "pli-synapse.service": File(text=_fill("systemd/pli-synapse.service", synapse), mode=OPEN),
+        "pli-vault.service": File(text=_fill("systemd/pli-vault.service", shared), mode=OPEN),
         "pli.service": File(text=_fill("systemd/pli.service", shared), mode=OPEN),
         "pli.tmpfiles.conf": File(text=_fill("systemd/pli.tmpfiles.conf", {}), mode=OPEN),
         "pli.sysusers.conf": File(text=_fill("systemd/pli.sysusers.conf", {}), mode=OPEN),

@@ -6,6 +6,8 @@ import asyncio
 import json
 import shutil
 import stat
+import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -42,15 +44,40 @@ def deployed(
 
 
 @pytest.fixture(scope="module")
-def practice(deployed: DeployedHomeserver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The socket of a vault that is a process of its own, as the units have it."""
+    file = tmp_path_factory.mktemp("vault") / "vault.db"
+    assert run_here("vault", "create", str(file)).code == 0
+    with tempfile.TemporaryDirectory(prefix="pli-") as folder:  # a socket's path is short
+        where = Path(folder) / "vault.sock"
+        serving = subprocess.Popen(
+            [*CAREFUL_PYTHON, "-m", "bot", "vault", "run", str(file), "--socket", str(where)],
+            stdout=subprocess.PIPE,
+        )
+        assert serving.stdout is not None
+        assert b"serving" in serving.stdout.readline()
+        yield where
+        serving.terminate()
+        serving.communicate()
+        assert serving.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def practice(
+    deployed: DeployedHomeserver, vault: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Practice]:
     """Its phones are of Node and believe the proxy's authority, beside the usual ones."""
+    folder = tmp_path_factory.mktemp("p") / "practice"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NODE_EXTRA_CA_CERTS", str(deployed.ca_file))
         settings = {("practice", "timezone"): PARIS.key}
         with running_practice(
-            tmp_path_factory.mktemp("p") / "practice", deployed, settings, python=CAREFUL_PYTHON
+            *(folder, deployed, settings),
+            python=CAREFUL_PYTHON,
+            options=("--vault-socket", str(vault)),
         ) as made:
             yield made
+    assert not (folder / "vault").exists()
 
 
 @pytest.fixture
@@ -127,12 +154,12 @@ async def _leaves(odette: Talk, tmp_path: Path) -> None:
     practice = odette.practice
     before, after = tmp_path / "before", tmp_path / "after"
     shutil.copytree(practice.folder, before)
+    assert unlock_copy(before, odette) >= 1, "so that the last line tells something"
     await odette.ask("leave")
     assert await odette.tell("yes") == odette.text(Template.LEFT)
     shutil.copytree(practice.folder, after)
     shutil.rmtree(after / "data")
     shutil.copytree(before / "data", after / "data")
-    assert unlock_copy(before, odette) >= 1, "so that the next line tells something"
     with pytest.raises(KeyDestroyed):
         unlock_copy(after, odette)
 

@@ -24,7 +24,7 @@ from tests.homeserver.plans import DOMAIN
 from tests.rig.deployed import ensure_tool
 
 MOST_EXPOSURE = 1.5
-UNITS = ("pli.service", "pli-synapse.service")
+UNITS = ("pli.service", "pli-vault.service", "pli-synapse.service")
 
 
 def _made(folder: Path, deployment: Deployment, engine: Engine) -> Path:
@@ -75,14 +75,19 @@ def _unit(folder: Path, name: str) -> Mapping[str, list[str]]:
     return lines
 
 
-def test_rule_4_vault_and_homeserver_have_folders_of_their_own(tmp_path: Path) -> None:
+def test_rule_4_bot_vault_and_homeserver_have_accounts_and_folders_of_their_own(tmp_path: Path) -> None:
     folder = _made(tmp_path, Deployment.SYSTEMD, Engine.POSTGRESQL)
-    bot, synapse = (_unit(folder, name) for name in UNITS)
-    assert bot["StateDirectory"] == ["pli pli-vault"]
-    assert synapse["StateDirectory"] == ["pli-synapse"]
-    assert bot["StateDirectoryMode"] == synapse["StateDirectoryMode"] == ["0700"]
-    assert bot["User"] != synapse["User"]
-    assert bot["InaccessiblePaths"] == ["-%S/pli/cabinet/import", "-%S/pli-synapse"]
+    bot, vault, synapse = (_unit(folder, name) for name in UNITS)
+    for unit, account in ((bot, "pli"), (vault, "pli-vault"), (synapse, "pli-synapse")):
+        assert unit["User"] == unit["StateDirectory"] == [account]
+        assert unit["StateDirectoryMode"] == ["0700"]
+    assert bot["InaccessiblePaths"] == ["-%S/pli/cabinet/import", "-%S/pli-synapse", "-%S/pli-vault"]
+    assert vault["InaccessiblePaths"] == ["-%S/pli", "-%S/pli-synapse"]
+    assert (vault["PrivateNetwork"], vault["RestrictAddressFamilies"]) == (["yes"], ["AF_UNIX"])
+    where = vault["ExecStart"][0].split()[-1]
+    assert f"PLI_STORAGE__VAULT_SOCKET={where}" in bot["Environment"][0].split()
+    assert (vault["RuntimeDirectory"], vault["RuntimeDirectoryMode"]) == ([where.split("/")[1]], ["0750"])
+    assert "m pli pli-vault" in (folder / "pli.sysusers.conf").read_text().splitlines()
     assert (bot["IPAddressDeny"], bot["IPAddressAllow"]) == (["any"], ["localhost"])
     assert "MemoryDenyWriteExecute" in bot
     assert "MemoryDenyWriteExecute" not in synapse, "Synapse does not start with it"

@@ -88,8 +88,16 @@ class Practice:
         self.home = Installation.at(self.folder / FILE_NAME)
 
     @classmethod
-    def make(cls, folder: Path, homeserver: RigHomeserver, values: Values | None = None) -> Self:
-        """``pli init`` against ``homeserver``; ``values`` go into ``pli.toml`` on top of :data:`QUICK`."""
+    def make(
+        cls,
+        folder: Path,
+        homeserver: RigHomeserver,
+        values: Values | None = None,
+        options: Sequence[str] = (),
+    ) -> Self:
+        """``pli init`` with ``options`` against ``homeserver``; ``values`` go into ``pli.toml`` on top of
+        :data:`QUICK`.
+        """
         port, secret = free_port(), folder.with_suffix(".password")
         user, password = asyncio.run(_bot_account(homeserver))
         secret.write_text(password, encoding="utf-8")
@@ -97,6 +105,7 @@ class Practice:
             *("init", str(folder), "--homeserver", homeserver.url, "--user", user),
             *("--password-file", str(secret), "--health-port", str(port)),
             *(("--ca-file", str(homeserver.ca_file)) if homeserver.ca_file else ()),
+            *options,
         )
         assert done.code == 0, done.err
         settings: dict[tuple[str, str], object] = {
@@ -288,9 +297,10 @@ def running_practice(
     *,
     errors: bool = False,
     python: Sequence[str] = (sys.executable,),
+    options: Sequence[str] = (),
 ) -> Iterator[Practice]:
     """A practice whose bot runs. What the bot wrote is judged in the end: see :func:`judge_log`."""
-    made = Practice.make(folder, homeserver, values)
+    made = Practice.make(folder, homeserver, values, options)
     made.python = python
     asyncio.run(made.start())
     try:
