@@ -95,7 +95,6 @@ class Reconciled(StrEnum):
 class _Attempt:
     """What was counted, and not compared yet."""
 
-    serial: int
     limited: bool
     tag: bytes
     verifier: bytes
@@ -175,7 +174,7 @@ class Vault:
         try:
             serial = self._serial(recipient)
             behind = is_later(serial, self._noted(recipient, serial))
-            return self._in_step(recipient, follow, serial)
+            return self._in_step(recipient, follow)
         except KeyDestroyed:
             return Reconciled.DESTROYED
         except StaleGeneration:
@@ -241,18 +240,9 @@ class Vault:
                 (length, head),
             )
 
-    def _in_step(
-        self,
-        recipient: RecipientId,
-        act: Callable[[sqlite3.Connection], T],
-        serial: int | None = None,
-    ) -> T:
-        """``act`` in a transaction of which the database has noted the serial (rule 11).
-
-        ``serial`` is the vault's, where it is known already.
-        """
-        if serial is None:
-            serial = self._serial(recipient)
+    def _in_step(self, recipient: RecipientId, act: Callable[[sqlite3.Connection], T]) -> T:
+        """``act`` in a transaction of which the database has noted the serial (rule 11)."""
+        serial = self._serial(recipient)
         while True:
             before = self._noted(recipient, serial)
             noted = serial if is_later(serial, before) else before
@@ -274,19 +264,17 @@ class Vault:
         def count(db: sqlite3.Connection) -> _Attempt:
             row = rows.require(db, recipient, key_id)
             key = rows.require_key(db, recipient, generation)
-            tag, serial = rows.tag(key["k"], h), row["serial"]
+            tag = rows.tag(key["k"], h)
             if key["limited"]:
                 wait = self._remaining(db, row)
                 if wait > 0:
                     raise MustWait(wait_seconds=wait)
-                serial = following(serial)
                 db.execute(
                     "UPDATE recipient SET wrong = wrong + 1, counted_at = ?,"
                     " serial = ?, pending_generation = ?, pending_tag = ? WHERE id = ?",
-                    (self._seconds(), serial, generation, tag, recipient),
+                    (self._seconds(), following(row["serial"]), generation, tag, recipient),
                 )
             return _Attempt(
-                serial=serial,
                 limited=bool(key["limited"]),
                 tag=tag,
                 verifier=key["verifier"],
@@ -314,7 +302,7 @@ class Vault:
                 raise WrongSecret(tries_left=None, wait_seconds=0)
             raise WrongSecret(tries_left=TRIES - row["wrong"], wait_seconds=self._remaining(db, row))
 
-        return self._in_step(recipient, conclude, attempt.serial)
+        return self._in_step(recipient, conclude)
 
     def _remaining(self, db: sqlite3.Connection, row: sqlite3.Row) -> float:
         """Seconds of the running wait. Remembers a clock that went back (rule 4)."""

@@ -133,6 +133,25 @@ def test_rule_4_a_clock_set_back_starts_the_wait_again_once(tmp_path: Path) -> N
     vault.unlock(WHO, KEY, 1, PIN)
 
 
+def test_rule_4_a_guess_right_after_the_clock_was_set_back_waits_once(tmp_path: Path) -> None:
+    vault, clock, answer = enrolled_vault(tmp_path)
+    for guess in range(4):
+        _wrong(vault, guess)
+    clock.forward(days=-400)
+    with pytest.raises(MustWait) as caught:
+        vault.unlock(WHO, KEY, 1, PIN)
+    assert caught.value.wait_seconds == 60
+    clock.forward(seconds=60)
+    assert vault.unlock(WHO, KEY, 1, PIN).reveal() == answer.reveal()
+
+
+def test_a_clock_without_a_zone_is_refused(tmp_path: Path) -> None:
+    vault, clock, _ = enrolled_vault(tmp_path)
+    clock.moment = clock.moment.replace(tzinfo=None)
+    with pytest.raises(WrongUse, match="^the vault's clock"):
+        vault.unlock(WHO, KEY, 1, PIN)
+
+
 def test_rule_5_unknown_generations_keys_and_recipients_cost_nothing(tmp_path: Path) -> None:
     vault, _, _ = enrolled_vault(tmp_path)
     for recipient, key_id, generation in (
