@@ -5,7 +5,7 @@ A line typed there and a file dropped there may hold details: neither is stored,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType
@@ -33,26 +33,26 @@ class Member:
     pin: Pin | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class StaffFile:
     """An attachment, opened: ``media_type`` as in RFC 2046; ``name`` is shown, and is never a path."""
 
-    name: str = field(repr=False)
+    name: str
     media_type: str
-    data: bytes = field(repr=False)
+    data: bytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class StaffOrder:
     """What a verified device of a member said: a line, or a file with an empty line. ``key`` names the event, once."""
 
     member: MemberId
     key: str
-    line: str = field(default="", repr=False)
+    line: str = ""
     file: StaffFile | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class StaffReply:
     """What the room is told; nothing at all where ``texts`` and ``files`` are empty.
 
@@ -60,7 +60,7 @@ class StaffReply:
     this piece of news: the same news has the same token until :meth:`bot.ports_staff.Desk.told` was called with it.
     """
 
-    texts: tuple[str, ...] = field(default=(), repr=False)
+    texts: tuple[str, ...] = ()
     files: tuple[StaffFile, ...] = ()
     private: bool = False
     token: str = ""

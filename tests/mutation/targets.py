@@ -56,6 +56,7 @@ TARGETS: Final = (
         ),
         tests=("tests/domain/test_values.py", "tests/domain/test_appointment.py"),
     ),
+    Target(files=("bot/domain/staff.py",), tests=("tests/domain/test_staff.py",)),
     # Without the stateful model and the processes that are killed, which take too long for each mutant.
     Target(
         files=(
