@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from contextlib import ExitStack
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
 from bot.app import Installation
 from bot.cli.common import Json, installation, print_json, say, show, warn
+from bot.cli.leaflets import leaflet_for, sheet_for
 from bot.domain.values import Language, RecipientId, Secret, UserId, new_id
 from bot.errors import WrongUse
+from bot.leaflet.facts import Account, contact_link
 from bot.services.invite_recipient import Invited, InviteRecipient
 from bot.services.open_rooms import OpenRooms
 
@@ -59,11 +62,14 @@ def invite(
     recipient: Annotated[
         str, typer.Option(help="With --relink: which recipient, where there are several.")
     ] = "",
+    leaflet: Annotated[
+        Path | None, typer.Option(help="Write a page to hand over (PDF, A5) here too; over no existing file.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Print a one-time code and the link to the bot. Both, and a password, are shown once and stored nowhere.
 
-    Examples: pli invite P-1001 --also P-1002 --account; pli invite P-1001 --relink
+    Examples: pli invite P-1001 --also P-1002 --account --leaflet P-1001.pdf; pli invite P-1001 --relink
 
     To close the open codes of a recipient: pli invite revoke RECIPIENT
     """
@@ -73,34 +79,40 @@ def invite(
     session = home.session()
     service = InviteRecipient(home.uow, home.import_side().registrar)
     language = lang or home.settings.practice.language
-    user: str | None = None
-    password: str | None = None
-    if relink:
-        if also or account:
-            raise WrongUse("--relink goes with neither --also nor --account", mend="leave them out")
-        invited = service.relink(
-            ref, recipient=RecipientId(recipient) if recipient else None, valid=valid, now=now
-        )
-    else:
-        references = [ref, *(also or [])]
-        service.check(references)
-        if account:  # first: a code that nobody was shown would be lost if this failed
-            user, password = asyncio.run(_make_account(home, session.user, language))
-        invited = service(references, language=language, valid=valid, now=now)
-    data: dict[str, Any] = {
-        "recipient": invited.recipient,
-        "code": invited.code.reveal(),
-        "link": "https://matrix.to/#/" + quote(session.user, safe="@:"),
-        "expires": invited.expires.astimezone(home.settings.practice.zone).isoformat(timespec="minutes"),
-        "user": user,
-        "password": password,
-    }
-    if json:
-        print_json(data | {"reimport_due": invited.missing > 0, "by_hand": invited.by_hand})
-        return
-    show({k: v for k, v in data.items() if v})
-    say("shown once, stored nowhere", style="bold")
-    _remarks(invited)
+    references = [ref, *(also or [])]
+    if relink and (also or account):
+        raise WrongUse("--relink goes with neither --also nor --account", mend="leave them out")
+    service.check(references)
+    with ExitStack() as stack:
+        sheet = stack.enter_context(sheet_for(home, leaflet)) if leaflet else None  # before there is a code
+        made: Account | None = None
+        if relink:
+            chosen = RecipientId(recipient) if recipient else None
+            invited = service.relink(ref, recipient=chosen, valid=valid, now=now)
+        else:
+            if account:  # first: a code that nobody was shown would be lost if this failed
+                made = asyncio.run(_make_account(home, session.user, language))
+            invited = service(references, language=language, valid=valid, now=now)
+        data: dict[str, Any] = {
+            "recipient": invited.recipient,
+            "code": invited.code.reveal(),
+            "link": contact_link(session.user),
+            "expires": invited.expires.astimezone(home.settings.practice.zone).isoformat(timespec="minutes"),
+            "user": made.user if made else None,
+            "password": made.password.reveal() if made else None,
+            "leaflet": str(leaflet) if leaflet else None,
+        }
+        if json:
+            print_json(data | {"reimport_due": invited.missing > 0, "by_hand": invited.by_hand})
+        else:
+            show({k: v for k, v in data.items() if v})
+            say(
+                "shown once, stored nowhere" if leaflet is None else "stored nowhere but on the leaflet",
+                style="bold",
+            )
+            _remarks(invited)
+        if sheet is not None:  # last: what was shown is not lost, whatever happens to the file
+            sheet.write(leaflet_for(home, invited, language=language, account=made, relink=relink))
 
 
 def _remarks(invited: Invited) -> None:
@@ -112,19 +124,19 @@ def _remarks(invited: Invited) -> None:
         warn(f"{invited.by_hand} appointment(s) were entered by hand: enter them again (pli agenda add)")
 
 
-async def _make_account(home: Installation, bot: UserId, language: Language) -> tuple[str, str]:
+async def _make_account(home: Installation, bot: UserId, language: Language) -> Account:
     """A neutral account with a first password, and the room opened in advance."""
     user = UserId(f"@{new_id('p')}:{bot.split(':', 1)[1]}")
-    password = new_password()
+    password = Secret(new_password())
     async with home.homeserver_admin() as admin:
-        await admin.put_user(user, Secret(password))
+        await admin.put_user(user, password)
     channel = home.channel()
     try:
         rooms = OpenRooms(home.uow, channel, clock=home.clock, language=language)
         await rooms.open(user, language)
     finally:
         await channel.stop()
-    return user, password
+    return Account(user=user, password=password)
 
 
 def new_password() -> str:
