@@ -14,8 +14,6 @@ from babel.messages.pofile import read_po
 from bot.domain.values import Language
 
 FOLDER = Path(__file__).parent / "locale"
-# Domains, one a file: what the bot says, what stands on paper, what a picture of counts says.
-CONVERSATION, LEAFLET, STATISTICS = "pli", "leaflet", "statistics"
 
 # Dates and hours as the reader's country writes them: 24 hours in both (regional data of CLDR).
 _LOCALES = {Language.FR: Locale("fr", "FR"), Language.EN: Locale("en", "GB")}
@@ -39,9 +37,9 @@ class Catalogue:
 
 
 @cache
-def load(language: Language, domain: str = CONVERSATION) -> Catalogue:
+def load(language: Language, name: str = "pli") -> Catalogue:
     """Read a catalogue once. Raises ``OSError`` or Babel's errors: without its texts nothing runs."""
-    with (FOLDER / language.value / "LC_MESSAGES" / f"{domain}.po").open("rb") as file:
+    with (FOLDER / language.value / "LC_MESSAGES" / f"{name}.po").open("rb") as file:
         messages = read_po(file, locale=language.value, abort_invalid=True)
     texts = {str(m.id): str(m.string) for m in messages if m.id and m.string and not m.fuzzy}
     return Catalogue(language=language, locale=_LOCALES[language], texts=MappingProxyType(texts))

@@ -32,8 +32,9 @@ from bot.leaflet.sheet import (
     shrunk,
     width_of,
 )
-from config.catalogue import LEAFLET, Catalogue, load
+from config.catalogue import Catalogue, load
 
+NAME: Final = "leaflet"  # of the catalogue
 _SIZES: Final = (1.0, 0.97, 0.94, 0.91, 0.88, 0.85, 0.82)  # of the writing, tried in this order
 _FULL: Final = WIDTH - 2 * MARGIN
 _TEXT: Final = MARGIN + 78  # left edge of a step's words
@@ -73,7 +74,7 @@ class _Page:
 
     def __init__(self, sheet: Sheet, facts: LeafletFacts, size: float) -> None:
         self._sheet, self._facts, self._size = sheet, facts, size
-        self._words: Catalogue = load(facts.language, LEAFLET)
+        self._words: Catalogue = load(facts.language, NAME)
 
     def draw(self, *, gap: float) -> float:
         """Where the page ends, without its margin."""
