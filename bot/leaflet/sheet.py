@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import segno
 from reportlab.lib.pagesizes import A5
@@ -104,17 +104,18 @@ def shrunk(text: str, style: Style, width: float, *, smallest: float) -> Style:
     return Style(size=max(size, smallest), font=style.font, colour=style.colour, leading=style.leading)
 
 
+def _canvas(file: io.BytesIO) -> Canvas:
+    first: Any = REGULAR  # the stubs take a font's name for a number
+    return Canvas(file, pagesize=A5, invariant=1, pageCompression=1, initialFontName=first)
+
+
 class Sheet:
     """One page. ``dry``: measures only."""
 
     def __init__(self, *, dry: bool = False) -> None:
         self._file = io.BytesIO()
         _characters(REGULAR)  # registered: otherwise the page names a font that it does not carry
-        self._canvas = (
-            None
-            if dry
-            else Canvas(self._file, pagesize=A5, invariant=1, pageCompression=1, initialFontName=REGULAR)
-        )
+        self._canvas = None if dry else _canvas(self._file)
 
     def bytes(self) -> bytes:
         """The finished page (rule 3). Once."""

@@ -52,7 +52,7 @@ def rendered(pdf: bytes, *, dpi: int = 200) -> Image.Image:
 
 def qr_codes(pdf: bytes) -> list[str]:
     """What a camera reads, from the top to the bottom."""
-    found = zxingcpp.read_barcodes(rendered(pdf), formats=zxingcpp.BarcodeFormat.QRCode)
+    found = zxingcpp.read_barcodes(rendered(pdf))
     return [code.text for code in sorted(found, key=lambda c: c.position.top_left.y)]
 
 
