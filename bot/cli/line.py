@@ -135,6 +135,11 @@ def arguments(understood: Understood, flags: Collection[str]) -> list[str]:
     return [*command.path, *options, "--", *values]
 
 
+def as_typed(word: str) -> str:
+    """How a value is typed so that it is read as it is."""
+    return word if [Word(text=word)] == split(word + " x")[:-1] else f'"{word}"'
+
+
 def suggestion(words: Sequence[Word], spellings: Iterable[str]) -> str | None:
     """What was meant, perhaps: the spelling that is most like the first words."""
     by_folded = {fold(spelling): spelling for spelling in spellings}
