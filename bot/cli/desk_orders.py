@@ -183,6 +183,8 @@ class DeskOrders:
     def _unknown(self, typed: Sequence[Word], member: Member) -> list[str]:
         spellings = [spelling for command in allowed_to(member) for spelling in command.spellings]
         meant = suggestion(typed, spellings)
+        command = named(meant) if meant else None
+        meant = command.typed(self._say.language) if command else None
         return [self._say("order.unknown_meant", meant=meant) if meant else self._say("order.unknown")]
 
     def _of_error(self, error: PliError) -> list[str]:

@@ -33,6 +33,7 @@ BOTH: Final = frozenset(Role)
 SECRETARY: Final = frozenset({Role.SECRETARY})
 ADMINISTRATOR: Final = frozenset({Role.ADMINISTRATOR})
 
+_ALIKE: Final = dict.fromkeys(map(ord, "’‘ʼ`´"), "'") | dict.fromkeys(map(ord, "‐‑"), "-")
 _NONE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 YES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"--yes": ("oui", "yes")})
 
@@ -157,7 +158,7 @@ COMMANDS: Final[tuple[RoomCommand, ...]] = (
 
 def fold(word: str) -> str:
     """As it is compared: small letters, without accents, one kind of apostrophe and hyphen."""
-    plain = word.replace("œ", "oe").replace("Œ", "oe")
+    plain = word.translate(_ALIKE).replace("œ", "oe").replace("Œ", "oe")
     plain = unicodedata.normalize("NFKD", plain).casefold()
     return "".join(c for c in plain if not unicodedata.combining(c))
 
