@@ -21,9 +21,11 @@ from bot.cli import (
     invitations,
     patients,
     problems,
+    reset,
     room_help,
     run,
     setup,
+    stats,
 )
 from bot.cli.common import DONE, REFUSED, choose_config, complain, err
 from bot.errors import PliError, WrongUse
@@ -47,8 +49,10 @@ agenda.register(app)
 answers.register(app)
 problems.register(app)
 run.register(app)
+reset.register(app)
 doctor.register(app)
 conversation.register(app)
+stats.register(app)
 desk.register(app)
 room_help.register(app)
 approvals.register(app)

@@ -1,4 +1,4 @@
-"""The leaflet's file.
+"""A new file of our own, for a leaflet or a picture.
 
 1. It is taken before a code is made: an existing file, a missing folder or a full disk refuses first, so that no code
    is lost. Nothing is ever written over.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bot.errors import Refused
 
-_LARGEST = 256 * 1024  # bytes, far more than a page has
+_LARGEST = 512 * 1024  # bytes, more than a page or a picture has
 
 
 class Paper:
@@ -33,10 +33,10 @@ class Paper:
                 view = view[os.write(self._handle, view) :]
             os.ftruncate(self._handle, len(data))
             os.fsync(self._handle)
-        except OSError as error:
+        except OSError:
             raise Refused(
-                f"the leaflet cannot be written ({type(error).__name__})",
-                mend="invite again: the code was made, and closes with pli invite revoke RECIPIENT",
+                "the file could not be written after all",
+                mend="free some space on that disk, and do it again",
             ) from None
         self.written = True
 
@@ -48,24 +48,18 @@ def paper(file: Path) -> Iterator[Paper]:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         raise Refused(
-            "the leaflet's file exists already, and nothing is written over",
+            "this file exists already, and nothing is written over",
             mend="name another file, or remove that one",
         ) from None
-    except OSError as error:
-        raise Refused(
-            f"the leaflet's file cannot be made ({type(error).__name__})",
-            mend="name a file in a folder of yours",
-        ) from None
+    except OSError:
+        raise Refused("this file cannot be made", mend="name a file in a folder of yours") from None
     taken = Paper(handle)
     try:
         try:
             os.fchmod(handle, 0o600)  # whatever the process's umask says
             os.posix_fallocate(handle, 0, _LARGEST)
-        except OSError as error:
-            raise Refused(
-                f"there is no room for the leaflet ({type(error).__name__})",
-                mend="free some space on that disk",
-            ) from None
+        except OSError:
+            raise Refused("there is no room for the file", mend="free some space on that disk") from None
         yield taken
     finally:
         os.close(handle)

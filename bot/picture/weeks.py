@@ -13,17 +13,13 @@ from datetime import timedelta
 from itertools import chain
 from typing import Final
 
-from babel.dates import format_date, format_skeleton
-from babel.numbers import format_decimal
-
 from bot.domain.values import Language
 from bot.picture.scene import HEIGHT, WIDTH, Anchor, Bar, Label, Scene, Shape
+from bot.picture.words import StatisticsWords
 from bot.picture.writing import width_of
 from bot.services.count_statistics import SMALLEST, Hidden, Shown, Statistics, Week
 from bot.services.tallies import WEEK, Counted
-from config.catalogue import Catalogue, load
 
-NAME: Final = "statistics"  # of the catalogue
 INK, SOFT, FAINT, LINE = "#1a1c21", "#565c66", "#e3e7eb", "#c3cad1"
 # Told apart by lightness too: light and dark blue, and an orange that no colour blindness takes for either.
 COLOURS: Final = {
@@ -62,10 +58,14 @@ class _Panel:
 
 def draw_weeks(statistics: Statistics, language: Language) -> Scene:
     """One page in the practice's language."""
-    words = load(language, NAME)
-    title = words.fill("picture.title")
+    words = StatisticsWords(language)
+    title = words("picture.title")
     first, last = statistics.weeks[0], statistics.weeks[-1]
-    period = words.fill("picture.period", begins=_day(first, words), ends=_end(last, words))
+    period = words(
+        "picture.period",
+        begins=words.day(first.begins),
+        ends=words.day(last.begins + WEEK - timedelta(days=1)),
+    )
     shapes = chain(
         [
             Label(x=_EDGE, y=96, text=title, size=46, colour=INK, bold=True),
@@ -74,13 +74,13 @@ def draw_weeks(statistics: Statistics, language: Language) -> Scene:
         _large(statistics, words),
         _small(statistics, words),
         [
-            Label(x=_EDGE, y=HEIGHT - 38, text=words.fill("picture.note"), size=19, colour=SOFT),
+            Label(x=_EDGE, y=HEIGHT - 38, text=words("picture.note"), size=19, colour=SOFT),
         ],
     )
-    return Scene(title=title, told=f"{period}. {words.fill('picture.note')}", shapes=tuple(shapes))
+    return Scene(title=title, told=f"{period}. {words('picture.note')}", shapes=tuple(shapes))
 
 
-def _large(statistics: Statistics, words: Catalogue) -> Iterator[Shape]:
+def _large(statistics: Statistics, words: StatisticsWords) -> Iterator[Shape]:
     panel = _Panel(
         x=_EDGE, width=WIDTH - 2 * _EDGE, base=530, height=270, highest=_highest(statistics, ABOVE)
     )
@@ -97,7 +97,7 @@ def _large(statistics: Statistics, words: Catalogue) -> Iterator[Shape]:
     yield from _axis(panel, statistics.weeks, words, size=18, every=True)
 
 
-def _small(statistics: Statistics, words: Catalogue) -> Iterator[Shape]:
+def _small(statistics: Statistics, words: StatisticsWords) -> Iterator[Shape]:
     gap = 56.0
     width = (WIDTH - 2 * _EDGE - gap * (len(BELOW) - 1)) / len(BELOW)
     highest = _highest(statistics, BELOW)
@@ -137,11 +137,11 @@ def _bars(
     yield Bar(x=panel.x, y=panel.base, width=panel.width, height=2, colour=LINE)
 
 
-def _not_counted(panel: _Panel, statistics: Statistics, words: Catalogue) -> Iterator[Label]:
+def _not_counted(panel: _Panel, statistics: Statistics, words: StatisticsWords) -> Iterator[Label]:
     """Over the weeks of which nothing is known, where there is room to say so."""
     unknown = sum(count is Hidden.UNKNOWN for count in statistics.of(Counted.NUDGED))
     wide = panel.width / len(statistics.weeks) * unknown
-    said = _label(panel.x + wide / 2, panel.base - 16, words.fill("sum.unknown"), 19, SOFT, "middle")
+    said = _label(panel.x + wide / 2, panel.base - 16, words("sum.unknown"), 19, SOFT, "middle")
     if width_of(said) <= wide:
         yield said
 
@@ -167,12 +167,12 @@ def _apart(one: Label, other: Label) -> bool:
 
 
 def _axis(
-    panel: _Panel, weeks: Sequence[Week], words: Catalogue, *, size: float, every: bool
+    panel: _Panel, weeks: Sequence[Week], words: StatisticsWords, *, size: float, every: bool
 ) -> Iterator[Label]:
     """The weeks' first days: all that fit, or the first and the last."""
     place = panel.width / len(weeks)
     y = panel.base + size + 12
-    texts = [_short(week, words) for week in weeks]
+    texts = [words.short(week.begins) for week in weeks]
     if not every:
         yield _label(panel.x, y, texts[0], size, SOFT, "start")
         if len(weeks) > 1:
@@ -192,18 +192,18 @@ def _highest(statistics: Statistics, kinds: Sequence[Counted]) -> int:
 
 
 def _sum(
-    statistics: Statistics, what: Counted, words: Catalogue, *, x: float, y: float, size: float
+    statistics: Statistics, what: Counted, words: StatisticsWords, *, x: float, y: float, size: float
 ) -> Label:
     counts = statistics.of(what)
     least = statistics.at_least(what)
     if all(count is Hidden.UNKNOWN for count in counts):
-        text = words.fill("sum.unknown")
+        text = words("sum.unknown")
     elif least == 0:
-        text = words.fill("sum.few")
+        text = words("sum.few")
     elif any(isinstance(count, Hidden) for count in counts):
-        text = words.fill("sum.at_least", number=_number(least, words))
+        text = words("sum.at_least", number=words.number(least))
     else:
-        text = _number(least, words)
+        text = words.number(least)
     return _label(x, y, text, size, SOFT, "start")
 
 
@@ -211,22 +211,5 @@ def _label(x: float, y: float, text: str, size: float, colour: str, anchor: Anch
     return Label(x=x, y=y, text=text, size=size, colour=colour, anchor=anchor)
 
 
-def _number(number: int, words: Catalogue) -> str:
-    """The narrow space between thousands is not in the fonts: a no-break space stands for it."""
-    return str(format_decimal(number, locale=words.locale)).replace("\u202f", "\u00a0")
-
-
-def _named(what: Counted, words: Catalogue) -> str:
-    return words.fill(f"counted.{what}")
-
-
-def _day(week: Week, words: Catalogue) -> str:
-    return format_date(week.begins, "long", words.locale)
-
-
-def _end(week: Week, words: Catalogue) -> str:
-    return format_date(week.begins + WEEK - timedelta(days=1), "long", words.locale)
-
-
-def _short(week: Week, words: Catalogue) -> str:
-    return format_skeleton("MMMd", week.begins, locale=words.locale)
+def _named(what: Counted, words: StatisticsWords) -> str:
+    return words(f"counted.{what}")
