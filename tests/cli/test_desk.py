@@ -257,17 +257,21 @@ async def test_a_parent_that_is_killed_takes_its_child_along(home: Installation)
     )
     assert parent.stdout is not None
     pid = int(await asyncio.wait_for(parent.stdout.readline(), 60))
-    assert Path(f"/proc/{pid}").exists()
+    assert _runs(pid)
     parent.kill()
     await parent.wait()
 
     async def gone() -> bool:
-        try:
-            return "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            return True
+        return not _runs(pid)
 
     await until(gone, "the desk to end")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
@@ -486,6 +490,14 @@ async def test_rule_1_another_account_gets_no_answer(listening: Listening, tmp_p
 
     await until(there, "the socket")
     path.chmod(0o666)
+    answers = [await asyncio.to_thread(_connect_as, uid, path) for uid in (pwd.getpwnam("nobody").pw_uid, 0)]
+    process.kill()
+    process.communicate()
+    assert answers == ["0", "10"]
+
+
+def _connect_as(uid: int, path: Path) -> str:
+    """How many bytes come back."""
     program = (
         "import os, socket, sys\n"
         "os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2]))\n"
@@ -494,18 +506,12 @@ async def test_rule_1_another_account_gets_no_answer(listening: Listening, tmp_p
         "print(len(s.recv(10)))\n"
     )
     frame = Frame(head={"do": "alive"}).encode().hex()
-    answers = [
-        subprocess.run(
-            [sys.executable, "-c", program, str(path), str(uid), frame],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        for uid in (pwd.getpwnam("nobody").pw_uid, 0)
-    ]
-    process.kill()
-    process.communicate()
-    assert answers == ["0", "10"]
+    return subprocess.run(
+        [sys.executable, "-c", program, str(path), str(uid), frame],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
 
 
 def _reachable(folder: Path) -> Path:
