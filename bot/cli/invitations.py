@@ -97,7 +97,7 @@ def invite(
         invited = service(references, language=language, valid=valid, now=home.clock.now())
         given = sheet.give(invited, language=language, user=user, password=password)
     facts, data = facts_of(home, say, invited, link, user=user, password=password)
-    once = Line(text=say("invite.once"), bold=True)
+    once = Line(text=say(given.once), bold=True)
     parts = (facts, *given.parts, once, *remarks_of(say, invited))
     return Reply(parts=parts, data=data | given.data, files=given.files, private=True, partly=given.failed)
 
@@ -133,7 +133,7 @@ def _relinked(ref: str, recipient: str, valid: timedelta, *, password: bool, lea
         with home.uow() as uow:
             room, known = uow.rooms.by_recipient(invited.recipient), uow.recipients.get(invited.recipient)
         facts, data = facts_of(home, say, invited, link)
-        parts: list[Part] = [facts, Line(text=say("invite.once"), bold=True), Line(text=say("relink.how"))]
+        parts: list[Part] = [Line(text=say("relink.how"))]
         user, new = room.user if room else None, ""
         if password:
             account, new = asyncio.run(told_of_account(home, say, user))
@@ -142,7 +142,7 @@ def _relinked(ref: str, recipient: str, valid: timedelta, *, password: bool, lea
         language = known.language if known else home.settings.practice.language
         given = sheet.give(invited, language=language, user=user, password=new or None, relink=True)
     return Reply(
-        parts=(*parts, *given.parts),
+        parts=(facts, *given.parts, Line(text=say(given.once), bold=True), *parts),
         data=data | given.data,
         files=given.files,
         private=True,

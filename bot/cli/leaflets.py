@@ -43,6 +43,11 @@ class Given:
     files: tuple[StaffFile, ...] = ()
     failed: bool = False
 
+    @property
+    def once(self) -> str:
+        """What to say of where the code is, in the catalogue."""
+        return "leaflet.once" if self.data["leaflet"] else "invite.once"
+
 
 class Handout:
     """A leaflet that will fit, and where it goes; nowhere where ``file`` is None on the command line."""

@@ -70,7 +70,7 @@ def _table(found: Statistics, say: StatisticsWords) -> tuple[Part, ...]:
         if any(count is not Hidden.UNKNOWN for count in week.counts.values())
     ]
     if rows:
-        rows.append((say("column.sum"), *(str(found.at_least(c)) for c in Counted)))
+        rows.append((say("column.sum"), *(str(found.at_least(c) or "-") for c in Counted)))
     return (
         Rows(columns=tuple(columns), rows=tuple(rows), empty=say("stats.none")),
         Line(text=say("picture.note")),

@@ -85,6 +85,7 @@ LINES = {
     "relink": "relier P-1",
     "answers": "réponses",
     "answers done": "réponses fait 1",
+    "stats": "statistiques",
     "approve": "approuver",
 }
 

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 
 from bot.app import Installation
+from bot.channels.matrix.identity import Seeds
 from bot.cli.approvals import VALID
 from bot.cli.seat import Seat, seat, taken
 from bot.domain.records import AnswerKind, AnswerState, RecipientState, Room, StoredAnswer
 from bot.domain.staff import Member, MemberId, Role
 from bot.domain.values import AppointmentId, Language, RecipientId, RoomId, UserId
 from bot.services.record_answer import ReadAnswers
+from bot.services.tallies import WEEK, Counted, tally
 from config.catalogue import load
 from storage.answer_box import seal_answer
 from tests.cli.error_texts import error_texts
@@ -237,6 +239,14 @@ def test_answers(way: Way, home: Installation, tmp_path: Path) -> None:
     assert way.say("answers", "réponses").strip() == "Aucune réponse en attente."
 
 
+def test_stats(way: Way, home: Installation) -> None:
+    assert "rien à compter" in way.say("stats", "statistiques")
+    with home.uow() as uow:
+        tally(uow, Counted.NUDGED, home.clock.now() - WEEK, 37)
+        uow.commit()
+    assert words_of(way.say("stats --weeks 3", "statistiques --semaines 3")) >= {"37", "<5", "lundi"}
+
+
 def test_help(way: Way) -> None:
     text = way.say("help", "aide")
     assert all(f"\n{start} " in f"\n{text}" for start in ("inviter", "patients", "réinitialiser", "relier"))
@@ -255,6 +265,7 @@ REFUSALS = [
     ("reset P-1 --yes", "code P-1 oui", "nobody is told", "Personne n’est prévenu"),
     ("answers done w-none", "réponses fait 1", "no answer", "Aucune réponse"),
     ("answers --since lately", "réponses --depuis hier", "not a day", "pas un jour"),
+    ("stats --weeks 0", "chiffres --semaines 0", "--weeks", "valeurs"),
     ("help nothing", "aide rien", "no such command", "n’existe pas"),
     ("approve 1", "approuver 1", "staff room", "Rien n’attend"),
 ]
@@ -293,6 +304,9 @@ def test_the_room_says_nothing_that_the_command_line_does_not(
 ) -> None:
     """The command line may have headings besides, and says for whom a command is."""
     pli("patient", "add", "P-1", "--name", "Léa")
+    Seeds.load_or_make(
+        home.bot_dir
+    )  # so that there is a leaflet, and the room need not say why there is none
     room = StaffRoom(home)
     there = words_of("\n".join(room.say(line).texts))
     here = pli(*shell.split())
