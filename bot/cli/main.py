@@ -13,14 +13,19 @@ import typer
 from bot.cli import (
     agenda,
     answers,
+    approvals,
     conversation,
+    desk,
     doctor,
     homeserver,
     invitations,
     patients,
     problems,
+    reset,
+    room_help,
     run,
     setup,
+    stats,
     vault,
 )
 from bot.cli.common import DONE, REFUSED, choose_config, complain, err
@@ -46,8 +51,13 @@ answers.register(app)
 problems.register(app)
 run.register(app)
 vault.register(app)
+reset.register(app)
 doctor.register(app)
 conversation.register(app)
+stats.register(app)
+desk.register(app)
+room_help.register(app)
+approvals.register(app)
 
 
 def _print_version(wanted: bool) -> None:

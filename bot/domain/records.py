@@ -250,6 +250,9 @@ class AuditKind(StrEnum):
     IMPORTED = "imported"
     PATIENT_ADDED = "patient_added"
     CANCELLED = "cancelled"
+    RESET = "reset"
+    STAFF_ACT = "staff_act"
+    STAFF_REFUSED = "staff_refused"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -63,6 +63,7 @@ from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
 from bot.services.release_details import ReleaseDetails
 from bot.services.settle_sent import Release
+from bot.services.tallies import Counted, tally
 
 log = logging.getLogger("pli.converse")
 
@@ -343,6 +344,9 @@ class Converse:
             return
         shown = window.page() if Template.LIST in told.step.templates else [c for c in (told.chosen,) if c]
         uow.audit.add(AuditKind.RELEASED, now, begun.recipient.id, count=len(shown))
+        if not window.counted:
+            tally(uow, Counted.OPENED, now)
+            window.counted = True
         release = Release(
             text=text,
             until=window.until,

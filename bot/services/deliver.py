@@ -40,6 +40,7 @@ from bot.ports import Clock, NudgeChannel, PrivateChannel
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.recheck_nudge import RecheckNudges
 from bot.services.settle_sent import Release, Sending, Work, settle_sent
+from bot.services.tallies import Counted, tally
 
 log = logging.getLogger("pli.deliver")
 
@@ -132,6 +133,8 @@ class Deliver:
             return False
         uow.outbox.settle(row.id, OutboxState.UNKNOWN, now=now)
         uow.problems.add(ProblemKind.UNKNOWN_SEND, now, row.recipient)
+        if row.kind is OutboxKind.NUDGE:
+            tally(uow, Counted.UNREACHED, now)
         return True
 
     # -- nudges -------------------------------------------------------------------------------------------------

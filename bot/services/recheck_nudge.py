@@ -25,6 +25,7 @@ from bot.domain.trust import Address
 from bot.domain.values import AppointmentId, Language, RecipientId
 from bot.ports_storage import UnitOfWork
 from bot.services.plan_nudges import wants
+from bot.services.tallies import Counted, tally
 
 DAY = timedelta(days=1)
 
@@ -103,6 +104,7 @@ class RecheckNudges:
         self._uow.outbox.settle(row.id, state, now=self._now)
         if problem is not None:
             self._uow.problems.add(problem, self._now, row.recipient)
+            tally(self._uow, Counted.UNREACHED, self._now)
         return None
 
     def _valid(self, row: OutboxRow, recipient: Recipient) -> list[Reminder]:

@@ -24,7 +24,13 @@ from bot.domain.records import (
 from bot.domain.values import Secret, new_id
 from bot.errors import InvalidSeal, Refused
 from bot.ports_storage import AnswerOpener, KeyRing, UnitOfWork, UnitOfWorkFactory
+from bot.services.tallies import Counted, tally
 
+_COUNTED = {
+    AnswerKind.CONFIRMED: Counted.CONFIRMED,
+    AnswerKind.CANCELLED: Counted.CANCELLED,
+    AnswerKind.MOVE: Counted.MOVE,
+}
 _CONTENT = {"source", "patient", "at", "with", "text"}
 
 
@@ -87,6 +93,7 @@ def record_answer(
         )
     )
     uow.audit.add(AuditKind.ANSWERED, now, recipient.id)
+    tally(uow, _COUNTED[kind], now)
     return answer
 
 

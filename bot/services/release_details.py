@@ -62,7 +62,7 @@ class Window:
     """What an unlocked window holds: the list, how much of it was shown, for how many patients.
 
     ``before`` is what the numbers of the list before this window stood for: ids only, no details. ``standing`` is what
-    there was to open, so that a list that is asked for again can be seen to be old.
+    there was to open, so that a list that is asked for again can be seen to be old. ``counted``: by the statistics.
     """
 
     until: datetime
@@ -72,6 +72,7 @@ class Window:
     several: bool = False
     before: tuple[tuple[AppointmentId, int], ...] = ()
     standing: frozenset[tuple[AppointmentId, int]] = frozenset()
+    counted: bool = False
 
     def turn(self) -> bool:
         """Go to the next page; False where there is none."""

@@ -14,6 +14,7 @@ from bot.domain.trust import Address
 from bot.domain.values import AppointmentId, EventId, Language, RecipientId
 from bot.errors import ChannelError, PliError, StorageError, Untrusted
 from bot.ports_storage import UnitOfWork
+from bot.services.tallies import Counted, tally
 
 log = logging.getLogger("pli.deliver")
 
@@ -69,6 +70,7 @@ def settle_sent(
 ) -> datetime | None:
     """Write it; when the last one is tried again, and ``behind`` with it, if it is. The caller commits."""
     uow.outbox.sent({s.work.row.id: s.event for s in sendings if s.error is None}, now=now)
+    tally(uow, Counted.NUDGED, now, sum(_is_sent_nudge(s) for s in sendings))
     again: datetime | None = None
     for sending in sendings:
         if sending.error is None:
@@ -81,6 +83,10 @@ def settle_sent(
         for work in behind:
             uow.outbox.postpone(work.row.id, due=again)
     return again
+
+
+def _is_sent_nudge(sending: Sending) -> bool:
+    return sending.error is None and sending.work.row.kind is OutboxKind.NUDGE
 
 
 def _was_sent(uow: UnitOfWork, sending: Sending, now: datetime) -> None:
@@ -114,6 +120,8 @@ def _never(uow: UnitOfWork, row: OutboxRow, error: PliError, now: datetime) -> N
     doubt = isinstance(error, Untrusted)
     kind = ProblemKind.NOT_TRUSTED if doubt else ProblemKind.SEND_FAILED
     uow.problems.add(kind, now, row.recipient)
+    if row.kind is OutboxKind.NUDGE:
+        tally(uow, Counted.UNREACHED, now)
     log.warning("send refused", extra={"kind": row.kind.value, "problem": kind.value})
     if doubt and row.kind in (OutboxKind.REPLY, OutboxKind.RELEASE):
         uow.outbox.add(
