@@ -132,6 +132,14 @@ async def test_wire_rules_1_and_2_bad_frames(data: bytes) -> None:
         await read_frame(reader, max_blob=MAX_FILE)
 
 
+@pytest.mark.parametrize("lengths", [(MAX_JSON + 1, 0), (2, MAX_FILE + 1), (2**32 - 1, 2**32 - 1)])
+async def test_wire_rule_1_a_frame_that_is_too_long_is_not_waited_for(lengths: tuple[int, int]) -> None:
+    reader = asyncio.StreamReader()
+    reader.feed_data(struct.pack(">II", *lengths))  # and more to come
+    with pytest.raises(DeskError, match="too long"):
+        await read_frame(reader, max_blob=MAX_FILE, seconds=1.0)
+
+
 async def test_wire_rule_3_a_frame_that_is_never_finished_is_given_up() -> None:
     reader = asyncio.StreamReader()
     reader.feed_data(b"\0\0")  # and nothing more, for ever
