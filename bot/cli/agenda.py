@@ -16,6 +16,7 @@ from bot.agenda.watch import WatchFolder
 from bot.app import Installation
 from bot.cli.common import PARTLY, Json, err, installation, print_json, say, table, warn
 from bot.domain.appointment import Appointment, Detail, ImportCounts
+from bot.domain.human_dates import read_moment
 from bot.domain.records import AuditKind
 from bot.domain.values import AppointmentId, DateRange, RecipientId, new_id
 from bot.errors import PliError, Refused, StorageError, WrongUse
@@ -168,7 +169,9 @@ def watch(
 @group.command("add")
 def add(
     ref: Annotated[str, typer.Argument(help="The agenda's patient reference.")],
-    at: Annotated[str, typer.Option(help="YYYY-MM-DDTHH:MM, in the practice's zone.")],
+    at: Annotated[
+        str, typer.Option(help="2026-12-03T14:30, or 3/12 14h30, tomorrow at 9; in the practice's zone.")
+    ],
     with_: Annotated[str, typer.Option("--with", help="Practitioner.")] = "",
     where: Annotated[str, typer.Option(help="Place.")] = "",
     note: Annotated[str, typer.Option(help="Instructions for the patient.")] = "",
@@ -216,19 +219,8 @@ def add(
 
 
 def _moment(text: str, home: Installation) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise WrongUse("--at is not a time", mend="write it like 2026-12-03T14:30") from None
-    if "T" not in text and " " not in text:
-        raise WrongUse("--at has no hour", mend="write it like 2026-12-03T14:30")
-    return moment if moment.tzinfo else local_moment(moment, home)
-
-
-def local_moment(moment: datetime, home: Installation) -> datetime:
-    """A local time in the practice's zone; one that a clock change skips moves on by the gap."""
-    local = moment.replace(tzinfo=home.settings.practice.zone)
-    return datetime.fromtimestamp(local.timestamp(), home.settings.practice.zone)
+    """In UTC, as the moments of every agenda: by their bytes an entry is seen to be unchanged."""
+    return read_moment(text, now=home.clock.now(), zone=home.settings.practice.zone)
 
 
 @group.command("cancel")
