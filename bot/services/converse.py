@@ -343,6 +343,7 @@ class Converse:
             return
         shown = window.page() if Template.LIST in told.step.templates else [c for c in (told.chosen,) if c]
         uow.audit.add(AuditKind.RELEASED, now, begun.recipient.id, count=len(shown))
+        uow.recipients.note_seen(begun.recipient.id, now)
         release = Release(
             text=text,
             until=window.until,

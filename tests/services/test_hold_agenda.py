@@ -1,0 +1,114 @@
+"""A dropped agenda file; the rules by number are those of :mod:`bot.services.hold_agenda`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.appointment import ImportCounts
+from bot.domain.staff import MemberId, StaffFile
+from bot.errors import Refused
+from bot.services.hold_agenda import KEPT, HoldAgenda, judge_file
+from tests.services.kit import Practice, entry, numbers
+
+ANNE, BEN = MemberId("m-anne"), MemberId("m-ben")
+
+
+def file(name: str = "agenda.ics", data: bytes = b"1", kind: str = "text/calendar") -> StaffFile:
+    return StaffFile(name=name, media_type=kind, data=data)
+
+
+def desk(practice: Practice, most: int = 1000) -> HoldAgenda:
+    """A file says how many entries it has; they go through the real import."""
+
+    def take(dropped: StaffFile, dry_run: bool) -> ImportCounts:
+        entries = [
+            entry(f"u-{n}", f"2026-09-{10 + n % 20} 10:00", patient="P-1") for n in range(int(dropped.data))
+        ]
+        return practice.take(*entries, dry_run=dry_run)
+
+    return HoldAgenda(take, most=most)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "size"),
+    [
+        ("agenda.exe", "text/calendar", 10),
+        ("agenda", "text/calendar", 10),
+        ("agenda.ics", "application/pdf", 10),
+        ("agenda.ics", "image/png", 10),
+        ("agenda.ics", "text/calendar", 0),
+        ("agenda.ics", "text/calendar", -1),
+        ("agenda.ics", "text/calendar", 101),
+    ],
+)
+def test_rule_1_size_and_kind_come_first(name: str, kind: str, size: int) -> None:
+    with pytest.raises(Refused):
+        judge_file(name, kind, size, most=100)
+
+
+def test_rule_1_what_programs_call_an_agenda() -> None:
+    for name in ("a.ics", "A.CSV", "b.txt"):
+        for kind in ("text/calendar; charset=utf-8", "TEXT/CSV", "application/vnd.ms-excel", ""):
+            judge_file(name, kind, 100, most=100)
+
+
+def test_looking_writes_nothing_and_applying_imports_exactly_that(anywhere: Practice) -> None:
+    anywhere.invite("P-1")
+    held = desk(anywhere)
+    before = anywhere.everything()
+    assert numbers(held.look(ANNE, file(data=b"3"), now=anywhere.now)) == {"new": 3}
+    assert anywhere.everything() == before
+    assert numbers(held.apply(ANNE, now=anywhere.now)) == {"new": 3}
+    assert len(anywhere.appointments()) == 3
+    with pytest.raises(Refused, match="no file"):
+        held.apply(ANNE, now=anywhere.now)
+
+
+def test_rule_1_a_file_that_is_refused_takes_the_one_before_with_it(practice: Practice) -> None:
+    """Else "apply" would import another file than the one that was dropped last."""
+    practice.invite("P-1")
+    held = desk(practice)
+    held.look(ANNE, file(data=b"3"), now=practice.now)
+    with pytest.raises(Refused):
+        held.look(ANNE, file(name="photo.png"), now=practice.now)
+    with pytest.raises(Refused, match="no file"):
+        held.apply(ANNE, now=practice.now)
+
+
+def test_rule_2_one_a_member_for_an_hour(practice: Practice) -> None:
+    practice.invite("P-1")
+    held = desk(practice)
+    held.look(ANNE, file(data=b"1"), now=practice.now)
+    with pytest.raises(Refused, match="no file"):
+        held.apply(BEN, now=practice.now)
+    held.look(ANNE, file(data=b"2"), now=practice.now)
+    assert numbers(held.held(ANNE, now=practice.now).counts) == {"new": 2}
+    almost = practice.now + KEPT - timedelta(seconds=1)
+    assert held.held(ANNE, now=almost).file.data == b"2"
+    with pytest.raises(Refused, match="no file"):
+        held.held(ANNE, now=practice.now + KEPT)
+    assert not held.drop(ANNE)
+
+
+def test_drop_forgets(practice: Practice) -> None:
+    practice.invite("P-1")
+    held = desk(practice)
+    held.look(ANNE, file(), now=practice.now)
+    assert held.drop(ANNE)
+    with pytest.raises(Refused, match="no file"):
+        held.apply(ANNE, now=practice.now)
+    assert practice.appointments() == []
+
+
+def test_rule_3_a_look_that_is_no_longer_true_is_made_again(practice: Practice) -> None:
+    practice.invite("P-1")
+    held = desk(practice)
+    held.look(ANNE, file(data=b"12"), now=practice.now)
+    practice.take(*(entry(f"u-{n}", f"2026-09-{10 + n % 20} 10:00", patient="P-1") for n in range(6)))
+    with pytest.raises(Refused, match="changed since"):
+        held.apply(ANNE, now=practice.now)
+    assert len(practice.appointments()) == 6
+    assert numbers(held.held(ANNE, now=practice.now).counts) == {"new": 6, "unchanged": 6}
+    assert numbers(held.apply(ANNE, now=practice.now)) == {"new": 6, "unchanged": 6}
