@@ -31,6 +31,7 @@ from bot.domain.records import (
     StoredEnvelope,
     Told,
 )
+from bot.domain.staff import HeardOrder, Member, MemberId, StaffRoom
 from bot.domain.values import (
     AppointmentId,
     EventId,
@@ -267,10 +268,49 @@ class Problems(Protocol):
     def all(self) -> Sequence[Problem]: ...
 
 
+class Staff(Protocol):
+    """Members of the practice, those who are leaving included."""
+
+    def add(self, member: Member) -> None: ...
+    def save(self, member: Member) -> None: ...
+    def by_user(self, user: UserId) -> Member | None: ...
+    def all(self) -> Sequence[Member]:
+        """In the order in which they were added."""
+
+    def any(self) -> bool: ...
+    def remove(self, member: MemberId) -> None: ...
+
+
+class StaffRooms(Protocol):
+    """At most one."""
+
+    def get(self) -> StaffRoom | None: ...
+    def put(self, room: StaffRoom) -> None:
+        """In place of the one before."""
+
+
+class HeardOrders(Protocol):
+    def add(self, order: HeardOrder) -> None: ...
+    def get(self, key: str) -> HeardOrder | None: ...
+    def note(self, key: str, *, sent: int) -> None: ...
+    def remove(self, key: str) -> None: ...
+    def before(self, moment: datetime) -> Sequence[HeardOrder]:
+        """Heard before then and not answered."""
+
+
 class Audit(Protocol):
     def add(
-        self, kind: AuditKind, now: datetime, recipient: RecipientId | None = None, count: int = 0
-    ) -> None: ...
+        self,
+        kind: AuditKind,
+        now: datetime,
+        recipient: RecipientId | None = None,
+        count: int = 0,
+        *,
+        member: MemberId | None = None,
+        act: str = "",
+    ) -> None:
+        """``act`` is the name of a command, at most 24 letters; never what was typed behind it."""
+
     def recipients_since(self, kind: AuditKind, since: datetime) -> int:
         """How many recipients have a row of this kind since then."""
 
@@ -308,6 +348,12 @@ class UnitOfWork(Protocol):
     def guesses(self) -> Guesses: ...
     @property
     def problems(self) -> Problems: ...
+    @property
+    def staff(self) -> Staff: ...
+    @property
+    def staff_rooms(self) -> StaffRooms: ...
+    @property
+    def heard_orders(self) -> HeardOrders: ...
     @property
     def audit(self) -> Audit: ...
     @property

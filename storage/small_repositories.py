@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from bot.domain.records import AuditKind, Problem, ProblemKind
+from bot.domain.staff import MemberId
 from bot.domain.values import RecipientId
 from storage import tables as t
 from storage.audit_chain import START
@@ -138,7 +139,14 @@ class AuditRows:
         self.head: tuple[int, bytes] | None = None  # of the rows added here
 
     def add(
-        self, kind: AuditKind, now: datetime, recipient: RecipientId | None = None, count: int = 0
+        self,
+        kind: AuditKind,
+        now: datetime,
+        recipient: RecipientId | None = None,
+        count: int = 0,
+        *,
+        member: MemberId | None = None,
+        act: str = "",
     ) -> None:
         c = t.audit.c
         last = self._db.execute(select(c.seq, c.mac).order_by(c.seq.desc()).limit(1)).one_or_none()
@@ -147,7 +155,9 @@ class AuditRows:
         if seq <= length:  # rows were cut off: go on behind them, so that the gap stays to be seen
             seq, previous = length + 1, head
         at = now.astimezone(UTC)
-        fields = audit_fields(at.isoformat(), kind.value, recipient or "", count)
+        fields = audit_fields(
+            at.isoformat(), kind.value, recipient or "", count, member=member or "", act=act
+        )
         mac = self._link(previous, seq, fields)
         self._db.execute(
             insert(t.audit).values(
@@ -157,6 +167,8 @@ class AuditRows:
                     "kind": kind.value,
                     "recipient": recipient or "",
                     "count": count,
+                    "member": member or "",
+                    "act": act,
                     "mac": mac,
                 }
             )

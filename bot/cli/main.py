@@ -13,12 +13,15 @@ import typer
 from bot.cli import (
     agenda,
     answers,
+    approvals,
     conversation,
+    desk,
     doctor,
     homeserver,
     invitations,
     patients,
     problems,
+    room_help,
     run,
     setup,
 )
@@ -46,6 +49,9 @@ problems.register(app)
 run.register(app)
 doctor.register(app)
 conversation.register(app)
+desk.register(app)
+room_help.register(app)
+approvals.register(app)
 
 
 def _print_version(wanted: bool) -> None:

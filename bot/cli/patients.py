@@ -7,11 +7,16 @@ from typing import Annotated
 import typer
 
 from bot.cli.common import Json, installation, print_json, say, show, table
+from bot.cli.reply import Column, Line, Reply, Rows
+from bot.cli.seat import seat, told, words
+from bot.cli.staffroom import fold
 from bot.domain.records import AuditKind, Patient, RecipientState, StoredAppointment
 from bot.domain.values import PatientId, new_id
 from bot.errors import Refused
 from bot.ports_storage import UnitOfWork
 from bot.services.remove_patient import RemovePatient
+
+IN_ROOM = 60  # patients at once: a telephone shows no more
 
 group = typer.Typer(no_args_is_help=True, help="Patients, by the agenda's reference.")
 Ref = Annotated[str, typer.Argument(help="The agenda's patient reference.")]
@@ -49,14 +54,21 @@ def add(
 
 
 @group.command("list")
-def list_patients(json: Json = False) -> None:
-    """List all patients.
+@told
+def list_patients(
+    text: Annotated[
+        list[str] | None, typer.Argument(help="Only those whose reference or first name has it.")
+    ] = None,
+) -> Reply:
+    """List patients.
 
-    Example: pli patient list --json
+    Example: pli patient list Léa --json
     """
-    home = installation()
+    here = seat()
+    home, say = here.home, words(here.home)
+    wanted = fold(" ".join(text or ()))
     with home.uow() as uow:
-        found = [
+        found: list[dict[str, object]] = [
             {
                 "patient": p.reference,
                 "name": p.given_name,
@@ -67,16 +79,22 @@ def list_patients(json: Json = False) -> None:
                 ),
             }
             for p in sorted(uow.patients.all(), key=lambda p: p.reference)
+            if wanted in fold(p.reference) or wanted in fold(p.given_name)
         ]
-    if json:
-        print_json(found)
-        return
-    rows = [[f["patient"], f["name"], f["recipients"], f["enrolled"]] for f in found]
-    table(
-        ["patient", "first name", "recipients", "enrolled"],
-        rows,
-        empty="no patients yet: pli patient add REF",
+    shown = found[:IN_ROOM] if here.in_room else found
+    listed = Rows(
+        columns=(
+            Column(heading=say("patients.column.ref")),
+            Column(heading=say("patients.column.name")),
+            Column(heading=say("patients.column.people"), named=True),
+            Column(heading=say("patients.column.enrolled"), named=True),
+        ),
+        rows=tuple(tuple(str(cell) for cell in f.values()) for f in shown),
+        empty=say("patients.none_like" if wanted else "patients.none"),
     )
+    left = len(found) - len(shown)
+    more = (Line(text=say.count("patients.more", left)),) if left else ()
+    return Reply(parts=(listed, *more), data=found, private=True)
 
 
 @group.command("show")

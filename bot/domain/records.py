@@ -278,6 +278,9 @@ class AuditKind(StrEnum):
     CANCELLED = "cancelled"
     PAUSED = "paused"
     RESUMED = "resumed"
+    RESET = "reset"
+    STAFF_ACT = "staff_act"
+    STAFF_REFUSED = "staff_refused"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

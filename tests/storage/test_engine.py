@@ -47,11 +47,22 @@ def test_a_schema_of_another_version_is_not_current(store: Store) -> None:
     assert not is_current(store.engine)
     with pytest.raises(StorageError, match="newer"):
         migrate(store.engine)
-    store.execute("UPDATE alembic_version SET version_num = '0002'")
+    store.execute(f"UPDATE alembic_version SET version_num = '{NEWEST}'")
     assert is_current(store.engine)
 
 
+NEWEST = "0005"
 AS_OF_0001 = (
+    "DROP TABLE staff_member",
+    "DROP TABLE staff_room",
+    "DROP TABLE heard_order",
+    "ALTER TABLE recipient DROP COLUMN paused",
+    "ALTER TABLE recipient DROP COLUMN nudged_at",
+    "ALTER TABLE recipient DROP COLUMN seen_at",
+    "ALTER TABLE answer DROP COLUMN told",
+    "ALTER TABLE problem DROP COLUMN told",
+    "ALTER TABLE audit DROP COLUMN member",
+    "ALTER TABLE audit DROP COLUMN act",
     "ALTER TABLE recipient DROP COLUMN vault_serial",
     "UPDATE alembic_version SET version_num = '0001'",
 )
