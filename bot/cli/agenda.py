@@ -15,12 +15,12 @@ from bot.agenda import read_agenda
 from bot.agenda.watch import WatchFolder
 from bot.app import Installation
 from bot.cli.common import PARTLY, Json, err, installation, print_json, say, table, warn
-from bot.domain.appointment import Appointment, Detail, ImportCounts
+from bot.domain.appointment import ImportCounts
 from bot.domain.human_dates import read_moment
-from bot.domain.records import AuditKind
-from bot.domain.values import AppointmentId, DateRange, RecipientId, new_id
-from bot.errors import PliError, Refused, StorageError, WrongUse
-from bot.services.cancel_appointment import cancel_stored
+from bot.domain.values import AppointmentId, DateRange, RecipientId
+from bot.errors import PliError, StorageError, WrongUse
+from bot.services.add_appointment import AddAppointment
+from bot.services.cancel_one import CancelOne
 from bot.services.import_agenda import ImportAgenda
 from bot.services.import_batch import Entry, ImportOptions
 
@@ -184,43 +184,22 @@ def add(
     Example: pli agenda add P-1001 --at 2026-12-03T14:30 --with "Dr Martin" --where "2nd floor"
     """
     home = installation()
-    zone = home.settings.practice.zone
-    start = _moment(at, home)
-    detail = Detail(
-        source="hand:" + new_id("h"),
-        patient=ref.strip(),
-        start=start,
-        end=start + timedelta(minutes=minutes),
-        zone=zone.key,
+    now, zone = home.clock.now(), home.settings.practice.zone
+    service = AddAppointment(home.uow, home.import_side().sealer, rules=home.settings.nudge_rules())
+    added, _, _ = service(
+        ref.strip(),
+        start=read_moment(at, now=now, zone=zone),
+        length=timedelta(minutes=minutes),
         practitioner=with_[:200],
         place=where[:200],
         note=note[:600],
+        only=RecipientId(only) if only else None,
+        now=now,
     )
-    now = home.clock.now()
-    if start <= now:
-        raise Refused("this time is over", mend="check --at")
-    with home.uow() as uow:
-        patient = uow.patients.by_reference(ref.strip())
-        if patient is None:
-            raise Refused("no patient with this reference", mend="add it first: pli patient add REF")
-        if only and RecipientId(only) not in uow.patients.recipients_of(patient.id):
-            raise Refused("this recipient is not told for this patient", mend="see: pli patient show REF")
-    sealer = home.import_side().sealer
-    options = ImportOptions(by_hand=True, only=RecipientId(only) if only else None)
-    service = ImportAgenda(home.uow, sealer, rules=home.settings.nudge_rules(), now=now, options=options)
-    service(lambda: [Appointment(detail=detail)])
-    with home.uow() as uow:
-        index = sealer.source_index(detail.source)
-        stored = uow.appointments.by_sources([index])[index]
     if json:
-        print_json({"id": stored.id})
+        print_json({"id": added})
     else:
-        say(f"added: {stored.id}")
-
-
-def _moment(text: str, home: Installation) -> datetime:
-    """In UTC, as the moments of every agenda: by their bytes an entry is seen to be unchanged."""
-    return read_moment(text, now=home.clock.now(), zone=home.settings.practice.zone)
+        say(f"added: {added}")
 
 
 @group.command("cancel")
@@ -235,17 +214,9 @@ def cancel(
     Example: pli agenda cancel a-abcd…
     """
     home = installation()
-    now = home.clock.now()
-    with home.uow() as uow:
-        row = uow.appointments.get(AppointmentId(appointment.strip()))
-        if row is None:
-            raise Refused("no appointment with this id", mend="see: pli patient show REF")
-        if row.status.value == "cancelled":
-            raise Refused("it is cancelled already")
-        cancel_stored(uow, row, now, home.settings.nudge_rules())
-        uow.audit.add(AuditKind.CANCELLED, now)
-        uow.commit()
+    chosen = AppointmentId(appointment.strip())
+    CancelOne(home.uow, rules=home.settings.nudge_rules()).by_id(chosen, now=home.clock.now())
     if json:
-        print_json({"cancelled": row.id})
+        print_json({"cancelled": chosen})
     else:
         say("cancelled; the patient will be told")
