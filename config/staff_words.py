@@ -6,6 +6,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+
 from bot.domain.values import Language
 from config.catalogue import load
 
@@ -26,6 +31,10 @@ class StaffWords:
     def count(self, identifier: str, number: int) -> str:
         """``identifier`` followed by the plural category of ``number``, with ``{number}``."""
         return self._catalogue.fill_counted(identifier, number)
+
+    def moment(self, at: datetime, zone: ZoneInfo) -> str:
+        """Day and hour as the reader's country writes them; ``at`` is aware."""
+        return format_datetime(at, "short", tzinfo=zone, locale=self._catalogue.locale)
 
     def has(self, identifier: str) -> bool:
         return identifier in self._catalogue.texts

@@ -16,8 +16,10 @@ import typer
 
 from bot.cli.reply import Line, Reply
 from bot.cli.seat import seat, words
+from bot.cli.staffroom import named
 from bot.domain.staff import Member
 from bot.errors import Refused, SecondNeeded, WrongUse
+from config.staff_words import StaffWords
 
 VALID = timedelta(hours=1)
 MOST = 20
@@ -72,6 +74,11 @@ class Approvals:
         self._pending = {n: p for n, p in self._pending.items() if p.until > now}
 
 
+def _typed(say: StaffWords, name: str) -> str:
+    command = named(name)
+    return command.typed(say.language) if command else name
+
+
 def register(app: typer.Typer) -> None:
     app.command("approve", hidden=True)(approve)
 
@@ -94,7 +101,8 @@ def approve(
     if number is None:
         found = approvals.waiting(now)
         listed = [
-            say("approve.one", number=p.number, act=p.name, count=say.count("people", p.count)) for p in found
+            say("approve.one", number=p.number, act=_typed(say, p.name), count=say.count("people", p.count))
+            for p in found
         ]
         return Reply(parts=tuple(Line(text=t) for t in listed or [say("approve.none")]), data=None)
     pending = approvals.take(number, by=here.member, now=now)

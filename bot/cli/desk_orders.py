@@ -23,7 +23,7 @@ from bot.cli.seat import Memory, Seat, taken, words
 from bot.cli.staffroom import RoomCommand, allowed_to, named
 from bot.domain.records import AuditKind
 from bot.domain.staff import Member, MemberId, StaffFile, StaffOrder, StaffReply
-from bot.errors import PliError, Refused, SecondNeeded, WrongUse
+from bot.errors import ChannelError, PliError, Refused, SecondNeeded, StorageError, WrongUse
 from config.staff_words import StaffWords
 
 log = logging.getLogger("pli.desk")
@@ -183,9 +183,15 @@ class DeskOrders:
     def _unknown(self, typed: Sequence[Word], member: Member) -> list[str]:
         spellings = [spelling for command in allowed_to(member) for spelling in command.spellings]
         meant = suggestion(typed, spellings)
+        command = named(meant) if meant else None
+        meant = command.typed(self._say.language) if command else None
         return [self._say("order.unknown_meant", meant=meant) if meant else self._say("order.unknown")]
 
     def _of_error(self, error: PliError) -> list[str]:
+        if isinstance(error, StorageError):
+            return [self._say("order.storage")]
+        if isinstance(error, ChannelError):
+            return [self._say("order.homeserver")]
         return [self._say.error(str(error), error.mend)]
 
     def _of_usage(self, error: Exception, command: RoomCommand | None) -> list[str]:

@@ -24,7 +24,6 @@ MAX_LINE = 2000
 _MARKS, _GUILLEMETS = '"“”„‟', "«»"
 _CLOSING = {mark: group for group in (_MARKS, _GUILLEMETS) for mark in group}
 _DASHES = "\N{EM DASH}\N{EN DASH}\N{HORIZONTAL BAR}"
-_APOSTROPHES = dict.fromkeys(map(ord, "’‘ʼ`´"), "'")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +90,7 @@ def _without_full_stop(found: list[Word]) -> list[Word]:
 
 def understand(words: Sequence[Word]) -> Understood | None:
     """The command that the first words name, or None."""
-    first = [fold(word.text.translate(_APOSTROPHES)) for word in words[:4] if not word.quoted]
+    first = [fold(word.text) for word in words[:4] if not word.quoted]
     if first[:1] == ["pli"]:
         return understand(words[1:])
     if first and len(first[0]) > 1:
@@ -121,7 +120,7 @@ def arguments(understood: Understood, flags: Collection[str]) -> list[str]:
             if option is not None and equals:
                 value = after
             if option is None and values:
-                option = plain.get(fold(word.text.translate(_APOSTROPHES)))
+                option = plain.get(fold(word.text))
         if option is None:
             if word.text.startswith("-"):
                 raise WrongUse("there is no such option here", mend="see: help")
@@ -135,11 +134,16 @@ def arguments(understood: Understood, flags: Collection[str]) -> list[str]:
     return [*command.path, *options, "--", *values]
 
 
+def as_typed(word: str) -> str:
+    """How a value is typed so that it is read as it is."""
+    return word if [Word(text=word)] == split(word + " x")[:-1] else f'"{word}"'
+
+
 def suggestion(words: Sequence[Word], spellings: Iterable[str]) -> str | None:
     """What was meant, perhaps: the spelling that is most like the first words."""
     by_folded = {fold(spelling): spelling for spelling in spellings}
     for length in (2, 1):
-        typed = " ".join(fold(word.text.translate(_APOSTROPHES)) for word in words[:length])
+        typed = " ".join(fold(word.text) for word in words[:length])
         close = difflib.get_close_matches(typed, list(by_folded), n=1, cutoff=0.7)
         if close:
             return by_folded[close[0]]

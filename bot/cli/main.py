@@ -21,6 +21,7 @@ from bot.cli import (
     invitations,
     patients,
     problems,
+    reset,
     room_help,
     run,
     setup,
@@ -47,6 +48,7 @@ agenda.register(app)
 answers.register(app)
 problems.register(app)
 run.register(app)
+reset.register(app)
 doctor.register(app)
 conversation.register(app)
 desk.register(app)

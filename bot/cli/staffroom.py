@@ -27,24 +27,27 @@ from types import MappingProxyType
 from typing import Final
 
 from bot.domain.staff import Member, Role
+from bot.domain.values import Language
 
 BOTH: Final = frozenset(Role)
 SECRETARY: Final = frozenset({Role.SECRETARY})
 ADMINISTRATOR: Final = frozenset({Role.ADMINISTRATOR})
 
+_ALIKE: Final = dict.fromkeys(map(ord, "’‘ʼ`´"), "'") | dict.fromkeys(map(ord, "‐‑"), "-")
 _NONE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
 YES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"--yes": ("oui", "yes")})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RoomCommand:
-    """``name`` as the audit log keeps it, and as it is typed in English; ``also`` other ways, French first.
+    """``name`` as the audit log keeps it, and as it is typed in English; ``also``: other ways to type it.
 
     ``path``: the words of the command line that it stands for. ``options``: those that the room has, and the plain
     words that mean them. ``private``: rule 3.
     """
 
     name: str
+    french: str
     path: tuple[str, ...]
     roles: frozenset[Role]
     also: tuple[str, ...]
@@ -53,7 +56,10 @@ class RoomCommand:
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        return (self.name, *self.also)
+        return (self.name, self.french, *self.also)
+
+    def typed(self, language: Language) -> str:
+        return self.french if language is Language.FR else self.name
 
     @property
     def key(self) -> str:
@@ -66,27 +72,36 @@ class RoomCommand:
 
 
 COMMANDS: Final[tuple[RoomCommand, ...]] = (
-    RoomCommand(name="help", path=("help",), roles=BOTH, also=("aide", "?"), private=False),
-    RoomCommand(name="patients", path=("patient", "list"), roles=BOTH, also=("patient list", "liste")),
+    RoomCommand(name="help", french="aide", path=("help",), roles=BOTH, also=("?",), private=False),
+    RoomCommand(
+        name="patients",
+        french="patients",
+        path=("patient", "list"),
+        roles=BOTH,
+        also=("patient list", "liste"),
+    ),
     RoomCommand(
         name="patient add",
+        french="patient ajouter",
         path=("patient", "add"),
         roles=SECRETARY,
-        also=("patient ajouter", "ajouter patient", "nouveau patient", "new patient"),
+        also=("ajouter patient", "nouveau patient", "new patient"),
         options=MappingProxyType({"--name": ("nom", "prénom", "name")}),
     ),
     RoomCommand(
         name="patient remove",
+        french="patient retirer",
         path=("patient", "remove"),
         roles=SECRETARY,
-        also=("patient retirer", "retirer patient", "patient supprimer", "remove patient"),
+        also=("retirer patient", "patient supprimer", "remove patient"),
         options=YES,
     ),
     RoomCommand(
         name="invite",
+        french="inviter",
         path=("invite", "to"),
         roles=SECRETARY,
-        also=("inviter", "invitation"),
+        also=("invitation",),
         options=MappingProxyType(
             {
                 "--also": ("aussi", "also", "et", "and"),
@@ -99,44 +114,51 @@ COMMANDS: Final[tuple[RoomCommand, ...]] = (
     ),
     RoomCommand(
         name="reset",
+        french="réinitialiser",
         path=("reset",),
         roles=SECRETARY,
-        also=("réinitialiser", "code", "nouveau code", "new code"),
+        also=("code", "nouveau code", "new code"),
         options=MappingProxyType({"--recipient": ("destinataire", "recipient"), **YES}),
     ),
     RoomCommand(
         name="relink",
+        french="relier",
         path=("relink",),
         roles=SECRETARY,
-        also=("relier", "nouveau téléphone", "new phone"),
-        options=MappingProxyType({"--recipient": ("destinataire", "recipient")}),
+        also=("nouveau téléphone", "new phone"),
+        options=MappingProxyType(
+            {"--recipient": ("destinataire", "recipient"), "--password": ("mot-de-passe", "password")}
+        ),
     ),
     RoomCommand(
         name="answers",
+        french="réponses",
         path=("answers",),
         roles=SECRETARY,
-        also=("réponses", "réponse", "answer"),
+        also=("réponse", "answer"),
         options=MappingProxyType({"--since": ("depuis", "since")}),
     ),
     RoomCommand(
         name="answers done",
+        french="réponses fait",
         path=("answers", "done"),
         roles=SECRETARY,
-        also=("réponses fait", "réponse faite", "réponse fait", "fait", "done"),
+        also=("réponse faite", "réponse fait", "fait", "done"),
         private=False,
     ),
     RoomCommand(
         name="approve",
+        french="approuver",
         path=("approve",),
         roles=BOTH,
-        also=("approuver", "approuve"),
+        also=("approuve",),
     ),
 )
 
 
 def fold(word: str) -> str:
     """As it is compared: small letters, without accents, one kind of apostrophe and hyphen."""
-    plain = word.replace("œ", "oe").replace("Œ", "oe")
+    plain = word.translate(_ALIKE).replace("œ", "oe").replace("Œ", "oe")
     plain = unicodedata.normalize("NFKD", plain).casefold()
     return "".join(c for c in plain if not unicodedata.combining(c))
 
