@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,12 +11,16 @@ from typing import Annotated, Literal
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bot.agenda import read_agenda
+from bot.agenda import AgendaBytes, read_agenda
 from bot.agenda.watch import WatchFolder
 from bot.app import Installation
-from bot.cli.common import PARTLY, Json, err, installation, print_json, say, table, warn
+from bot.cli.common import PARTLY, Json, err, installation, print_json, say, warn
+from bot.cli.import_words import counts_as_json, import_reply
+from bot.cli.reply import print_reply
+from bot.cli.seat import words
 from bot.domain.appointment import ImportCounts
 from bot.domain.human_dates import read_moment
+from bot.domain.records import ProblemKind
 from bot.domain.values import AppointmentId, DateRange, RecipientId
 from bot.errors import PliError, StorageError, WrongUse
 from bot.services.add_appointment import AddAppointment
@@ -26,20 +30,15 @@ from bot.services.import_batch import Entry, ImportOptions
 
 group = typer.Typer(no_args_is_help=True, help="Agendas in: a file, a folder, one appointment.")
 Format = Literal["ics", "csv"]
-COUNTS = ("new", "changed", "moved", "cancelled", "unchanged", "past", "unmatched")
 
 
 def register(app: typer.Typer) -> None:
     app.add_typer(group, name="agenda")
 
 
-def counts_as_json(counts: ImportCounts) -> dict[str, object]:
-    return {name: getattr(counts, name) for name in COUNTS} | {"refused": [asdict(r) for r in counts.refused]}
-
-
 def import_file(
     home: Installation,
-    file: Path,
+    file: Path | AgendaBytes,
     options: ImportOptions,
     *,
     kind: Format | None = None,
@@ -92,18 +91,19 @@ def import_(
     options = ImportOptions(
         within=_range(first, last) if first else None, accept=accept_cancellations, dry_run=dry_run
     )
+    home = installation()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("reading", total=None)
         counts = import_file(
-            installation(),
+            home,
             file,
             options,
             kind=kind,
             profile=profile or None,
             progress=lambda done, size: bar.update(task, completed=done, total=size),
         )
-    report(counts, dry_run=dry_run, json=json)
+    print_reply(import_reply(counts, words(home), looked=dry_run, first=None), json=json)
     if counts.refused:
         raise typer.Exit(PARTLY)
 
@@ -117,22 +117,6 @@ def _range(first: str, last: str) -> DateRange:
     if span > timedelta(days=1100):
         raise WrongUse("the range is longer than three years", mend="choose a shorter one")
     return found
-
-
-def report(counts: ImportCounts, *, dry_run: bool, json: bool) -> None:
-    if json:
-        print_json(counts_as_json(counts))
-        return
-    if dry_run:
-        say("dry run: nothing was written", style="bold")
-    rows = [[name, getattr(counts, name)] for name in COUNTS] + [["refused", len(counts.refused)]]
-    table(["", "entries"], rows, empty="")
-    if counts.refused:
-        table(
-            ["where", "field", "why", "mend"],
-            [[r.where, r.field, r.why, r.mend] for r in counts.refused],
-            empty="",
-        )
 
 
 @group.command("watch")
@@ -155,6 +139,7 @@ def watch(
             warn(f"{told}; the file stays where it is, and is tried again")
         elif isinstance(told, PliError):
             warn("a file was refused; its report says why")
+            note_failure(home)
         else:
             say(f"imported: {told.new} new, {told.changed + told.moved} changed, {len(told.refused)} refused")
 
@@ -164,6 +149,13 @@ def watch(
     else:
         say("watching; stop with Ctrl-C")
         watcher.run()
+
+
+def note_failure(home: Installation) -> None:
+    """A line for the staff: whoever put the file there may not look into the folder again."""
+    with home.uow() as uow:
+        uow.problems.add(ProblemKind.IMPORT_FAILED, home.clock.now())
+        uow.commit()
 
 
 @group.command("add")

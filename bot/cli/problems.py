@@ -21,6 +21,8 @@ MEANING = {
     ProblemKind.ROOM_LEFT: "left the room, and can no longer be reached there: telephone",
     ProblemKind.CAPPED: "the daily cap held a nudge back; does the agenda change all the time? telephone",
     ProblemKind.AUDIT_BROKEN: "the audit log was changed from outside: call the administrator (pli doctor)",
+    ProblemKind.IMPORT_FAILED: "an agenda file in the watched folder was refused: its report beside it says why",
+    ProblemKind.PAUSED: "news of a cancellation or a move was held back by a pause: telephone",
     ProblemKind.TROUBLE: "a message was not handled as it should: call the administrator",
 }
 

@@ -1,24 +1,25 @@
-"""An agenda file that a member of the staff dropped: looked at first, imported when they say so, forgotten otherwise.
+"""A file that a member of the staff dropped, an agenda or a list of absences: looked at first, carried out when they
+say so, forgotten otherwise.
 
 1. Size and kind are judged before anything is read: by what the file says of itself (:func:`judge_file`), and again by
    its bytes.
 2. It rests in memory alone, one a member, for an hour; it dies with the process.
-3. What is imported is exactly what was looked at. A look that is no longer true (counts that differ by more than five)
-   is made again instead: the member sees the new counts and decides anew.
-4. The limits on what absence may cancel are those of every import (:mod:`import_agenda`).
+3. What is carried out is exactly what was looked at. A look that is no longer true (counts that differ by more than
+   five) is made again instead: the member decides anew.
+4. The limits on what an import may cancel are those of every import (:mod:`import_agenda`); ``accept`` raises them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import PurePath
-from typing import Final
+from typing import Final, Protocol
 
 from bot.domain.appointment import ImportCounts
 from bot.domain.staff import MemberId, StaffFile
 from bot.errors import Refused
+from bot.services.cancel_absence import Cancelled
 
 KEPT: Final = timedelta(hours=1)
 ENDINGS: Final = (".ics", ".ical", ".csv", ".tsv", ".txt")
@@ -34,9 +35,14 @@ KINDS: Final = (
     "",
 )
 _DIFFER: Final = 5
-_COUNTS: Final = ("new", "changed", "moved", "cancelled")
 
-TakeFile = Callable[[StaffFile, bool], ImportCounts]
+Outcome = ImportCounts | Cancelled
+
+
+class TakeFile(Protocol):
+    """Carries out what a file says, or looks only."""
+
+    def __call__(self, file: StaffFile, *, dry_run: bool, accept: int) -> Outcome: ...
 
 
 def judge_file(name: str, media_type: str, size: int, *, most: int) -> None:
@@ -55,36 +61,37 @@ class Held:
     """A file and what the look at it showed."""
 
     file: StaffFile = field(repr=False)
-    counts: ImportCounts
+    outcome: Outcome
     until: datetime
 
 
 class HoldAgenda:
-    """One a process of the import side. ``take`` imports a file, or looks only (True: dry run)."""
+    """One a process of the import side."""
 
-    def __init__(self, take: TakeFile, *, most: int) -> None:
-        self._take, self._most = take, most
+    def __init__(self) -> None:
         self._held: dict[MemberId, Held] = {}
 
-    def look(self, member: MemberId, file: StaffFile, *, now: datetime) -> ImportCounts:
-        """The dry run's counts; the file is kept in place of the one before. Raises :class:`PliError`."""
+    def look(self, member: MemberId, file: StaffFile, take: TakeFile, *, most: int, now: datetime) -> Outcome:
+        """What it would do; it is kept in place of the one before. ``most`` in bytes. Raises :class:`PliError`."""
         self._held.pop(member, None)
-        judge_file(file.name, file.media_type, len(file.data), most=self._most)
-        counts = self._take(file, True)  # noqa: FBT003 - the one flag of a callback
-        self.forget_old(now)
-        self._held[member] = Held(file=file, counts=counts, until=now + KEPT)
-        return counts
+        judge_file(file.name, file.media_type, len(file.data), most=most)
+        outcome = take(file, dry_run=True, accept=0)
+        self._forget_old(now)
+        self._held[member] = Held(file=file, outcome=outcome, until=now + KEPT)
+        return outcome
 
-    def apply(self, member: MemberId, *, now: datetime) -> ImportCounts:
-        """Import it, and forget it. Raises :class:`Refused` where there is none (any more), or rule 3 says no."""
+    def apply(self, member: MemberId, take: TakeFile, *, accept: int = 0, now: datetime) -> Outcome:
+        """Carry it out, and forget it. Raises :class:`Refused` where there is none (any more), or rule 3 says no."""
         held = self.held(member, now=now)
-        found = self._take(held.file, True)  # noqa: FBT003 - as above
-        if _differ(found, held.counts):
-            self._held[member] = Held(file=held.file, counts=found, until=held.until)
-            raise Refused("what is known has changed since the file was looked at", mend="look again: held")
-        counts = self._take(held.file, False)  # noqa: FBT003 - as above
+        found = take(held.file, dry_run=True, accept=0)
+        if _differ(found, held.outcome):
+            self._held[member] = Held(file=held.file, outcome=found, until=held.until)
+            raise Refused(
+                "what is known has changed since the file was looked at", mend="drop it again, and look again"
+            )
+        outcome = take(held.file, dry_run=False, accept=accept)
         del self._held[member]
-        return counts
+        return outcome
 
     def drop(self, member: MemberId) -> bool:
         """False where there was none."""
@@ -92,16 +99,22 @@ class HoldAgenda:
 
     def held(self, member: MemberId, *, now: datetime) -> Held:
         """Raises :class:`Refused`."""
-        self.forget_old(now)
+        self._forget_old(now)
         if member not in self._held:
             raise Refused("no file is waiting", mend="drop the agenda's export into the room first")
         return self._held[member]
 
-    def forget_old(self, now: datetime) -> None:
+    def _forget_old(self, now: datetime) -> None:
         """Rule 2."""
         self._held = {member: held for member, held in self._held.items() if held.until > now}
 
 
-def _differ(one: ImportCounts, other: ImportCounts) -> bool:
-    apart: int = sum(abs(getattr(one, name) - getattr(other, name)) for name in _COUNTS)
-    return apart > _DIFFER
+def _differ(one: Outcome, other: Outcome) -> bool:
+    before, after = _sizes(one), _sizes(other)
+    return len(before) != len(after) or sum(abs(a - b) for a, b in zip(before, after, strict=True)) > _DIFFER
+
+
+def _sizes(outcome: Outcome) -> tuple[int, ...]:
+    if isinstance(outcome, ImportCounts):
+        return outcome.new, outcome.changed, outcome.moved, outcome.cancelled
+    return (len(outcome.cancelled),)

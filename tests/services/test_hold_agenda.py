@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -19,16 +20,33 @@ def file(name: str = "agenda.ics", data: bytes = b"1", kind: str = "text/calenda
     return StaffFile(name=name, media_type=kind, data=data)
 
 
-def desk(practice: Practice, most: int = 1000) -> HoldAgenda:
+@dataclass
+class Desk:
     """A file says how many entries it has; they go through the real import."""
 
-    def take(dropped: StaffFile, dry_run: bool) -> ImportCounts:
-        entries = [
-            entry(f"u-{n}", f"2026-09-{10 + n % 20} 10:00", patient="P-1") for n in range(int(dropped.data))
-        ]
-        return practice.take(*entries, dry_run=dry_run)
+    practice: Practice
+    held: HoldAgenda = field(default_factory=HoldAgenda)
 
-    return HoldAgenda(take, most=most)
+    def _take(self, file: StaffFile, *, dry_run: bool, accept: int) -> ImportCounts:
+        entries = [
+            entry(f"u-{n}", f"2026-09-{10 + n % 20} 10:00", patient="P-1") for n in range(int(file.data))
+        ]
+        return self.practice.take(*entries, dry_run=dry_run, accept=accept)
+
+    def look(self, member: MemberId, dropped: StaffFile) -> dict[str, int]:
+        found = self.held.look(member, dropped, self._take, most=1000, now=self.practice.now)
+        assert isinstance(found, ImportCounts)
+        return numbers(found)
+
+    def apply(self, member: MemberId) -> dict[str, int]:
+        found = self.held.apply(member, self._take, now=self.practice.now)
+        assert isinstance(found, ImportCounts)
+        return numbers(found)
+
+    def waiting(self, member: MemberId, now: datetime | None = None) -> tuple[bytes, dict[str, int]]:
+        found = self.held.held(member, now=now or self.practice.now)
+        assert isinstance(found.outcome, ImportCounts)
+        return found.file.data, numbers(found.outcome)
 
 
 @pytest.mark.parametrize(
@@ -56,59 +74,58 @@ def test_rule_1_what_programs_call_an_agenda() -> None:
 
 def test_looking_writes_nothing_and_applying_imports_exactly_that(anywhere: Practice) -> None:
     anywhere.invite("P-1")
-    held = desk(anywhere)
+    desk = Desk(anywhere)
     before = anywhere.everything()
-    assert numbers(held.look(ANNE, file(data=b"3"), now=anywhere.now)) == {"new": 3}
+    assert desk.look(ANNE, file(data=b"3")) == {"new": 3}
     assert anywhere.everything() == before
-    assert numbers(held.apply(ANNE, now=anywhere.now)) == {"new": 3}
+    assert desk.apply(ANNE) == {"new": 3}
     assert len(anywhere.appointments()) == 3
     with pytest.raises(Refused, match="no file"):
-        held.apply(ANNE, now=anywhere.now)
+        desk.apply(ANNE)
 
 
 def test_rule_1_a_file_that_is_refused_takes_the_one_before_with_it(practice: Practice) -> None:
     """Else "apply" would import another file than the one that was dropped last."""
     practice.invite("P-1")
-    held = desk(practice)
-    held.look(ANNE, file(data=b"3"), now=practice.now)
+    desk = Desk(practice)
+    desk.look(ANNE, file(data=b"3"))
     with pytest.raises(Refused):
-        held.look(ANNE, file(name="photo.png"), now=practice.now)
+        desk.look(ANNE, file(name="photo.png"))
     with pytest.raises(Refused, match="no file"):
-        held.apply(ANNE, now=practice.now)
+        desk.apply(ANNE)
 
 
 def test_rule_2_one_a_member_for_an_hour(practice: Practice) -> None:
     practice.invite("P-1")
-    held = desk(practice)
-    held.look(ANNE, file(data=b"1"), now=practice.now)
+    desk = Desk(practice)
+    desk.look(ANNE, file(data=b"1"))
     with pytest.raises(Refused, match="no file"):
-        held.apply(BEN, now=practice.now)
-    held.look(ANNE, file(data=b"2"), now=practice.now)
-    assert numbers(held.held(ANNE, now=practice.now).counts) == {"new": 2}
+        desk.apply(BEN)
+    desk.look(ANNE, file(data=b"2"))
     almost = practice.now + KEPT - timedelta(seconds=1)
-    assert held.held(ANNE, now=almost).file.data == b"2"
+    assert desk.waiting(ANNE, almost) == (b"2", {"new": 2})
     with pytest.raises(Refused, match="no file"):
-        held.held(ANNE, now=practice.now + KEPT)
-    assert not held.drop(ANNE)
+        desk.waiting(ANNE, practice.now + KEPT)
+    assert not desk.held.drop(ANNE)
 
 
 def test_drop_forgets(practice: Practice) -> None:
     practice.invite("P-1")
-    held = desk(practice)
-    held.look(ANNE, file(), now=practice.now)
-    assert held.drop(ANNE)
+    desk = Desk(practice)
+    desk.look(ANNE, file())
+    assert desk.held.drop(ANNE)
     with pytest.raises(Refused, match="no file"):
-        held.apply(ANNE, now=practice.now)
+        desk.apply(ANNE)
     assert practice.appointments() == []
 
 
 def test_rule_3_a_look_that_is_no_longer_true_is_made_again(practice: Practice) -> None:
     practice.invite("P-1")
-    held = desk(practice)
-    held.look(ANNE, file(data=b"12"), now=practice.now)
+    desk = Desk(practice)
+    desk.look(ANNE, file(data=b"12"))
     practice.take(*(entry(f"u-{n}", f"2026-09-{10 + n % 20} 10:00", patient="P-1") for n in range(6)))
     with pytest.raises(Refused, match="changed since"):
-        held.apply(ANNE, now=practice.now)
+        desk.apply(ANNE)
     assert len(practice.appointments()) == 6
-    assert numbers(held.held(ANNE, now=practice.now).counts) == {"new": 6, "unchanged": 6}
-    assert numbers(held.apply(ANNE, now=practice.now)) == {"new": 6, "unchanged": 6}
+    assert desk.waiting(ANNE)[1] == {"new": 6, "unchanged": 6}
+    assert desk.apply(ANNE) == {"new": 6, "unchanged": 6}

@@ -51,17 +51,17 @@ def test_a_schema_of_another_version_is_not_current(store: Store) -> None:
     assert is_current(store.engine)
 
 
-AS_OF_0001 = (
-    "DROP TABLE staff_member",
-    "DROP TABLE staff_room",
-    "DROP TABLE heard_order",
-    "ALTER TABLE recipient DROP COLUMN paused",
-    "ALTER TABLE recipient DROP COLUMN nudged_at",
-    "ALTER TABLE recipient DROP COLUMN seen_at",
+AS_OF_0002 = (
+    *(f"ALTER TABLE recipient DROP COLUMN {name}" for name in ("paused", "nudged_at", "seen_at")),
     "ALTER TABLE answer DROP COLUMN told",
     "ALTER TABLE problem DROP COLUMN told",
     "ALTER TABLE audit DROP COLUMN member",
     "ALTER TABLE audit DROP COLUMN act",
+    *(f"DROP TABLE {table}" for table in ("staff_member", "staff_room", "heard_order")),
+    "UPDATE alembic_version SET version_num = '0002'",
+)
+AS_OF_0001 = (
+    *AS_OF_0002,
     "ALTER TABLE recipient DROP COLUMN vault_serial",
     "UPDATE alembic_version SET version_num = '0001'",
 )
