@@ -146,27 +146,35 @@ COMMANDS: Final[tuple[RoomCommand, ...]] = (
         also=("réponse faite", "réponse fait", "fait", "done"),
         private=False,
     ),
-    RoomCommand(name="add", path=("add",), roles=SECRETARY, also=("ajouter", "rendez-vous", "rdv")),
-    RoomCommand(name="cancel", path=("cancel",), roles=SECRETARY, also=("annuler", "annule")),
-    RoomCommand(name="absent", path=("absent",), roles=SECRETARY, also=("absente", "absence")),
-    RoomCommand(name="today", path=("today",), roles=SECRETARY, also=("aujourd'hui", "jour", "day")),
+    RoomCommand(name="add", french="ajouter", path=("add",), roles=SECRETARY, also=("rendez-vous", "rdv")),
+    RoomCommand(name="cancel", french="annuler", path=("cancel",), roles=SECRETARY, also=("annule",)),
+    RoomCommand(
+        name="absent", french="absent", path=("absent",), roles=SECRETARY, also=("absente", "absence")
+    ),
+    RoomCommand(name="today", french="aujourd'hui", path=("today",), roles=SECRETARY, also=("jour", "day")),
     RoomCommand(
         name="unreached",
+        french="à appeler",
         path=("unreached",),
         roles=SECRETARY,
-        also=("à appeler", "non joints", "injoignables", "to call"),
+        also=("non joints", "injoignables", "to call"),
     ),
-    RoomCommand(name="preview", path=("preview",), roles=BOTH, also=("aperçu", "exemple"), private=False),
-    RoomCommand(name="pause", path=("pause",), roles=BOTH, also=("suspendre",)),
-    RoomCommand(name="resume", path=("resume",), roles=BOTH, also=("reprendre", "reprise")),
+    RoomCommand(
+        name="preview", french="aperçu", path=("preview",), roles=BOTH, also=("exemple",), private=False
+    ),
+    RoomCommand(name="pause", french="suspendre", path=("pause",), roles=BOTH, also=()),
+    RoomCommand(name="resume", french="reprendre", path=("resume",), roles=BOTH, also=("reprise",)),
     RoomCommand(
         name="apply",
+        french="appliquer",
         path=("apply",),
         roles=SECRETARY,
-        also=("appliquer", "importer"),
+        also=("importer",),
         options=MappingProxyType({"--accept": ("accepter", "accept")}),
     ),
-    RoomCommand(name="drop", path=("drop",), roles=SECRETARY, also=("oublier", "jeter"), private=False),
+    RoomCommand(
+        name="drop", french="oublier", path=("drop",), roles=SECRETARY, also=("jeter",), private=False
+    ),
     RoomCommand(
         name="approve",
         french="approuver",
