@@ -84,7 +84,7 @@ def _in_room(name: str) -> tuple[Seat, Member]:
 
 def apply(
     accept: Annotated[
-        int, typer.Option("--accept", min=0, help="So many may be cancelled; a second member approves.")
+        int, typer.Argument(metavar="[N]", min=0, help="So many may be cancelled; a second member approves.")
     ] = 0,
 ) -> Reply:
     """In the staff room: carry out the file that was dropped last and looked at.

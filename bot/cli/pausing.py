@@ -25,10 +25,15 @@ def pause(who: Who = "") -> Reply:
     Example: pli pause P-1001
     """
     here = seat()
-    say = words(here.home)
-    people = PauseNudges(here.home.uow).pause(who.strip(), now=here.home.clock.now())
-    text = say("pause.done_for", who=who.strip()) if people else say("pause.done")
-    return Reply(parts=(Line(text=text),), data={"paused": who.strip() or "all", "recipients": people})
+    say, now, chosen = words(here.home), here.home.clock.now(), who.strip()
+    service = PauseNudges(here.home.uow)
+    if chosen:
+        people = service.pause_one(chosen, now)
+        text = say("pause.done_for", who=chosen)
+    else:
+        people = 0
+        text = say("pause.done" if service.pause(now) else "pause.already")
+    return Reply(parts=(Line(text=text),), data={"paused": chosen or "all", "recipients": people})
 
 
 @told
@@ -38,7 +43,12 @@ def resume(who: Who = "") -> Reply:
     Example: pli resume P-1001
     """
     here = seat()
-    say = words(here.home)
-    people = PauseNudges(here.home.uow).resume(who.strip(), now=here.home.clock.now())
-    text = say("resume.done_for", who=who.strip()) if people else say("resume.done")
-    return Reply(parts=(Line(text=text),), data={"resumed": who.strip() or "all", "recipients": people})
+    say, now, chosen = words(here.home), here.home.clock.now(), who.strip()
+    service = PauseNudges(here.home.uow)
+    if chosen:
+        people = service.resume_one(chosen, now)
+        text = say("resume.done_for", who=chosen)
+    else:
+        people = 0
+        text = say("resume.done" if service.resume(now) else "resume.already")
+    return Reply(parts=(Line(text=text),), data={"resumed": chosen or "all", "recipients": people})

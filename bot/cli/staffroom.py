@@ -170,7 +170,6 @@ COMMANDS: Final[tuple[RoomCommand, ...]] = (
         path=("apply",),
         roles=SECRETARY,
         also=("importer",),
-        options=MappingProxyType({"--accept": ("accepter", "accept")}),
     ),
     RoomCommand(
         name="drop", french="oublier", path=("drop",), roles=SECRETARY, also=("jeter",), private=False

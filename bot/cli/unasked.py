@@ -16,6 +16,8 @@ from bot.services.record_answer import Answer
 from bot.services.tell_news import AnswerNews, Event, News, ProblemNews, TellNews
 from config.staff_words import StaffWords
 
+LINE_BYTES = 600
+
 
 class Unasked:
     """One a process of the import side."""
@@ -71,7 +73,15 @@ def news_parts(news: News, home: Installation) -> list[Part]:
     lines += [_problem_line(p, say, home) for p in news.problems]
     if any(a.event is not Event.CONFIRMED_AFTER_ALL for a in news.answers):
         lines.append(say("news.answers_how"))
-    return [Line(text=line) for line in lines]
+    return [Line(text=shortened(line)) for line in lines]
+
+
+def shortened(line: str) -> str:
+    """So that all lines of a piece fit into the messages of one reply: what is told is marked as told."""
+    data = line.encode()
+    if len(data) <= LINE_BYTES:
+        return line
+    return data[: LINE_BYTES - len("…".encode())].decode(errors="ignore") + "…"
 
 
 def _answer_line(news: AnswerNews, say: StaffWords, home: Installation) -> str:

@@ -2,8 +2,8 @@
 
 1. What matches is recomputed by the import side: the digests of (patient, practitioner) over all patients, and of the
    days; for half a day the hour too (:mod:`find_appointments`). A visit that was moved matches where it is now.
-2. The practitioner's name must be as the agenda writes it, but for capitals of the title: how many visits of these days
-   are with somebody else is told, so that a name that is written otherwise shows.
+2. The practitioner's name must be as the agenda writes it, but for its title and capitals: how many visits of these
+   days are with somebody else is told, so that a name that is written otherwise shows.
 3. All of it or none of it, and at once: a cancellation waits for nobody's approval.
 4. Whoever no nudge reaches in time is listed, by patient reference: nobody is enrolled, nothing to read, a dead
    channel, paused, news stopped, or quiet hours that end too late.
@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -154,10 +155,18 @@ def _by_day(visit: tuple[str, date]) -> tuple[date, str]:
 
 
 def spellings(practitioner: str) -> set[str]:
-    """The name as typed, and with its title written in the usual ways (rule 2)."""
+    """The name as typed, and with title and capitals as agendas usually have them (rule 2)."""
     name = " ".join(practitioner.split())
     title, _, rest = name.partition(" ")
-    if rest and title.casefold() in {t.casefold() for t in _TITLES}:
-        kind = "p" if title.casefold().startswith("p") else "d"
-        return {name, rest} | {f"{t} {rest}" for t in _TITLES if t.casefold().startswith(kind)}
-    return {name}
+    if not rest or title.casefold() not in {t.casefold() for t in _TITLES}:
+        return {name, *_cases(name)}
+    kind = "p" if title.casefold().startswith("p") else "d"
+    titles = [t for t in _TITLES if t.casefold().startswith(kind)]
+    return {name, *_cases(name)} | {f"{t} {r}".strip() for t in (*titles, "") for r in _cases(rest)}
+
+
+def _cases(name: str) -> set[str]:
+    """Small, first and all capitals; those are often written without their accents."""
+    capitals = name.upper()
+    plain = unicodedata.normalize("NFD", capitals)
+    return {name, name.title(), capitals, "".join(c for c in plain if not unicodedata.combining(c))}

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from bot.domain.records import AuditKind
 from bot.domain.values import RecipientId
@@ -18,12 +19,17 @@ from bot.errors import Refused
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.plan_nudges import plan_nudges
 
-_ALL = "nudges_paused"
+PAUSED: Final = "paused"  # the named value: since when, ISO 8601 in UTC; empty where nothing is held back
+
+
+def paused_since(uow: UnitOfWork) -> str:
+    """Since when all nudges are held back, ISO 8601 in UTC; empty where they leave."""
+    return uow.meta.get(PAUSED) or ""
 
 
 def is_paused(uow: UnitOfWork) -> bool:
     """Whether all nudges are."""
-    return uow.meta.get(_ALL) is not None
+    return bool(paused_since(uow))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,45 +41,48 @@ class Paused:
 
 
 class PauseNudges:
-    """``who`` is a patient's reference (everybody who is told for that patient) or a recipient; empty: all nudges."""
+    """See the module. ``who`` is a patient's reference (everybody who is told for that patient) or a recipient."""
 
     def __init__(self, uow: UnitOfWorkFactory) -> None:
         self._uow = uow
 
-    def pause(self, who: str, *, now: datetime) -> int:
-        """How many recipients; 0 for all nudges. Raises :class:`Refused`."""
+    def pause(self, now: datetime) -> bool:
+        """All of them. Whether that changed anything."""
+        return self._set(now.isoformat(timespec="seconds"), AuditKind.PAUSED, now)
+
+    def resume(self, now: datetime) -> bool:
+        """Whether that changed anything."""
+        return self._set("", AuditKind.RESUMED, now)
+
+    def pause_one(self, who: str, now: datetime) -> int:
+        """How many recipients. Raises :class:`Refused`."""
         with self._uow() as uow:
-            if who:
-                chosen = _chosen(uow, who)
-                for recipient in chosen:
-                    uow.recipients.pause(recipient, paused=True)
-                    uow.audit.add(AuditKind.PAUSED, now, recipient)
-            else:
-                if is_paused(uow):
-                    raise Refused("all nudges are paused already", mend="to go on: resume")
-                chosen = ()
-                uow.meta.set(_ALL, now.isoformat(timespec="minutes"))
-                uow.audit.add(AuditKind.PAUSED, now)
+            chosen = _chosen(uow, who)
+            for recipient in chosen:
+                uow.recipients.pause(recipient, paused=True)
+                uow.audit.add(AuditKind.PAUSED, now, recipient)
             uow.commit()
         return len(chosen)
 
-    def resume(self, who: str, *, now: datetime) -> int:
-        """As :meth:`pause`."""
+    def resume_one(self, who: str, now: datetime) -> int:
+        """As :meth:`pause_one`; their nudges to come are planned again."""
         with self._uow() as uow:
-            if who:
-                chosen = _chosen(uow, who)
-                for recipient in chosen:
-                    uow.recipients.pause(recipient, paused=False)
-                    uow.audit.add(AuditKind.RESUMED, now, recipient)
-                plan_nudges(uow, chosen, now)
-            else:
-                if not is_paused(uow):
-                    raise Refused("nudges are not paused", mend="one patient's: resume REF")
-                chosen = ()
-                uow.meta.remove(_ALL)
-                uow.audit.add(AuditKind.RESUMED, now)
+            chosen = _chosen(uow, who)
+            for recipient in chosen:
+                uow.recipients.pause(recipient, paused=False)
+                uow.audit.add(AuditKind.RESUMED, now, recipient)
+            plan_nudges(uow, chosen, now)
             uow.commit()
         return len(chosen)
+
+    def _set(self, value: str, kind: AuditKind, now: datetime) -> bool:
+        with self._uow() as uow:
+            if is_paused(uow) == bool(value):
+                return False
+            uow.meta.set(PAUSED, value)
+            uow.audit.add(kind, now)
+            uow.commit()
+        return True
 
     def state(self) -> Paused:
         with self._uow() as uow:

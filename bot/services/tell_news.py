@@ -2,7 +2,7 @@
 
 1. News are told in pieces. A piece is remembered under its token when it is first given out, and given out again, the
    same items, until it was told: a process that dies between loses nothing and makes nothing new of it. What comes
-   meanwhile is another piece.
+   meanwhile is another piece, and so is what is more than a few messages hold: it is asked for again at once.
 2. What is told is marked in the row itself, and only then. What the practice has dealt with before is no news.
 3. Once a cancellation or a wish was told, so is that it holds no more: the patient took it back, or confirms after all.
    (Where the agenda changed, the practice knows.)
@@ -36,6 +36,7 @@ from bot.ports_storage import AnswerOpener, UnitOfWork, UnitOfWorkFactory
 from bot.services.cancel_appointment import DAY
 from bot.services.record_answer import Answer, open_stored
 
+MOST_ANSWERS, MOST_PROBLEMS = 15, 30  # in one piece
 URGENT_PROBLEMS = (ProblemKind.LOCKED, ProblemKind.NOT_TRUSTED, ProblemKind.AUDIT_BROKEN)
 _OFFERS = {True: "news_urgent", False: "news_all"}
 
@@ -105,6 +106,7 @@ class TellNews:
                 # What cannot wait does not wait for a piece that was given out and is not told yet: rather twice.
                 elsewhere = () if urgent else _offered(uow, urgent=True)[1]
                 fresh = [i for i in items.values() if i.key not in elsewhere and (i.urgent or not urgent)]
+                fresh = _few(fresh)
                 if not fresh:
                     return News()
                 token, chosen = new_id("n"), fresh
@@ -167,6 +169,13 @@ class TellNews:
         start = datetime.fromisoformat(answer.at) if answer.at else row.past_after - DAY
         aware = start if start.tzinfo is not None else start.replace(tzinfo=UTC)
         return aware - now <= URGENT
+
+
+def _few(items: Sequence[_Item]) -> list[_Item]:
+    """What a few messages hold whatever patients wrote: nothing that is marked as told may have been cut."""
+    answers = [item for item in items if item.answer is not None]
+    problems = [item for item in items if item.problem is not None]
+    return answers[:MOST_ANSWERS] + problems[:MOST_PROBLEMS]
 
 
 def _event(answers: Sequence[StoredAnswer], row: StoredAppointment | None) -> Event | None:

@@ -119,18 +119,16 @@ async def test_while_all_are_paused_nothing_is_claimed(anywhere: Practice) -> No
     await anywhere.enrolled()
     anywhere.take(entry(), entry("b", "2026-09-12 10:00"))
     pauses = PauseNudges(anywhere.home.uow)
-    assert pauses.pause("", now=anywhere.now) == 0
-    with pytest.raises(Refused):
-        pauses.pause("", now=anywhere.now)
+    assert pauses.pause(anywhere.now)
+    assert not pauses.pause(anywhere.now)
     anywhere.clock.moment = EVE
     assert await anywhere.send_nudges() == 0
     assert len(anywhere.nudge_rows(OutboxState.QUEUED)) == 2
     assert pauses.state().everybody
-    pauses.resume("", now=anywhere.now)
+    assert pauses.resume(anywhere.now)
     assert await anywhere.send_nudges() == 1
     assert len(anywhere.channel.of("nudge")) == 1
-    with pytest.raises(Refused):
-        pauses.resume("", now=anywhere.now)
+    assert not pauses.resume(anywhere.now)
     assert [k for k in anywhere.audited() if k in ("paused", "resumed")] == ["paused", "resumed"]
 
 
@@ -138,11 +136,11 @@ async def test_failure_04_what_came_too_late_during_a_pause_is_reported(practice
     await practice.enrolled()
     practice.take(entry())
     pauses = PauseNudges(practice.home.uow)
-    pauses.pause("", now=practice.now)
+    pauses.pause(practice.now)
     practice.clock.moment = at("2026-09-10 09:00")
     await practice.send_nudges()
     assert practice.problems() == []
-    pauses.resume("", now=practice.now)
+    pauses.resume(practice.now)
     await practice.send_nudges()
     assert practice.problems() == [ProblemKind.TOO_LATE]
 
@@ -154,28 +152,28 @@ async def test_one_recipients_pause_drops_and_going_on_wants_again(anywhere: Pra
         *(entry(f"{p}{d}", f"2026-09-{d} 10:00", patient=p) for p in ("P-1", "P-2") for d in (10, 11))
     )
     pauses = PauseNudges(anywhere.home.uow)
-    assert pauses.pause("P-1", now=anywhere.now) == 1
+    assert pauses.pause_one("P-1", anywhere.now) == 1
     assert pauses.state().patients == ("P-1",)
     anywhere.clock.moment = EVE
     await anywhere.send_nudges()
     assert [s.to.user for s in anywhere.channel.of("nudge")] == [ben.room.user]
     assert anywhere.problems() == []
-    assert pauses.resume(anna.recipient.id, now=anywhere.now) == 1
+    assert pauses.resume_one(anna.recipient.id, anywhere.now) == 1
     assert pauses.state().patients == ()
     anywhere.clock.moment = at("2026-09-10 18:00")
     await anywhere.send_nudges()
     assert anna.room.user in [s.to.user for s in anywhere.channel.of("nudge")]
     with pytest.raises(Refused):
-        pauses.pause("P-9", now=anywhere.now)
+        pauses.pause_one("P-9", anywhere.now)
     anywhere.patient("P-3")
     with pytest.raises(Refused, match="nobody"):
-        pauses.pause("P-3", now=anywhere.now)
+        pauses.pause_one("P-3", anywhere.now)
 
 
 async def test_failure_14_news_that_a_pause_holds_back_become_a_line(practice: Practice) -> None:
     await practice.enrolled()
     practice.take(entry())
-    PauseNudges(practice.home.uow).pause("P-1", now=practice.now)
+    PauseNudges(practice.home.uow).pause_one("P-1", practice.now)
     practice.take(entry(start="2026-09-11 10:00", sequence=1))
     practice.clock.moment = at("2026-09-01 18:00")
     await practice.send_nudges()
@@ -186,7 +184,7 @@ async def test_failure_14_news_that_a_pause_holds_back_become_a_line(practice: P
 async def test_a_pause_outlives_the_patients_own_commands(practice: Practice) -> None:
     anna = await practice.enrolled()
     practice.take(entry())
-    PauseNudges(practice.home.uow).pause("P-1", now=practice.now)
+    PauseNudges(practice.home.uow).pause_one("P-1", practice.now)
     await anna.say("stop")
     await anna.say("start")
     assert PauseNudges(practice.home.uow).state().patients == ("P-1",)

@@ -11,7 +11,7 @@ from bot.domain.values import RecipientId
 from bot.services.count_morning import CountMorning, Morning
 from bot.services.pause_nudges import PauseNudges
 from bot.services.record_answer import ReadAnswers
-from bot.services.tell_news import URGENT_PROBLEMS, Event, News, TellNews
+from bot.services.tell_news import MOST_PROBLEMS, URGENT_PROBLEMS, Event, News, TellNews
 from tests.services.kit import PIN, Person, Practice, at, entry
 
 
@@ -215,9 +215,21 @@ async def test_the_morning_counts_one_day(anywhere: Practice) -> None:
     await anna.say(PIN)
     await anna.say("move 1 plus tard")
     problem(anywhere, ProblemKind.CAPPED)
-    PauseNudges(anywhere.home.uow).pause("", now=anywhere.now)
+    PauseNudges(anywhere.home.uow).pause(anywhere.now)
     anywhere.clock.moment = at("2026-09-10 08:00")
     count = CountMorning(anywhere.home.uow)
     assert count(anywhere.now) == Morning(nudged=2, opened=1, waiting=1, problems=1, standing=1, paused=True)
     later = count(at("2026-09-11 08:00"))
     assert later == Morning(nudged=0, opened=0, waiting=1, problems=0, standing=1, paused=True)
+
+
+async def test_rule_1_more_than_one_piece_holds_comes_in_the_next(practice: Practice) -> None:
+    for _ in range(MOST_PROBLEMS + 2):
+        problem(practice, ProblemKind.CAPPED)
+    first = tell(practice)
+    assert first.problems[0].count == MOST_PROBLEMS
+    assert told(practice, first)
+    second = tell(practice)
+    assert second.problems[0].count == 2
+    assert told(practice, second)
+    assert not tell(practice)
