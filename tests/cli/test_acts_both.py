@@ -17,9 +17,12 @@ from bot.cli.unasked import Unasked
 from bot.domain.appointment import Status
 from bot.domain.records import AnswerKind, AnswerState, ProblemKind, StoredAppointment
 from bot.domain.staff import MemberId, StaffFile
+from bot.domain.values import Language
 from bot.services.hold_agenda import KEPT
 from bot.services.record_answer import Answer
 from bot.services.tell_news import MOST_ANSWERS, MOST_PROBLEMS, AnswerNews, Event, News, ProblemNews, TellNews
+from config.catalogue import load
+from tests.cli.error_texts import unclear_texts
 from tests.cli.shell import pli
 from tests.cli.staff_room import ADMINISTRATOR, OTHER, SECRETARY, order
 from tests.cli.staff_room import Room as StaffRoom
@@ -139,20 +142,24 @@ def test_absent_from_a_file_on_the_command_line(patient: Installation, tmp_path:
 # -- looking --------------------------------------------------------------------------------------------------------
 
 
-def test_today_and_unreached(way: Way, patient: Installation) -> None:
+def test_today_tells_states_and_no_hours(way: Way, patient: Installation) -> None:
     assert "Aucun rendez-vous" in way.say("today", "aujourd'hui")
-    assert "Personne à appeler" in way.say("unreached", "à appeler")
     pli("add", "P-1", "demain", "23h59")
     told = way.say("today tomorrow", "jour demain")
     assert "P-1" in told
     assert "personne n’est inscrit" in told
     assert "23:59" not in told, "the hour is not to be had"
+    enrol(patient, room=True)
+    assert "prévu" in way.say("today tomorrow", "jour demain")
+
+
+def test_unreached_is_the_phone_list(way: Way, patient: Installation) -> None:
+    assert "Personne à appeler" in way.say("unreached", "à appeler")
+    pli("add", "P-1", "demain", "23h59")
     assert "P-1" in way.say("unreached", "à appeler")
     pli("pause")
     assert "suspendus" in way.say("unreached", "à appeler")
-    pli("resume")
-    enrol(patient, room=True)
-    assert "prévu" in way.say("today tomorrow", "jour demain")
+    assert patient
 
 
 def test_preview_in_both_languages(way: Way) -> None:
@@ -174,6 +181,21 @@ def test_pause_and_resume(way: Way, patient: Installation) -> None:
     assert "reprennent pour P-1" in way.say("resume P-1", "reprendre P-1")
     assert "paused" not in pli("problems").out
     assert patient
+
+
+def test_resume_where_nothing_is_paused(way: Way, patient: Installation) -> None:
+    assert "ne sont pas suspendus" in way.say("resume", "reprendre")
+    assert "reprennent" in way.say("resume P-1", "reprendre P-1")
+    assert patient
+
+
+def test_every_way_of_being_unclear_has_its_words() -> None:
+    french, english = load(Language.FR, "staff").texts, load(Language.EN, "staff").texts
+    for text, mend in unclear_texts():
+        assert text in french, text
+        assert text in english, text
+        assert mend in french, mend
+        assert mend in english, mend
 
 
 REFUSALS = [
@@ -250,7 +272,7 @@ def agenda(folder: Path, *uids: str) -> bytes:
     return Path(ics(folder, *uids)).read_bytes()
 
 
-def test_a_dropped_agenda_is_looked_at_applied_and_forgotten(desk: Dropping, tmp_path: Path) -> None:
+def test_apply_imports_what_was_looked_at_and_forgets_it(desk: Dropping, tmp_path: Path) -> None:
     looked = desk.drop(agenda(tmp_path, "u-1", "u-2"))
     assert "nouveaux · 2" in looked
     assert "rien n’a été écrit" in looked
