@@ -92,7 +92,7 @@ def cancel(
     """
     here = seat()
     home, say = here.home, words(here.home)
-    now, zone = home.clock.now(), home.settings.practice.zone
+    now = home.clock.now()
     service = CancelOne(home.uow, rules=home.settings.nudge_rules())
     if len(what) == 1:
         chosen = AppointmentId(what[0].strip())
@@ -104,7 +104,6 @@ def cancel(
     parts: list[Part] = [Line(text=say("cancel.done"))]
     if why is not None:
         parts.append(Line(text=say("call.one", why=say(f"why.{why.value}")), bold=True))
-    _ = zone
     return Reply(parts=tuple(parts), data={"cancelled": chosen, "call": why}, private=True)
 
 

@@ -21,6 +21,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from bot.domain import date_words as words
 from bot.errors import Unclear, require_aware
 
 MONTHS_AHEAD: Final = 11
@@ -28,90 +29,6 @@ MAX_RANGE_DAYS: Final = 93
 NOON: Final = time(12, 0)
 
 Half = Literal["morning", "afternoon"]
-
-_MONTHS: Final = (
-    "janvier janv jan january",
-    "fevrier fevr fev february feb",
-    "mars mar march",
-    "avril avr april apr",
-    "mai may",
-    "juin june jun",
-    "juillet juil july jul",
-    "aout august aug",
-    "septembre sept sep september",
-    "octobre oct october",
-    "novembre nov november",
-    "decembre dec december",
-)
-_WEEKDAYS: Final = (
-    "lundi lun monday mon",
-    "mardi mar tuesday tues tue",
-    "mercredi mer wednesday wed",
-    "jeudi jeu thursday thurs thur thu",
-    "vendredi ven friday fri",
-    "samedi sam saturday sat",
-    "dimanche dim sunday sun",
-)
-_MONTH: Final = {name: i for i, names in enumerate(_MONTHS, 1) for name in names.split()}
-_WEEKDAY: Final = {name: i for i, names in enumerate(_WEEKDAYS) for name in names.split()}
-_NAMED_FIRST: Final = "january february march april may june july august september october november december"
-
-
-def _any(words: dict[str, int] | str) -> str:
-    names = words.split() if isinstance(words, str) else words
-    return "|".join(sorted(names, key=len, reverse=True))
-
-
-_END = r"(?![^\W_])"  # no letter or digit goes on
-_THE = r"(?:le\s+|the\s+|on\s+)?"
-_NAME = rf"{_THE}(?:(?P<weekday>{_any(_WEEKDAY)}){_END}\.?,?\s*)?{_THE}"
-_ORDINAL = r"(?:er|st|nd|rd|th)?"
-_YEAR = r"(?P<year>\d{4}|\d{2})"
-_DAYS: Final = tuple(
-    re.compile(pattern)
-    for pattern in (
-        rf"(?P<year>\d{{4}})-(?P<month>\d{{1,2}})-(?P<day>\d{{1,2}})(?=t\d|{_END})",
-        rf"{_NAME}(?P<day>\d{{1,2}})[/.](?P<month>\d{{1,2}})(?:[/.]{_YEAR})?{_END}(?![/.]\d)",
-        rf"{_NAME}(?P<day>\d{{1,2}})-(?P<month>\d{{1,2}})-(?P<year>\d{{4}}){_END}",
-        rf"{_NAME}(?P<day>\d{{1,2}}){_ORDINAL}\s*(?:of\s+)?(?P<name>{_any(_MONTH)}){_END}\.?(?:,?\s+(?P<year>\d{{4}}){_END})?",
-        rf"{_NAME}(?P<name>{_any(_NAMED_FIRST)})\s+(?P<day>\d{{1,2}}){_ORDINAL}{_END}(?!\s*(?:[h:]|am|pm))"
-        rf"(?:,?\s+(?P<year>\d{{4}}){_END})?",
-    )
-)
-_RELATIVE: Final = (
-    (re.compile(rf"(?:apres[- ]?demain|(?:the )?day after tomorrow){_END}"), 2),
-    (re.compile(rf"(?:demain|tomorrow){_END}"), 1),
-    (re.compile(rf"(?:aujourd['’]?hui|today|ce jour){_END}"), 0),
-)
-_ALONE: Final = re.compile(rf"(?:le\s+|on\s+)?(?P<weekday>{_any(_WEEKDAY)}){_END}")
-_HOURS: Final = tuple(
-    re.compile(pattern)
-    for pattern in (
-        rf"(?P<hour>\d{{1,2}})(?:[:h.](?P<minute>\d{{2}}))?\s*(?P<half>am|pm|a\.m\.|p\.m\.){_END}",
-        rf"(?P<hour>\d{{1,2}})\s*(?:heures?|h)\s*(?P<minute>\d{{2}})?(?:\s*min(?:utes)?)?{_END}",
-        rf"(?P<hour>\d{{1,2}}):(?P<minute>\d{{2}}){_END}(?!:)",
-        rf"(?P<noon>midi|noon|12 o['’]clock){_END}",
-    )
-)
-_PLAIN_HOUR: Final = re.compile(rf"(?P<hour>\d{{1,2}})(?:\s*o['’]clock)?{_END}(?!\s*[/.:h-]\s*\d)")
-_GAP: Final = re.compile(r"(?:\s*,\s*|\s+|(?<=\d)t(?=\d))")
-_AT: Final = re.compile(rf"(?:a|at|vers){_END}\s*")
-_PART_OF_DAY: Final = re.compile(
-    r"\s*(?:(?P<morning>du matin|in the morning)"
-    rf"|(?P<later>de l['’]?\s?apres-?midi|du soir|in the (?:afternoon|evening))){_END}"
-)
-_HALF: Final = re.compile(
-    rf"\s*(?:(?:le|in the)\s+)?(?:(?P<morning>matin|morning)|(?P<afternoon>apres[- ]?midi|afternoon)){_END}"
-)
-_THIS_HALF: Final = re.compile(
-    rf"(?:(?:ce|this)\s+(?P<morning>matin|morning)|(?:cet|this)\s+(?P<afternoon>apres[- ]?midi|afternoon)){_END}"
-)
-_TO: Final = re.compile(r"\s*(?:-|–|—|\b(?:au|jusqu['’]au|to|until|till)\b)\s*(?:le\s+)?")
-_FROM: Final = re.compile(r"(?:du|from)\s+")
-_DAY_ALONE: Final = re.compile(rf"(?P<day>\d{{1,2}}){_ORDINAL}{_END}")
-_EXACT: Final = re.compile(
-    r"\d{4}-\d{2}-\d{2}[t ]\d{2}:\d{2}(?::\d{2})?(?:z|[+-]\d{2}:\d{2})(?!\d)", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,7 +51,7 @@ def read_moment(text: str, *, now: datetime, zone: ZoneInfo) -> datetime:
 def take_moment(text: str, *, now: datetime, zone: ZoneInfo) -> tuple[datetime, str]:
     """The moment with which ``text`` begins, in UTC, and what stands behind it. Raises :class:`Unclear`."""
     text = unicodedata.normalize("NFC", text).strip()
-    if (found := _EXACT.match(text)) is not None:
+    if (found := words.EXACT.match(text)) is not None:
         try:
             moment = datetime.fromisoformat(found.group().upper()).astimezone(UTC)
         except (ValueError, OverflowError):
@@ -230,13 +147,13 @@ class _Scan:
     def day_and_hour(self) -> tuple[date, time, int]:
         """Either may come first; the end of both in the text."""
         if (read := self.day(0)) is not None:
-            gap = self._skip(_GAP, read.end)
+            gap = self._skip(words.GAP, read.end)
             found = self.hour(gap) if gap > read.end else None
             if found is None:
                 raise Unclear("hour")
             return self.settle(read, found[0]), found[0], found[1]
         if (found := self.hour(0)) is not None:
-            gap = self._skip(_GAP, found[1])
+            gap = self._skip(words.GAP, found[1])
             read = self.day(gap) if gap > found[1] else None
             if read is not None:
                 return self.settle(read, found[0]), found[0], read.end
@@ -244,10 +161,10 @@ class _Scan:
 
     def hour(self, start: int) -> tuple[time, int] | None:
         """The hour that begins there; after "at" the number alone will do (rule 3)."""
-        at = self._skip(_AT, start)
-        found = self._first(_HOURS, at)
+        at = self._skip(words.AT, start)
+        found = self._first(words.HOURS, at)
         if found is None and at > start:
-            found = _PLAIN_HOUR.match(self._text, at)
+            found = words.PLAIN_HOUR.match(self._text, at)
         if found is None:
             return None
         return self._read_hour(found)
@@ -258,7 +175,7 @@ class _Scan:
             return NOON, found.end()
         hour, minute = int(groups["hour"]), int(groups.get("minute") or 0)
         end, half = found.end(), (groups.get("half") or "")[:1]
-        if not half and (part := _PART_OF_DAY.match(self._text, end)) is not None and hour <= 12:
+        if not half and (part := words.PART_OF_DAY.match(self._text, end)) is not None and hour <= 12:
             half, end = "a" if part["morning"] else "p", part.end()
         if half:
             if not 1 <= hour <= 12:
@@ -272,13 +189,13 @@ class _Scan:
 
     def day(self, start: int) -> _Day | None:
         """What is read there; a day that does not exist is found out by :meth:`settle`."""
-        for pattern, ahead in _RELATIVE:
+        for pattern, ahead in words.RELATIVE:
             if (found := pattern.match(self._text, start)) is not None:
                 return _Day(end=found.end(), exact=self._today + timedelta(days=ahead))
-        if (found := self._first(_DAYS, start)) is not None:
+        if (found := self._first(words.DAYS, start)) is not None:
             return self._read_day(found)
-        if (found := _ALONE.match(self._text, start)) is not None:
-            ahead = (_WEEKDAY[found["weekday"]] - self._today.weekday()) % 7
+        if (found := words.ALONE.match(self._text, start)) is not None:
+            ahead = (words.WEEKDAY[found["weekday"]] - self._today.weekday()) % 7
             return _Day(end=found.end(), exact=self._today + timedelta(days=ahead), two_meant=ahead == 0)
         return None
 
@@ -286,8 +203,8 @@ class _Scan:
     def _read_day(found: re.Match[str]) -> _Day:
         groups = found.groupdict()
         day = int(groups["day"])
-        month = _MONTH[groups["name"]] if groups.get("name") else int(groups["month"])
-        weekday = _WEEKDAY[groups["weekday"]] if groups.get("weekday") else None
+        month = words.MONTH[groups["name"]] if groups.get("name") else int(groups["month"])
+        weekday = words.WEEKDAY[groups["weekday"]] if groups.get("weekday") else None
         year = groups.get("year")
         if not year:
             return _Day(end=found.end(), day=day, month=month, weekday=weekday)
@@ -324,15 +241,15 @@ class _Scan:
     # -- days ----------------------------------------------------------------------------------------------------
 
     def days(self) -> Days:
-        if (found := _THIS_HALF.fullmatch(self._text)) is not None:
+        if (found := words.THIS_HALF.fullmatch(self._text)) is not None:
             return Days(first=self._today, last=self._today, half=_half(found))
-        start = self._skip(_FROM, 0)
+        start = self._skip(words.FROM, 0)
         if (span := self._span(start)) is not None:
             return span
         read = self.day(start)
         if read is None:
             raise Unclear("day")
-        found = _HALF.fullmatch(self._text, read.end)
+        found = words.HALF.fullmatch(self._text, read.end)
         if found is None and read.end < len(self._text):
             raise Unclear("rest")
         day = self.settle(read, None)
@@ -341,7 +258,7 @@ class _Scan:
     def _span(self, start: int) -> Days | None:
         """Two days with a word or a dash between them; the first may leave its month to the second."""
         for begin in self._beginnings(start):
-            between = _TO.match(self._text, begin.end)
+            between = words.TO.match(self._text, begin.end)
             if between is None or between.end() == begin.end:
                 continue
             end = self.day(between.end())
@@ -353,7 +270,7 @@ class _Scan:
     def _beginnings(self, start: int) -> Iterator[_Day]:
         if (read := self.day(start)) is not None:
             yield read
-        if (found := _DAY_ALONE.match(self._text, start)) is not None:
+        if (found := words.DAY_ALONE.match(self._text, start)) is not None:
             yield _Day(end=found.end(), day=int(found["day"]))
 
     def _from_to(self, begin: _Day, end: _Day) -> Days:
