@@ -23,6 +23,7 @@ from bot.channels.matrix.http import CLIENT, Http
 from bot.channels.matrix.identity import Seeds, verify_published
 from bot.errors import PliError
 from bot.probe import Probe
+from bot.services.pause_nudges import is_paused
 from bot.services.reconcile_stores import WITHOUT_KEY
 from bot.tls import trusting
 from storage.audit_rows import verify_audit
@@ -220,7 +221,8 @@ class _Doctor:
         if not ready:
             raise _Bad("it runs, but is not ready", f"see {url}")
         self._is_running = True
-        return "ready"
+        with self._home.uow() as uow:
+            return "ready, but all nudges are paused: pli resume" if is_paused(uow) else "ready"
 
     async def round_trip(self) -> str:
         if not self._is_running:

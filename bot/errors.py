@@ -12,6 +12,7 @@
     │  ├─ InvalidSeal          an envelope, a signature or a wrapped key does not verify
    │  └─ SecondNeeded         touches more people than one member of the staff decides about alone
     ├─ WrongUse                arguments or settings that cannot work (exit code 2)
+    │  └─ Unclear              a day or an hour that cannot be read; names the place
     ├─ AgendaError             a whole agenda file cannot be read (exit code 1)
     ├─ StorageError            database or vault unavailable or damaged: refuse
     ├─ DeskError               the import side is away or did not answer: nothing was done, say it again later
@@ -21,7 +22,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 
 class PliError(Exception):
@@ -89,6 +90,44 @@ class SecondNeeded(Refused):
 
 class WrongUse(PliError):
     """The arguments or settings cannot work."""
+
+
+UnclearPlace = Literal[
+    "day",
+    "hour",
+    "rest",
+    "weekday",
+    "which_week",
+    "far",
+    "no_such_day",
+    "no_such_month",
+    "no_such_hour",
+    "backwards",
+    "long",
+]
+_UNCLEAR: Final[dict[UnclearPlace, tuple[str, str]]] = {
+    "day": ("day: none can be read there", "write it like 3/12 or 2026-12-03"),
+    "hour": ("hour: none can be read behind the day", "write it like 14h30 or 14:30"),
+    "rest": ("day: something behind it cannot be read", "write the day and the hour alone"),
+    "weekday": ("weekday: that day has another name", "check the date"),
+    "which_week": ("weekday: today has this name, so that two days could be meant", "write the date"),
+    "far": ("day: it is over, or more than eleven months ahead", "write the year too"),
+    "no_such_day": ("day: there is no such day", "the day comes before the month: 3/12"),
+    "no_such_month": ("month: there is no such month", "the day comes before the month: 3/12"),
+    "no_such_hour": ("hour: there is no such hour", "write it like 14h30 or 14:30"),
+    "backwards": ("days: the last comes before the first", "write the earlier day first"),
+    "long": ("days: they are more than three months", "write a shorter time"),
+}
+
+
+class Unclear(WrongUse):
+    """A day or an hour cannot be read."""
+
+    def __init__(self, place: UnclearPlace) -> None:
+        """``place`` says what cannot be read, and why."""
+        message, mend = _UNCLEAR[place]
+        super().__init__(message, mend=mend)
+        self.place: UnclearPlace = place
 
 
 class AgendaError(PliError):

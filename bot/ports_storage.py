@@ -25,9 +25,11 @@ from bot.domain.records import (
     Recipient,
     Reminder,
     Room,
+    Signs,
     StoredAnswer,
     StoredAppointment,
     StoredEnvelope,
+    Told,
 )
 from bot.domain.staff import HeardOrder, Member, MemberId, StaffRoom
 from bot.domain.values import (
@@ -69,6 +71,12 @@ class Recipients(Protocol):
 
         None for a recipient without a row.
         """
+
+    def signs(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Signs]: ...
+    def pause(self, recipient: RecipientId, *, paused: bool) -> None: ...
+    def note_nudged(self, recipients: Iterable[RecipientId], now: datetime) -> None: ...
+    def note_seen(self, recipient: RecipientId, at: datetime) -> None:
+        """Note it to the minute, if that is later than what was noted."""
 
     def all(self) -> Sequence[Recipient]: ...
     def remove(self, recipient: RecipientId) -> None:
@@ -120,6 +128,9 @@ class Envelopes(Protocol):
 
 
 class Reminders(Protocol):
+    def of_many(self, appointments: Iterable[AppointmentId]) -> Mapping[AppointmentId, Sequence[Reminder]]:
+        """What has no reminder is left out."""
+
     def replace(self, appointment: AppointmentId, rows: Iterable[Reminder]) -> None: ...
     def replace_many(self, rows: Mapping[AppointmentId, Sequence[Reminder]]) -> None: ...
     def add(self, rows: Iterable[Reminder]) -> None: ...
@@ -151,6 +162,7 @@ class Answers(Protocol):
 
     def listing(self, *, since: datetime | None, states: Sequence[AnswerState]) -> Sequence[StoredAnswer]: ...
     def void_before(self, appointment: AppointmentId, time_revision: int) -> None: ...
+    def mark_told(self, answers: Mapping[str, Told]) -> None: ...
 
 
 class Outbox(Protocol):
@@ -251,6 +263,7 @@ class Guesses(Protocol):
 
 class Problems(Protocol):
     def clear(self) -> int: ...
+    def mark_told(self, problems: Iterable[int]) -> None: ...
     def add(self, kind: ProblemKind, now: datetime, recipient: RecipientId | None = None) -> None: ...
     def all(self) -> Sequence[Problem]: ...
 
@@ -298,12 +311,16 @@ class Audit(Protocol):
     ) -> None:
         """``act`` is the name of a command, at most 24 letters; never what was typed behind it."""
 
+    def recipients_since(self, kind: AuditKind, since: datetime) -> int:
+        """How many recipients have a row of this kind since then."""
+
 
 class Meta(Protocol):
     """Small named values: the sync token, the last start."""
 
     def get(self, name: str) -> str | None: ...
     def set(self, name: str, value: str) -> None: ...
+    def remove(self, name: str) -> None: ...
 
 
 class UnitOfWork(Protocol):

@@ -26,6 +26,7 @@ from bot.errors import InvalidSeal, StorageError, WrongUse
 from bot.services.converse import Converse
 from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
+from bot.services.note_seen import NoteSeen
 from bot.services.open_rooms import OpenRooms
 from bot.services.purge import Purge
 from bot.services.reconcile_stores import ReconcileStores
@@ -94,6 +95,7 @@ class BotProcess:
             on_invited=rooms.on_invited,
             on_joined=rooms.on_joined,
             on_left=rooms.on_left,
+            on_read=NoteSeen(home.uow, home.clock),
         )
         await channel.start(listener)  # takes the device's lock before anything is changed
         try:

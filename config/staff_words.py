@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 
 from bot.domain.values import Language
 from config.catalogue import load
@@ -35,6 +35,10 @@ class StaffWords:
     def moment(self, at: datetime, zone: ZoneInfo) -> str:
         """Day and hour as the reader's country writes them; ``at`` is aware."""
         return format_datetime(at, "short", tzinfo=zone, locale=self._catalogue.locale)
+
+    def day(self, day: date) -> str:
+        """With its weekday, as the reader's country writes it."""
+        return format_date(day, "full", locale=self._catalogue.locale)
 
     def has(self, identifier: str) -> bool:
         return identifier in self._catalogue.texts

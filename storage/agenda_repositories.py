@@ -19,6 +19,7 @@ from bot.domain.records import (
     StoredAnswer,
     StoredAppointment,
     StoredEnvelope,
+    Told,
 )
 from bot.domain.values import AppointmentId, KeyId, PatientId, RecipientId
 from storage import tables as t
@@ -248,6 +249,13 @@ class ReminderRows:
                     found[reminder.recipient, slot].append(reminder)
         return found
 
+    def of_many(self, appointments: Iterable[AppointmentId]) -> Mapping[AppointmentId, Sequence[Reminder]]:
+        found: dict[AppointmentId, list[Reminder]] = defaultdict(list)
+        for chunk in chunks(appointments):
+            for reminder in self._select(t.reminder.c.appointment.in_(chunk)):
+                found[reminder.appointment].append(reminder)
+        return found
+
     def after(self, recipient: RecipientId, now: datetime) -> Sequence[Reminder]:
         return self._select(t.reminder.c.recipient == recipient, t.reminder.c.useful_until > now)
 
@@ -284,6 +292,7 @@ class AnswerRows:
             state=AnswerState(row["state"]),
             at=row["at"],
             blob=row["blob"],
+            told=Told(row["told"]),
         )
 
     def _select(self, *conditions: Any) -> list[StoredAnswer]:  # noqa: ANN401 - SQLAlchemy's clause types
@@ -301,6 +310,7 @@ class AnswerRows:
                 state=answer.state.value,
                 at=answer.at,
                 blob=answer.blob,
+                told=answer.told.value,
             )
         )
 
@@ -344,3 +354,7 @@ class AnswerRows:
             c.state == AnswerState.OPEN.value,
         )
         self._db.execute(query.values(state=AnswerState.VOID.value))
+
+    def mark_told(self, answers: Mapping[str, Told]) -> None:
+        for answer, told in answers.items():
+            self._db.execute(update(t.answer).where(t.answer.c.id == answer).values(told=told.value))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 CHUNK = 400  # below SQLite's limit of bound parameters, whatever its build
-T = TypeVar("T", bound=str)
+T = TypeVar("T", bound=Hashable)
 
 
 def chunks(items: Iterable[T]) -> Iterator[Sequence[T]]:

@@ -6,11 +6,12 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
 
-from bot.domain.records import Invitation, InvitationKind, Patient, Recipient, RecipientState, Room
+from bot.domain.records import Invitation, InvitationKind, Patient, Recipient, RecipientState, Room, Signs
 from bot.domain.trust import Pin
 from bot.domain.values import KeyId, Language, PatientId, RecipientId, RoomId, UserId
 from storage import tables as t
@@ -128,7 +129,8 @@ class RecipientRows:
 
     def _open(self, row: RowMapping) -> Recipient:
         values = dict(row)
-        del values["vault_serial"]  # the vault's alone: a row that is saved never sets it
+        for name in ("vault_serial", "paused", "nudged_at", "seen_at"):
+            del values[name]  # noted on their own: a row that is saved never sets them
         sealed = values.pop("pin_enc")
         pin = self._columns.open(sealed, table="recipient", column="pin", row=row["id"]) if sealed else None
         values |= {
@@ -166,6 +168,29 @@ class RecipientRows:
         if before is not None and is_later(serial, before):
             self._db.execute(update(t.recipient).where(c.id == recipient).values(vault_serial=serial))
         return before
+
+    def signs(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Signs]:
+        c = t.recipient.c
+        query = select(c.id, c.paused, c.nudged_at, c.seen_at)
+        return {
+            RecipientId(row.id): Signs(paused=row.paused, nudged_at=row.nudged_at, seen_at=row.seen_at)
+            for chunk in chunks(recipients)
+            for row in self._db.execute(query.where(c.id.in_(chunk)))
+        }
+
+    def pause(self, recipient: RecipientId, *, paused: bool) -> None:
+        query = update(t.recipient).where(t.recipient.c.id == recipient)
+        self._db.execute(query.values(paused=paused))
+
+    def note_nudged(self, recipients: Iterable[RecipientId], now: datetime) -> None:
+        for chunk in chunks(recipients):
+            self._db.execute(update(t.recipient).where(t.recipient.c.id.in_(chunk)).values(nudged_at=now))
+
+    def note_seen(self, recipient: RecipientId, at: datetime) -> None:
+        minute = at.replace(second=0, microsecond=0)
+        c = t.recipient.c
+        later = or_(c.seen_at.is_(None), c.seen_at < minute)
+        self._db.execute(update(t.recipient).where(c.id == recipient, later).values(seen_at=minute))
 
     def all(self) -> Sequence[Recipient]:
         return [self._open(row) for row in self._db.execute(select(t.recipient)).mappings()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -13,6 +13,7 @@ from bot.domain.values import RecipientId
 from storage import tables as t
 from storage.audit_chain import START
 from storage.audit_rows import audit_fields
+from storage.chunks import chunks
 from storage.columns import Columns
 
 # Minutes to wait after the n-th wrong code of one sender; the last goes on. Codes have over 60 secret bits, so this
@@ -108,6 +109,8 @@ class ProblemRows:
     def all(self) -> Sequence[Problem]:
         return [
             Problem(
+                id=row["id"],
+                told=row["told"],
                 at=row["at"],
                 kind=ProblemKind(row["kind"]),
                 recipient=RecipientId(row["recipient"]) if row["recipient"] else None,
@@ -117,6 +120,10 @@ class ProblemRows:
 
     def clear(self) -> int:
         return int(self._db.execute(delete(t.problem)).rowcount)
+
+    def mark_told(self, problems: Iterable[int]) -> None:
+        for chunk in chunks(problems):
+            self._db.execute(update(t.problem).where(t.problem.c.id.in_(chunk)).values(told=True))
 
 
 class AuditRows:
@@ -171,6 +178,11 @@ class AuditRows:
     def length(self) -> int:
         return int(self._db.execute(select(func.count()).select_from(t.audit)).scalar_one())
 
+    def recipients_since(self, kind: AuditKind, since: datetime) -> int:
+        c = t.audit.c
+        query = select(func.count(c.recipient.distinct())).where(c.kind == kind.value, c.at >= since)
+        return int(self._db.execute(query).scalar_one())
+
 
 class MetaRows:
     """Small named values, sealed."""
@@ -188,3 +200,6 @@ class MetaRows:
         changed = self._db.execute(update(t.meta).where(t.meta.c.name == name).values(value_enc=sealed))
         if not changed.rowcount:
             self._db.execute(insert(t.meta).values(name=name, value_enc=sealed))
+
+    def remove(self, name: str) -> None:
+        self._db.execute(delete(t.meta).where(t.meta.c.name == name))

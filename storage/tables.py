@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
@@ -87,6 +88,9 @@ recipient = Table(
     Column("consented_at", Moment),
     Column("pin_enc", LargeBinary),
     Column("vault_serial", BigInteger, nullable=False, server_default="0"),
+    Column("paused", Boolean, nullable=False, server_default=false()),
+    Column("nudged_at", Moment),
+    Column("seen_at", Moment),
 )
 
 patient = Table(
@@ -186,6 +190,7 @@ answer = Table(
     Column("state", String(16), nullable=False, index=True),
     Column("at", Moment, nullable=False),
     Column("blob", LargeBinary, nullable=False),
+    Column("told", String(16), nullable=False, server_default=""),
 )
 
 outbox = Table(
@@ -236,6 +241,7 @@ problem = Table(
     Column("at", Moment, nullable=False),
     Column("kind", String(24), nullable=False),
     Column("recipient", String(64)),
+    Column("told", Boolean, nullable=False, server_default=false()),
 )
 
 staff_member = Table(

@@ -4,6 +4,6 @@
 """
 
 from bot.agenda.fault import FILE
-from bot.agenda.reader import read_agenda
+from bot.agenda.reader import AgendaBytes, read_agenda
 
-__all__ = ["FILE", "read_agenda"]
+__all__ = ["FILE", "AgendaBytes", "read_agenda"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Literal
 from zoneinfo import ZoneInfo
@@ -30,8 +32,16 @@ _HEAD_BYTES = 4096
 _PROGRESS_BYTES = 65_536
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgendaBytes:
+    """A file that is in memory alone; ``suffix`` of its name, with the dot."""
+
+    data: bytes = field(repr=False)
+    suffix: str
+
+
 def read_agenda(
-    path: Path,
+    path: Path | AgendaBytes,
     settings: AgendaSettings,
     *,
     zone: ZoneInfo,
@@ -54,9 +64,9 @@ def read_agenda(
             where="profile", why="there is no profile of this name", mend="add [agenda.csv.NAME] to pli.toml"
         )
     try:
-        if not path.is_file():
+        if isinstance(path, Path) and not path.is_file():
             raise AgendaError(where=FILE, why="is not there, or is no file", mend="check the path")
-        with path.open("rb") as handle:
+        with path.open("rb") if isinstance(path, Path) else BytesIO(path.data) as handle:
             size = _measure(handle, settings.max_bytes)
             kind = _kind(handle, path.suffix.casefold(), format)
             report = _Progress(size, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,34 +11,34 @@ from typing import Annotated, Literal
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bot.agenda import read_agenda
+from bot.agenda import AgendaBytes, read_agenda
 from bot.agenda.watch import WatchFolder
 from bot.app import Installation
-from bot.cli.common import PARTLY, Json, err, installation, print_json, say, table, warn
-from bot.domain.appointment import Appointment, Detail, ImportCounts
-from bot.domain.records import AuditKind
-from bot.domain.values import AppointmentId, DateRange, RecipientId, new_id
-from bot.errors import PliError, Refused, StorageError, WrongUse
-from bot.services.cancel_appointment import cancel_stored
+from bot.cli.common import PARTLY, Json, err, installation, print_json, say, warn
+from bot.cli.import_words import counts_as_json, import_reply
+from bot.cli.reply import print_reply
+from bot.cli.seat import words
+from bot.domain.appointment import ImportCounts
+from bot.domain.human_dates import read_moment
+from bot.domain.records import ProblemKind
+from bot.domain.values import AppointmentId, DateRange, RecipientId
+from bot.errors import PliError, StorageError, WrongUse
+from bot.services.add_appointment import AddAppointment
+from bot.services.cancel_one import CancelOne
 from bot.services.import_agenda import ImportAgenda
 from bot.services.import_batch import Entry, ImportOptions
 
 group = typer.Typer(no_args_is_help=True, help="Agendas in: a file, a folder, one appointment.")
 Format = Literal["ics", "csv"]
-COUNTS = ("new", "changed", "moved", "cancelled", "unchanged", "past", "unmatched")
 
 
 def register(app: typer.Typer) -> None:
     app.add_typer(group, name="agenda")
 
 
-def counts_as_json(counts: ImportCounts) -> dict[str, object]:
-    return {name: getattr(counts, name) for name in COUNTS} | {"refused": [asdict(r) for r in counts.refused]}
-
-
 def import_file(
     home: Installation,
-    file: Path,
+    file: Path | AgendaBytes,
     options: ImportOptions,
     *,
     kind: Format | None = None,
@@ -91,18 +91,19 @@ def import_(
     options = ImportOptions(
         within=_range(first, last) if first else None, accept=accept_cancellations, dry_run=dry_run
     )
+    home = installation()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("reading", total=None)
         counts = import_file(
-            installation(),
+            home,
             file,
             options,
             kind=kind,
             profile=profile or None,
             progress=lambda done, size: bar.update(task, completed=done, total=size),
         )
-    report(counts, dry_run=dry_run, json=json)
+    print_reply(import_reply(counts, words(home), looked=dry_run, first=None), json=json)
     if counts.refused:
         raise typer.Exit(PARTLY)
 
@@ -116,22 +117,6 @@ def _range(first: str, last: str) -> DateRange:
     if span > timedelta(days=1100):
         raise WrongUse("the range is longer than three years", mend="choose a shorter one")
     return found
-
-
-def report(counts: ImportCounts, *, dry_run: bool, json: bool) -> None:
-    if json:
-        print_json(counts_as_json(counts))
-        return
-    if dry_run:
-        say("dry run: nothing was written", style="bold")
-    rows = [[name, getattr(counts, name)] for name in COUNTS] + [["refused", len(counts.refused)]]
-    table(["", "entries"], rows, empty="")
-    if counts.refused:
-        table(
-            ["where", "field", "why", "mend"],
-            [[r.where, r.field, r.why, r.mend] for r in counts.refused],
-            empty="",
-        )
 
 
 @group.command("watch")
@@ -154,6 +139,7 @@ def watch(
             warn(f"{told}; the file stays where it is, and is tried again")
         elif isinstance(told, PliError):
             warn("a file was refused; its report says why")
+            note_failure(home)
         else:
             say(f"imported: {told.new} new, {told.changed + told.moved} changed, {len(told.refused)} refused")
 
@@ -165,10 +151,19 @@ def watch(
         watcher.run()
 
 
+def note_failure(home: Installation) -> None:
+    """A line for the staff: whoever put the file there may not look into the folder again."""
+    with home.uow() as uow:
+        uow.problems.add(ProblemKind.IMPORT_FAILED, home.clock.now())
+        uow.commit()
+
+
 @group.command("add")
 def add(
     ref: Annotated[str, typer.Argument(help="The agenda's patient reference.")],
-    at: Annotated[str, typer.Option(help="YYYY-MM-DDTHH:MM, in the practice's zone.")],
+    at: Annotated[
+        str, typer.Option(help="2026-12-03T14:30, or 3/12 14h30, tomorrow at 9; in the practice's zone.")
+    ],
     with_: Annotated[str, typer.Option("--with", help="Practitioner.")] = "",
     where: Annotated[str, typer.Option(help="Place.")] = "",
     note: Annotated[str, typer.Option(help="Instructions for the patient.")] = "",
@@ -181,54 +176,22 @@ def add(
     Example: pli agenda add P-1001 --at 2026-12-03T14:30 --with "Dr Martin" --where "2nd floor"
     """
     home = installation()
-    zone = home.settings.practice.zone
-    start = _moment(at, home)
-    detail = Detail(
-        source="hand:" + new_id("h"),
-        patient=ref.strip(),
-        start=start,
-        end=start + timedelta(minutes=minutes),
-        zone=zone.key,
+    now, zone = home.clock.now(), home.settings.practice.zone
+    service = AddAppointment(home.uow, home.import_side().sealer, rules=home.settings.nudge_rules())
+    added, _, _ = service(
+        ref.strip(),
+        start=read_moment(at, now=now, zone=zone),
+        length=timedelta(minutes=minutes),
         practitioner=with_[:200],
         place=where[:200],
         note=note[:600],
+        only=RecipientId(only) if only else None,
+        now=now,
     )
-    now = home.clock.now()
-    if start <= now:
-        raise Refused("this time is over", mend="check --at")
-    with home.uow() as uow:
-        patient = uow.patients.by_reference(ref.strip())
-        if patient is None:
-            raise Refused("no patient with this reference", mend="add it first: pli patient add REF")
-        if only and RecipientId(only) not in uow.patients.recipients_of(patient.id):
-            raise Refused("this recipient is not told for this patient", mend="see: pli patient show REF")
-    sealer = home.import_side().sealer
-    options = ImportOptions(by_hand=True, only=RecipientId(only) if only else None)
-    service = ImportAgenda(home.uow, sealer, rules=home.settings.nudge_rules(), now=now, options=options)
-    service(lambda: [Appointment(detail=detail)])
-    with home.uow() as uow:
-        index = sealer.source_index(detail.source)
-        stored = uow.appointments.by_sources([index])[index]
     if json:
-        print_json({"id": stored.id})
+        print_json({"id": added})
     else:
-        say(f"added: {stored.id}")
-
-
-def _moment(text: str, home: Installation) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise WrongUse("--at is not a time", mend="write it like 2026-12-03T14:30") from None
-    if "T" not in text and " " not in text:
-        raise WrongUse("--at has no hour", mend="write it like 2026-12-03T14:30")
-    return moment if moment.tzinfo else local_moment(moment, home)
-
-
-def local_moment(moment: datetime, home: Installation) -> datetime:
-    """A local time in the practice's zone; one that a clock change skips moves on by the gap."""
-    local = moment.replace(tzinfo=home.settings.practice.zone)
-    return datetime.fromtimestamp(local.timestamp(), home.settings.practice.zone)
+        say(f"added: {added}")
 
 
 @group.command("cancel")
@@ -243,17 +206,9 @@ def cancel(
     Example: pli agenda cancel a-abcd…
     """
     home = installation()
-    now = home.clock.now()
-    with home.uow() as uow:
-        row = uow.appointments.get(AppointmentId(appointment.strip()))
-        if row is None:
-            raise Refused("no appointment with this id", mend="see: pli patient show REF")
-        if row.status.value == "cancelled":
-            raise Refused("it is cancelled already")
-        cancel_stored(uow, row, now, home.settings.nudge_rules())
-        uow.audit.add(AuditKind.CANCELLED, now)
-        uow.commit()
+    chosen = AppointmentId(appointment.strip())
+    CancelOne(home.uow, rules=home.settings.nudge_rules()).by_id(chosen, now=home.clock.now())
     if json:
-        print_json({"cancelled": row.id})
+        print_json({"cancelled": chosen})
     else:
         say("cancelled; the patient will be told")

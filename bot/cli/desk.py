@@ -12,6 +12,8 @@ from bot.app import Installation
 from bot.cli.common import installation, say
 from bot.cli.desk_orders import DeskOrders
 from bot.cli.desk_server import DeskServer, serve_inherited, serve_socket
+from bot.cli.dropped import take_file
+from bot.cli.unasked import Unasked
 from bot.domain.staff import Member, MemberId
 from bot.errors import WrongUse
 from bot.logs import set_up_logs
@@ -34,8 +36,8 @@ def desk(
     if not home.schema_is_current():
         raise WrongUse("the database has another schema", mend="stop every pli and run: pli upgrade")
     home.import_side()  # what is missing is said now, and not at the first order
-    orders = DeskOrders(home, lambda member: find_member(home, member))
-    server = DeskServer(orders, {}, max_file=home.settings.agenda.max_bytes)
+    orders = DeskOrders(home, lambda member: find_member(home, member), take_file=take_file)
+    server = DeskServer(orders, Unasked(home).asks(), max_file=home.settings.agenda.max_bytes)
     if inherited is not None:
         asyncio.run(serve_inherited(server, inherited))
         return

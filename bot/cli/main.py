@@ -11,15 +11,19 @@ from typing import Annotated
 import typer
 
 from bot.cli import (
+    acts,
     agenda,
     answers,
     approvals,
     conversation,
     desk,
     doctor,
+    dropped,
     homeserver,
     invitations,
+    overview,
     patients,
+    pausing,
     problems,
     reset,
     room_help,
@@ -52,6 +56,10 @@ problems.register(app)
 run.register(app)
 vault.register(app)
 reset.register(app)
+acts.register(app)
+overview.register(app)
+pausing.register(app)
+dropped.register(app)
 doctor.register(app)
 conversation.register(app)
 stats.register(app)

@@ -8,6 +8,7 @@ import typer
 
 from bot.cli.common import Json, installation, print_json, say, table
 from bot.domain.records import AuditKind, ProblemKind
+from bot.services.pause_nudges import PauseNudges
 
 MEANING = {
     ProblemKind.TOO_LATE: "a nudge came too late to be useful and was not sent: telephone",
@@ -21,6 +22,8 @@ MEANING = {
     ProblemKind.ROOM_LEFT: "left the room, and can no longer be reached there: telephone",
     ProblemKind.CAPPED: "the daily cap held a nudge back; does the agenda change all the time? telephone",
     ProblemKind.AUDIT_BROKEN: "the audit log was changed from outside: call the administrator (pli doctor)",
+    ProblemKind.IMPORT_FAILED: "an agenda file in the watched folder was refused: its report beside it says why",
+    ProblemKind.PAUSED: "news of a cancellation or a move was held back by a pause: telephone",
     ProblemKind.TROUBLE: "a message was not handled as it should: call the administrator",
 }
 
@@ -66,5 +69,9 @@ def problems(
     if json:
         print_json(rows)
         return
+    if (paused := PauseNudges(home.uow).state()).everybody:
+        say("all nudges are paused: pli resume", style="bold")
+    elif paused.patients:
+        say(f"nudges are paused for: {', '.join(paused.patients)}")
     drawn = [[r["at"], ", ".join(str(p) for p in r["patients"]) or "-", r["meaning"]] for r in rows]
     table(["when", "patient", "what"], drawn, empty="no problems")

@@ -146,6 +146,34 @@ COMMANDS: Final[tuple[RoomCommand, ...]] = (
         also=("réponse faite", "réponse fait", "fait", "done"),
         private=False,
     ),
+    RoomCommand(name="add", french="ajouter", path=("add",), roles=SECRETARY, also=("rendez-vous", "rdv")),
+    RoomCommand(name="cancel", french="annuler", path=("cancel",), roles=SECRETARY, also=("annule",)),
+    RoomCommand(
+        name="absent", french="absent", path=("absent",), roles=SECRETARY, also=("absente", "absence")
+    ),
+    RoomCommand(name="today", french="aujourd'hui", path=("today",), roles=SECRETARY, also=("jour", "day")),
+    RoomCommand(
+        name="unreached",
+        french="à appeler",
+        path=("unreached",),
+        roles=SECRETARY,
+        also=("non joints", "injoignables", "to call"),
+    ),
+    RoomCommand(
+        name="preview", french="aperçu", path=("preview",), roles=BOTH, also=("exemple",), private=False
+    ),
+    RoomCommand(name="pause", french="suspendre", path=("pause",), roles=BOTH, also=()),
+    RoomCommand(name="resume", french="reprendre", path=("resume",), roles=BOTH, also=("reprise",)),
+    RoomCommand(
+        name="apply",
+        french="appliquer",
+        path=("apply",),
+        roles=SECRETARY,
+        also=("importer",),
+    ),
+    RoomCommand(
+        name="drop", french="oublier", path=("drop",), roles=SECRETARY, also=("jeter",), private=False
+    ),
     RoomCommand(
         name="stats",
         french="statistiques",

@@ -42,6 +42,17 @@ class Recipient:
     pin: Pin | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signs:
+    """What is known of how a recipient is reached. ``paused`` by the staff; ``nudged_at`` the last nudge that left;
+    ``seen_at`` the last right PIN or read receipt, to the minute (a receipt is the homeserver's word).
+    """
+
+    paused: bool = False
+    nudged_at: datetime | None = None
+    seen_at: datetime | None = None
+
+
 class InvitationKind(StrEnum):
     ENROL = "enrol"
     RELINK = "relink"
@@ -145,9 +156,17 @@ class AnswerState(StrEnum):
     VOID = "void"
 
 
+class Told(StrEnum):
+    """What the staff were told of an answer, unasked: that it was given, then that it holds no more."""
+
+    NOTHING = ""
+    GIVEN = "given"
+    WITHDRAWN = "withdrawn"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredAnswer:
-    """``blob`` is sealed to the practice's answer key."""
+    """``blob`` is sealed to the practice's answer key; ``told`` is what the staff were told of it."""
 
     id: str
     appointment: AppointmentId
@@ -157,6 +176,7 @@ class StoredAnswer:
     state: AnswerState
     at: datetime
     blob: bytes = field(repr=False)
+    told: Told = Told.NOTHING
 
 
 class OutboxKind(StrEnum):
@@ -219,13 +239,19 @@ class ProblemKind(StrEnum):
     TROUBLE = "trouble"
     CAPPED = "capped"
     AUDIT_BROKEN = "audit_broken"
+    IMPORT_FAILED = "import_failed"
+    PAUSED = "paused"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
+    """``told``: the staff were told, unasked."""
+
     at: datetime
     kind: ProblemKind
     recipient: RecipientId | None = None
+    told: bool = False
+    id: int = 0
 
 
 class AuditKind(StrEnum):
@@ -250,6 +276,8 @@ class AuditKind(StrEnum):
     IMPORTED = "imported"
     PATIENT_ADDED = "patient_added"
     CANCELLED = "cancelled"
+    PAUSED = "paused"
+    RESUMED = "resumed"
     RESET = "reset"
     STAFF_ACT = "staff_act"
     STAFF_REFUSED = "staff_refused"

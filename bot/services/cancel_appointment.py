@@ -7,15 +7,19 @@ from datetime import datetime, timedelta
 
 from bot.domain.appointment import Status
 from bot.domain.records import Reminder, ReminderKind, StoredAppointment
-from bot.domain.slots import NudgeRules, plan_change
+from bot.domain.slots import NudgeRules, PlannedNudge, plan_change
 from bot.ports_storage import UnitOfWork
 from bot.services.plan_nudges import plan_nudges
 
 DAY = timedelta(days=1)
 
 
-def cancel_stored(uow: UnitOfWork, row: StoredAppointment, now: datetime, rules: NudgeRules) -> None:
+def cancel_stored(
+    uow: UnitOfWork, row: StoredAppointment, now: datetime, rules: NudgeRules
+) -> PlannedNudge | None:
     """Cancel without the details (the agenda's entry is gone, or the secretary said so). The caller commits.
+
+    When it is told; None where that would come too late.
 
     The exact start is not known here: the day's beginning decides on urgency, its end on usefulness.
     """
@@ -35,3 +39,4 @@ def cancel_stored(uow: UnitOfWork, row: StoredAppointment, now: datetime, rules:
             for e in envelopes
         )
     plan_nudges(uow, [e.recipient for e in envelopes], now)
+    return planned

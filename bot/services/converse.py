@@ -347,6 +347,7 @@ class Converse:
         if not window.counted:
             tally(uow, Counted.OPENED, now)
             window.counted = True
+        uow.recipients.note_seen(begun.recipient.id, now)
         release = Release(
             text=text,
             until=window.until,

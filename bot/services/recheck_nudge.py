@@ -1,4 +1,4 @@
-"""Are nudges that were claimed still wanted: enrolled, not stopped, still booked, still useful, under the daily cap."""
+"""Are nudges that were claimed still wanted: not paused, enrolled, not stopped, still booked, useful, under the cap."""
 
 from __future__ import annotations
 
@@ -80,6 +80,7 @@ class RecheckNudges:
         self._uow, self._now, self._daily_cap = uow, now, daily_cap
         self._recipients = uow.recipients.many([r.recipient for r in rows if r.recipient])
         self._rooms = uow.rooms.by_recipients(self._recipients)
+        self._signs = uow.recipients.signs(self._recipients)
         self._due = uow.reminders.due([(r.recipient, r.slot) for r in rows if r.recipient and r.slot])
         self._sent = uow.outbox.nudges_since(self._recipients, now - DAY)
         appointments = {reminder.appointment for many in self._due.values() for reminder in many}
@@ -93,13 +94,17 @@ class RecheckNudges:
         if (
             recipient is not None
             and recipient.state is RecipientState.ENROLLED
-            and self._valid(row, recipient)
+            and (valid := self._valid(row, recipient))
         ):
-            problem = self._problem(row, recipient)
-            if problem is None and room is not None:
+            problem = self._problem(valid, recipient)
+            if problem is None and room is not None and not self._signs[recipient.id].paused:
                 address = Address(room=room.room, user=room.user, pin=recipient.pin)
                 return NudgeTarget(address=address, language=recipient.language)
-            problem = problem or ProblemKind.SEND_FAILED
+            if self._signs[recipient.id].paused:
+                # A reminder is what the staff held back; that a visit is off or moved, somebody has to tell.
+                problem = ProblemKind.PAUSED if any(r.kind is ReminderKind.CHANGE for r in valid) else None
+            else:
+                problem = problem or ProblemKind.SEND_FAILED
         state = OutboxState.FAILED if problem is ProblemKind.SEND_FAILED else OutboxState.DROPPED
         self._uow.outbox.settle(row.id, state, now=self._now)
         if problem is not None:
@@ -111,7 +116,7 @@ class RecheckNudges:
         reminders = self._due.get((recipient.id, row.slot), ()) if row.slot else ()
         return [r for r in reminders if wants(recipient, r.kind) and self._reasons.stands(r)]
 
-    def _problem(self, row: OutboxRow, recipient: Recipient) -> ProblemKind | None:
-        if all(r.useful_until <= self._now for r in self._valid(row, recipient)):
+    def _problem(self, valid: Sequence[Reminder], recipient: Recipient) -> ProblemKind | None:
+        if all(r.useful_until <= self._now for r in valid):
             return ProblemKind.TOO_LATE
         return ProblemKind.CAPPED if self._sent.get(recipient.id, 0) >= self._daily_cap else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bot.domain.appointment import Detail
@@ -131,6 +131,23 @@ def withdraw_answer(uow: UnitOfWork, *, recipient: Recipient, row: StoredAppoint
     return bool(found)
 
 
+def open_stored(opener: AnswerOpener, stored: StoredAnswer) -> Answer:
+    """One box that does not open never hides the others: it is told as unreadable."""
+    base = Answer(id=stored.id, state=stored.state, answer=stored.kind, received=stored.at)
+    try:
+        content = read_content(opener.open_answer(stored))
+    except (InvalidSeal, ValueError):
+        return replace(base, readable=False)
+    return replace(
+        base,
+        source=content["source"],
+        patient=content["patient"],
+        at=content["at"],
+        with_=content["with"],
+        text=content["text"],
+    )
+
+
 class ReadAnswers:
     """For the practice."""
 
@@ -146,28 +163,7 @@ class ReadAnswers:
             stored = uow.answers.listing(since=since, states=states)
             uow.audit.add(AuditKind.ANSWERS_READ, now, count=len(stored))
             uow.commit()
-        return [self._open(answer) for answer in stored]
-
-    def _open(self, stored: StoredAnswer) -> Answer:
-        base = Answer(id=stored.id, state=stored.state, answer=stored.kind, received=stored.at)
-        try:
-            content = read_content(self._opener.open_answer(stored))
-            return Answer(
-                id=base.id,
-                state=base.state,
-                answer=base.answer,
-                received=base.received,
-                source=content["source"],
-                patient=content["patient"],
-                at=content["at"],
-                with_=content["with"],
-                text=content["text"],
-            )
-        except (InvalidSeal, ValueError):
-            # One box that does not open never hides the others.
-            return Answer(
-                id=base.id, state=base.state, answer=base.answer, received=base.received, readable=False
-            )
+        return [open_stored(self._opener, answer) for answer in stored]
 
     def done(self, answer: str, *, now: datetime) -> None:
         """The secretary has dealt with it. Raises :class:`Refused`."""

@@ -71,6 +71,8 @@ def settle_sent(
     """Write it; when the last one is tried again, and ``behind`` with it, if it is. The caller commits."""
     uow.outbox.sent({s.work.row.id: s.event for s in sendings if s.error is None}, now=now)
     tally(uow, Counted.NUDGED, now, sum(_is_sent_nudge(s) for s in sendings))
+    nudged = [s.work.row for s in sendings if s.error is None and s.work.row.kind is OutboxKind.NUDGE]
+    uow.recipients.note_nudged([row.recipient for row in nudged if row.recipient], now)
     again: datetime | None = None
     for sending in sendings:
         if sending.error is None:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class Ears:
     invited: list[UserId] = field(default_factory=list)
     joined: list[tuple[RoomId, UserId]] = field(default_factory=list)
     left: list[tuple[RoomId, UserId]] = field(default_factory=list)
+    read: list[tuple[RoomId, UserId, datetime]] = field(default_factory=list)
     foreign: set[RoomId] = field(default_factory=set)
 
     async def opened_by_bot(self, room: RoomId) -> bool:
@@ -65,6 +67,9 @@ class Ears:
     async def on_left(self, room: RoomId, user: UserId) -> None:
         self.left.append((room, user))
 
+    async def on_read(self, room: RoomId, user: UserId, at: datetime) -> None:
+        self.read.append((room, user, at))
+
     def listener(self) -> Listener:
         return Listener(
             book=self,
@@ -72,6 +77,7 @@ class Ears:
             on_invited=self.on_invited,
             on_joined=self.on_joined,
             on_left=self.on_left,
+            on_read=self.on_read,
         )
 
     async def wait_heard(self, wanted: Callable[[Incoming], bool], *, seconds: float = 30.0) -> Incoming:

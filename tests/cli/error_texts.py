@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from bot import errors
 
@@ -25,9 +26,18 @@ def error_texts(file: Path) -> Iterator[tuple[str, str]]:
         ):
             continue
         text = _constant(node.args[0]) if node.args else ""
+        if node.func.id == errors.Unclear.__name__:  # made of its place: see the texts of all places below
+            continue
         mend = next((_constant(k.value) for k in node.keywords if k.arg == "mend"), "")
         if text:
             yield text, mend
+
+
+def unclear_texts() -> Iterator[tuple[str, str]]:
+    """Text and mend of each way in which a day or an hour cannot be read."""
+    for place in get_args(errors.UnclearPlace):
+        error = errors.Unclear(place)
+        yield str(error), error.mend
 
 
 def _constant(node: ast.expr) -> str:

@@ -86,6 +86,16 @@ LINES = {
     "answers": "réponses",
     "answers done": "réponses fait 1",
     "stats": "statistiques",
+    "add": "ajouter P-1 3/12/2031 14h30",
+    "cancel": "annuler P-1 3/12/2031",
+    "absent": "absent Dr Noël 3/12/2031",
+    "today": "aujourd'hui",
+    "unreached": "à appeler",
+    "preview": "aperçu",
+    "pause": "suspendre",
+    "resume": "reprendre",
+    "apply": "appliquer",
+    "drop": "oublier",
     "approve": "approuver",
 }
 

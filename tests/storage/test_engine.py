@@ -52,6 +52,9 @@ def test_a_schema_of_another_version_is_not_current(store: Store) -> None:
 
 
 AS_OF_0002 = (
+    *(f"ALTER TABLE recipient DROP COLUMN {name}" for name in ("paused", "nudged_at", "seen_at")),
+    "ALTER TABLE answer DROP COLUMN told",
+    "ALTER TABLE problem DROP COLUMN told",
     "ALTER TABLE audit DROP COLUMN member",
     "ALTER TABLE audit DROP COLUMN act",
     *(f"DROP TABLE {table}" for table in ("staff_member", "staff_room", "heard_order")),

@@ -20,6 +20,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from typing import Final
@@ -32,7 +33,7 @@ from bot.channels.matrix.http import CLIENT, Http, MatrixError, pause, segment
 from bot.channels.matrix.inbox import Inbox, Job, SyncStore
 from bot.channels.matrix.olm import Machine
 from bot.channels.matrix.parting import Parting
-from bot.channels.matrix.reading import room_event
+from bot.channels.matrix.reading import read_receipts, room_event
 from bot.channels.matrix.rooms import STATE_TYPES, RoomState, leave
 from bot.channels.matrix.safejson import JsonObject, as_list, as_object, as_text
 from bot.channels.matrix.upkeep import Upkeep
@@ -199,6 +200,7 @@ class Client:
         await self._take_device_events(as_list(as_object(sync.get("to_device")).get("events")))
         for room, events in timelines.items():
             self._queue_messages(room, events, arrived)
+            self._queue_receipts(room, joined[room])
         self._queue_invitations(as_object(rooms.get("invite")))
         left = [RoomId(room) for room in as_object(rooms.get("leave"))]
         for gone in left:
@@ -260,6 +262,14 @@ class Client:
                 if event is not None:
                     self._jobs.append((room, partial(self._hearing.hear, event, arrived)))
 
+    def _queue_receipts(self, room: RoomId, part: JsonObject) -> None:
+        """Of those who are there; what they say is in clear and decides about nothing but the list to telephone."""
+        state = self._rooms.get(room)
+        with contained("receipt"):
+            for user, at in read_receipts(as_list(as_object(part.get("ephemeral")).get("events"))).items():
+                if user != self._machine.user and state is not None and user in state.present():
+                    self._jobs.append((room, partial(self._on_read, room, user, at)))
+
     async def _timeline(self, room: RoomId, part: JsonObject) -> list[object]:
         timeline = as_object(part.get("timeline"))
         events = as_list(timeline.get("events"))
@@ -300,6 +310,10 @@ class Client:
         if await self._listener.book.opened_by_bot(room):
             await self.meet(user)
             await self._listener.on_joined(room, user)
+
+    async def _on_read(self, room: RoomId, user: UserId, at: datetime) -> None:
+        if await self._listener.book.opened_by_bot(room):
+            await self._listener.on_read(room, user, at)
 
     async def _on_left(self, room: RoomId, user: UserId) -> None:
         if await self._listener.book.opened_by_bot(room):
@@ -389,7 +403,7 @@ _FILTER: Final = json.dumps(
         "presence": {"types": []},
         "account_data": {"types": []},
         "room": {
-            "ephemeral": {"types": []},
+            "ephemeral": {"types": ["m.receipt"]},
             "account_data": {"types": []},
             "state": {"types": list(STATE_TYPES), "lazy_load_members": False},
             "timeline": {"limit": 50, "types": [*STATE_TYPES, "m.room.encrypted", "m.room.message"]},

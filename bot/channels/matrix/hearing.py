@@ -16,6 +16,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final, Protocol
 
 from bot.channels.matrix.directory import Directory
@@ -37,6 +38,11 @@ _log = logging.getLogger("pli.matrix.hearing")
 
 OnUser = Callable[[UserId], Awaitable[None]]
 OnMember = Callable[[RoomId, UserId], Awaitable[None]]
+OnRead = Callable[[RoomId, UserId, datetime], Awaitable[None]]
+
+
+async def nobody_listens(_room: RoomId, _user: UserId, _at: datetime) -> None:
+    """Whoever wants no receipts."""
 
 
 class RoomBook(Protocol):
@@ -48,7 +54,7 @@ class RoomBook(Protocol):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listener:
     """Who is told what. ``on_invited``: somebody invited the bot to a room of their own, which it does not
-    enter.
+    enter. ``on_read``: somebody's client says that it showed what is in a room of the bot's, and when.
     """
 
     book: RoomBook
@@ -56,6 +62,7 @@ class Listener:
     on_invited: OnUser
     on_joined: OnMember
     on_left: OnMember
+    on_read: OnRead = nobody_listens
 
 
 class Hearing:

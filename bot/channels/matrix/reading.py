@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -59,6 +60,20 @@ def room_event(room: RoomId, raw: JsonObject) -> RoomEvent | None:
         content=content,
         encrypted=kind == _ENCRYPTED,
     )
+
+
+def read_receipts(events: Iterable[object]) -> Mapping[UserId, datetime]:
+    """Who read something, and when at the latest: of a room's ephemeral events, in clear, the homeserver's word."""
+    found: dict[UserId, datetime] = {}
+    for raw in map(as_object, events):
+        if raw.get("type") != "m.receipt":
+            continue
+        for each in as_object(raw.get("content")).values():
+            for user, receipt in as_object(as_object(each).get("m.read")).items():
+                at = _moment(as_object(receipt).get("ts"))
+                if user and at > found.get(UserId(user), _moment(0)):
+                    found[UserId(user)] = at
+    return found
 
 
 def said_in_clear(event: RoomEvent) -> Said | None:

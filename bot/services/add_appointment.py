@@ -1,0 +1,62 @@
+"""Enter one appointment by hand, through the same import as an agenda's."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bot.domain.appointment import Appointment, Detail
+from bot.domain.slots import NudgeRules
+from bot.domain.values import AppointmentId, RecipientId, new_id
+from bot.errors import Refused
+from bot.ports_storage import Sealer, UnitOfWorkFactory
+from bot.services.import_agenda import ImportAgenda
+from bot.services.import_batch import ImportOptions
+
+
+class AddAppointment:
+    """Import side."""
+
+    def __init__(self, uow: UnitOfWorkFactory, sealer: Sealer, *, rules: NudgeRules) -> None:
+        self._uow, self._sealer, self._rules = uow, sealer, rules
+
+    def __call__(
+        self,
+        reference: str,
+        *,
+        start: datetime,
+        length: timedelta,
+        practitioner: str,
+        place: str,
+        note: str,
+        only: RecipientId | None,
+        now: datetime,
+    ) -> tuple[AppointmentId, Detail, int]:
+        """Its id, what was understood, and how many can read it. ``start`` in UTC. Raises :class:`Refused`."""
+        if start <= now:
+            raise Refused("this time is over", mend="check the day and the hour")
+        with self._uow() as uow:
+            patient = uow.patients.by_reference(reference)
+            if patient is None:
+                raise Refused("no patient with this reference", mend="add it first: pli patient add REF")
+            if only and only not in uow.patients.recipients_of(patient.id):
+                raise Refused("this recipient is not told for this patient", mend="see: pli patient show REF")
+        zone: ZoneInfo = self._rules.zone
+        detail = Detail(
+            source="hand:" + new_id("h"),
+            patient=reference,
+            start=start,
+            end=start + length,
+            zone=zone.key,
+            practitioner=practitioner,
+            place=place,
+            note=note,
+        )
+        options = ImportOptions(by_hand=True, only=only)
+        service = ImportAgenda(self._uow, self._sealer, rules=self._rules, now=now, options=options)
+        service(lambda: [Appointment(detail=detail)])
+        index = self._sealer.source_index(detail.source)
+        with self._uow() as uow:
+            stored = uow.appointments.by_sources([index])[index]
+            readers = uow.envelopes.of_appointments([stored.id])
+        return stored.id, detail, len(readers)

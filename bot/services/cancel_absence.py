@@ -1,0 +1,172 @@
+"""A practitioner is away: cancel every booked appointment of theirs on these days, and say whom to telephone.
+
+1. What matches is recomputed by the import side: the digests of (patient, practitioner) over all patients, and of the
+   days; for half a day the hour too (:mod:`find_appointments`). A visit that was moved matches where it is now.
+2. The practitioner's name must be as the agenda writes it, but for its title and capitals: how many visits of these
+   days are with somebody else is told, so that a name that is written otherwise shows.
+3. All of it or none of it, and at once: a cancellation waits for nobody's approval.
+4. Whoever no nudge reaches in time is listed, by patient reference: nobody is enrolled, nothing to read, a dead
+   channel, paused, news stopped, or quiet hours that end too late.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from bot.domain.human_dates import Days, Half
+from bot.domain.records import AuditKind, StoredAppointment
+from bot.domain.slots import NudgeRules, PlannedNudge
+from bot.domain.values import AppointmentId
+from bot.ports_storage import Sealer, UnitOfWork, UnitOfWorkFactory
+from bot.services.cancel_appointment import DAY, cancel_stored
+from bot.services.find_appointments import booked_on, in_half
+from bot.services.judge_reach import JudgeReach, Why
+
+_TITLES = (
+    "Dr",
+    "Dr.",
+    "Docteur",
+    "Docteure",
+    "Doctor",
+    "Pr",
+    "Pr.",
+    "Professeur",
+    "Professeure",
+    "Professor",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Absence:
+    """``practitioner`` as typed."""
+
+    practitioner: str
+    days: Days
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ToCall:
+    """A patient to telephone, by the agenda's reference; ``day`` is the visit's."""
+
+    patient: str = field(repr=False)
+    day: date
+    why: Why
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cancelled:
+    """What :class:`CancelAbsence` did. ``others`` are the visits of these days with somebody else; ``undecided`` those
+    with this practitioner whose hour is not known, by patient reference and day.
+    """
+
+    cancelled: tuple[tuple[str, date], ...] = field(repr=False)
+    to_call: tuple[ToCall, ...]
+    undecided: tuple[tuple[str, date], ...] = field(repr=False)
+    others: int = 0
+
+
+class CancelAbsence:
+    """Import side."""
+
+    def __init__(self, uow: UnitOfWorkFactory, sealer: Sealer, *, rules: NudgeRules) -> None:
+        self._uow, self._sealer, self._rules = uow, sealer, rules
+
+    def __call__(self, absences: Sequence[Absence], *, now: datetime, dry_run: bool = False) -> Cancelled:
+        """One transaction for all of them (rule 3)."""
+        with self._uow() as uow:
+            run = _Run(uow, self._sealer, self._rules, now)
+            for absence in absences:
+                run.take(absence)
+            found = run.result()
+            if found.cancelled and not dry_run:
+                uow.audit.add(AuditKind.CANCELLED, now, count=len(found.cancelled))
+                uow.commit()
+        return found
+
+
+class _Run:
+    """One transaction."""
+
+    def __init__(self, uow: UnitOfWork, sealer: Sealer, rules: NudgeRules, now: datetime) -> None:
+        self._uow, self._sealer, self._rules, self._now = uow, sealer, rules, now
+        self._references = {patient.id: patient.reference for patient in uow.patients.all()}
+        self._reach = JudgeReach(uow, self._references)
+        self._done: dict[AppointmentId, tuple[str, date]] = {}
+        self._undecided: dict[AppointmentId, tuple[str, date]] = {}
+        self._others: set[AppointmentId] = set()
+        self._to_call: list[ToCall] = []
+
+    def take(self, absence: Absence) -> None:
+        pairs = {
+            self._sealer.pair_index(reference, name)
+            for reference in self._references.values()
+            for name in spellings(absence.practitioner)
+        }
+        day = absence.days.first
+        while day <= absence.days.last:
+            rows = booked_on(self._uow, self._sealer, [day], now=self._now)
+            theirs = [row for row in rows if row.pair_index in pairs]
+            self._others |= {row.id for row in rows if row.pair_index not in pairs}
+            for row in self._in_time(theirs, day, absence.days.half):
+                self._cancel(row, day)
+            day += timedelta(days=1)
+
+    def result(self) -> Cancelled:
+        return Cancelled(
+            cancelled=tuple(sorted(self._done.values(), key=_by_day)),
+            to_call=tuple(sorted(self._to_call, key=lambda c: (c.day, c.patient))),
+            undecided=tuple(sorted(self._undecided.values(), key=_by_day)),
+            others=len(self._others - self._done.keys() - self._undecided.keys()),
+        )
+
+    def _in_time(
+        self, rows: Sequence[StoredAppointment], day: date, half: Half | None
+    ) -> Sequence[StoredAppointment]:
+        if half is None or not rows:
+            return rows
+        here, unknown = in_half(self._sealer, rows, day, half, self._rules.zone)
+        for row in unknown:
+            self._undecided[row.id] = (self._references[row.patient], day)
+        return here
+
+    def _cancel(self, row: StoredAppointment, day: date) -> None:
+        reference = self._references[row.patient]
+        readers = [e.recipient for e in self._uow.envelopes.of_appointments([row.id])]
+        planned = cancel_stored(self._uow, row, self._now, self._rules)
+        self._done[row.id] = (reference, day)
+        why = self._reach.why_not(row.patient, readers, news=True)
+        if why is None and self._is_late(row, planned):
+            why = Why.TOO_LATE
+        if why is not None:
+            self._to_call.append(ToCall(patient=reference, day=day, why=why))
+
+    def _is_late(self, row: StoredAppointment, planned: PlannedNudge | None) -> bool:
+        """Told on the very day, and not at once: the hour is not known here, it may be before."""
+        if planned is None:
+            return True
+        return planned.slot > self._now and planned.slot >= row.past_after - DAY
+
+
+def _by_day(visit: tuple[str, date]) -> tuple[date, str]:
+    return visit[1], visit[0]
+
+
+def spellings(practitioner: str) -> set[str]:
+    """The name as typed, and with title and capitals as agendas usually have them (rule 2)."""
+    name = " ".join(practitioner.split())
+    title, _, rest = name.partition(" ")
+    if not rest or title.casefold() not in {t.casefold() for t in _TITLES}:
+        return {name, *_cases(name)}
+    kind = "p" if title.casefold().startswith("p") else "d"
+    titles = [t for t in _TITLES if t.casefold().startswith(kind)]
+    return {name, *_cases(name)} | {f"{t} {r}".strip() for t in (*titles, "") for r in _cases(rest)}
+
+
+def _cases(name: str) -> set[str]:
+    """Small, first and all capitals; those are often written without their accents."""
+    capitals = name.upper()
+    plain = unicodedata.normalize("NFD", capitals)
+    return {name, name.title(), capitals, "".join(c for c in plain if not unicodedata.combining(c))}

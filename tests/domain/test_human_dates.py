@@ -1,0 +1,294 @@
+"""Days and hours as people write them; the rules by number are those of :mod:`bot.domain.human_dates`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.human_dates import Days, read_days, read_moment, split_days, take_day, take_moment
+from bot.errors import Unclear
+
+PARIS = ZoneInfo("Europe/Paris")
+NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)  # a Wednesday, ten in the morning in Paris
+ZONES = (
+    "Europe/Paris",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Pacific/Auckland",
+    "UTC",
+    "Asia/Kathmandu",
+)
+FR_MONTHS = (
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+)
+EN_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+FR_DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+EN_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def local(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=PARIS).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("3/12 14h30", "2026-12-03 14:30"),
+        ("3/12 14h", "2026-12-03 14:00"),
+        ("03/12/2026 14:30", "2026-12-03 14:30"),
+        ("03.12.2026 14:30", "2026-12-03 14:30"),
+        ("03-12-2026 14:30", "2026-12-03 14:30"),
+        ("3/12/26 14:30", "2026-12-03 14:30"),
+        ("jeudi 3 décembre à 14 h 30", "2026-12-03 14:30"),
+        ("Jeudi 3 DÉCEMBRE, 14H30", "2026-12-03 14:30"),
+        ("le jeudi 3 déc. 14h30", "2026-12-03 14:30"),
+        ("jeu. 3/12 à 9h05", "2026-12-03 09:05"),
+        ("1er décembre 8 heures", "2026-12-01 08:00"),
+        ("1er décembre à 8 heures 15", "2026-12-01 08:15"),
+        ("demain 9h", "2026-11-26 09:00"),
+        ("demain à 9 h", "2026-11-26 09:00"),
+        ("après-demain 9h30", "2026-11-27 09:30"),
+        ("apres demain midi", "2026-11-27 12:00"),
+        ("aujourd’hui 18h", "2026-11-25 18:00"),
+        ("tomorrow at 9", "2026-11-26 09:00"),
+        ("today at 6 pm", "2026-11-25 18:00"),
+        ("the day after tomorrow 09:15", "2026-11-27 09:15"),
+        ("3 dec 2pm", "2026-12-03 14:00"),
+        ("3rd of December at 2:30 pm", "2026-12-03 14:30"),
+        ("December 3 at noon", "2026-12-03 12:00"),
+        ("Thursday, December 3rd, 2026 at 12 pm", "2026-12-03 12:00"),
+        ("Thu 3 dec 12 am", "2026-12-03 00:00"),
+        ("2026-12-03T14:30", "2026-12-03 14:30"),
+        ("2026-12-03 14:30", "2026-12-03 14:30"),
+        ("2026-12-03T13:30Z", "2026-12-03 14:30"),
+        ("2026-12-03T14:30:00+01:00", "2026-12-03 14:30"),
+        ("jeudi 14h", "2026-11-26 14:00"),
+        ("mardi 14h", "2026-12-01 14:00"),
+        ("14h30 le 3/12", "2026-12-03 14:30"),
+        ("9h demain", "2026-11-26 09:00"),
+        ("demain 2h de l'après-midi", "2026-11-26 14:00"),
+        ("demain 9h du matin", "2026-11-26 09:00"),
+        ("1/2 10h", "2027-02-01 10:00"),
+        ("25/11 18h", "2026-11-25 18:00"),
+        ("25/10 10h", "2027-10-25 10:00"),
+    ],
+)
+def test_what_people_write(text: str, expected: str) -> None:
+    assert read_moment(text, now=NOW, zone=PARIS) == local(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("", "day"),
+        ("bientôt", "day"),
+        ("14h30", "day"),
+        ("3/12", "hour"),
+        ("3/12 14", "hour"),
+        ("3/1214h30", "day"),
+        ("3/12 25h", "no_such_hour"),
+        ("3/12 14h75", "no_such_hour"),
+        ("3/12 13 pm", "no_such_hour"),
+        ("12/25 14h", "no_such_month"),
+        ("31/11 14h", "no_such_day"),
+        ("30 février 14h", "no_such_day"),
+        ("29/02/2027 14h", "no_such_day"),
+        ("29/02 14h", "far"),
+        ("25/11 9h", "far"),
+        ("24/11 9h", "far"),
+        ("26/10 9h", "far"),
+        ("vendredi 3 décembre 14h30", "weekday"),
+        ("Friday 3/12/2026 2pm", "weekday"),
+        ("mercredi 14h", "which_week"),
+        ("3/12 14h30 Dr Noël", "rest"),
+        ("demain minuit", "hour"),
+    ],
+)
+def test_what_is_refused_and_where(text: str, place: str) -> None:
+    with pytest.raises(Unclear) as refused:
+        read_moment(text, now=NOW, zone=PARIS)
+    assert refused.value.place == place
+    assert refused.value.mend
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("29/3/2026 2h30", "2026-03-29T01:30+00:00"), ("25/10/2026 2h30", "2026-10-25T00:30+00:00")],
+)
+def test_rule_4_a_skipped_hour_moves_on_and_one_that_comes_twice_is_the_first(
+    text: str, expected: str
+) -> None:
+    assert read_moment(text, now=NOW, zone=PARIS) == datetime.fromisoformat(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "rest"),
+    [
+        ("3/12 14h30 Dr Noël @ Laboratoire", "2026-12-03 14:30", "Dr Noël @ Laboratoire"),
+        ("3 déc. 14h30, Dr Mars", "2026-12-03 14:30", "Dr Mars"),
+        ("demain à 9h à Lyon", "2026-11-26 09:00", "à Lyon"),
+        ("tomorrow at 9 Dr Hall", "2026-11-26 09:00", "Dr Hall"),
+        ("3/12 14h A. Petit", "2026-12-03 14:00", "A. Petit"),
+    ],
+)
+def test_the_rest_is_given_back_as_it_was_typed(text: str, expected: str, rest: str) -> None:
+    assert take_moment(text, now=NOW, zone=PARIS) == (local(expected), rest)
+
+
+def test_a_day_alone() -> None:
+    assert take_day("3/12 Dr Noël", now=NOW, zone=PARIS) == (date(2026, 12, 3), "Dr Noël")
+    with pytest.raises(Unclear):
+        take_day("Dr Noël", now=NOW, zone=PARIS)
+
+
+def days(first: str, last: str = "", half: str | None = None) -> Days:
+    return Days(
+        first=date.fromisoformat(first),
+        last=date.fromisoformat(last or first),
+        half=half,  # type: ignore[arg-type]  # one of the two words
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("3/12", days("2026-12-03")),
+        ("jeudi", days("2026-11-26")),
+        ("3/12-5/12", days("2026-12-03", "2026-12-05")),
+        ("3/12 – 5/12", days("2026-12-03", "2026-12-05")),
+        ("3-5/12", days("2026-12-03", "2026-12-05")),
+        ("3-5/12/2026", days("2026-12-03", "2026-12-05")),
+        ("du 3 au 5 décembre", days("2026-12-03", "2026-12-05")),
+        ("du 3/12 au 5/12", days("2026-12-03", "2026-12-05")),
+        ("from 3 dec to 5 dec", days("2026-12-03", "2026-12-05")),
+        ("30/12 au 2/1", days("2026-12-30", "2027-01-02")),
+        ("demain au 2/12", days("2026-11-26", "2026-12-02")),
+        ("2026-12-03 - 2026-12-05", days("2026-12-03", "2026-12-05")),
+        ("03-12-2026", days("2026-12-03")),
+        ("ce matin", days("2026-11-25", half="morning")),
+        ("cet après-midi", days("2026-11-25", half="afternoon")),
+        ("this afternoon", days("2026-11-25", half="afternoon")),
+        ("demain matin", days("2026-11-26", half="morning")),
+        ("3/12 après-midi", days("2026-12-03", half="afternoon")),
+        ("aujourd’hui", days("2026-11-25")),
+    ],
+)
+def test_days_of_absence(text: str, expected: Days) -> None:
+    assert read_days(text, now=NOW, zone=PARIS) == expected
+    assert split_days(f"Dr Hélène Noël {text}", now=NOW, zone=PARIS) == ("Dr Hélène Noël", expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("Dr Noël", "day"),
+        ("3/12", "day"),
+        ("Dr Noël 5/12/2026-3/12/2026", "backwards"),
+        ("Dr Noël 1/12-31/5", "long"),
+        ("Dr Noël 31/11", "no_such_day"),
+        ("Dr Noël 3/12 soon", "rest"),
+        ("Dr Noël vendredi 3/12", "weekday"),
+        ("Dr Noël mercredi", "which_week"),
+    ],
+)
+def test_absences_that_are_refused(text: str, place: str) -> None:
+    with pytest.raises(Unclear) as refused:
+        split_days(text, now=NOW, zone=PARIS)
+    assert refused.value.place == place
+
+
+def styles(wall: datetime) -> list[str]:
+    """One local time in many hands; all with the year, as it may be any day."""
+    d, m, y, h, mi = wall.day, wall.month, wall.year, wall.hour, wall.minute
+    french = f"{FR_DAYS[wall.weekday()]} {d} {FR_MONTHS[m - 1]} {y}"
+    english = f"{EN_DAYS[wall.weekday()]}, {EN_MONTHS[m - 1]} {d}, {y}"
+    twelve = f"{(h - 1) % 12 + 1}:{mi:02} {'am' if h < 12 else 'pm'}"
+    return [
+        f"{d}/{m}/{y} {h}h{mi:02}",
+        f"{d:02}/{m:02}/{y % 100:02} {h}:{mi:02}",
+        f"{french} à {h} h {mi:02}",
+        f"{english} at {twelve}",
+        f"{h:02}:{mi:02} {d} {EN_MONTHS[m - 1][:3]} {y}",
+        wall.isoformat(timespec="minutes"),
+    ]
+
+
+@given(
+    zone=st.sampled_from(ZONES).map(ZoneInfo),
+    minutes=st.integers(0, 366 * 24 * 60),
+    style=st.integers(0, 5),
+)
+def test_what_is_written_is_read_back(zone: ZoneInfo, minutes: int, style: int) -> None:
+    moment = datetime(2026, 11, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+    wall = moment.astimezone(zone)
+    read = read_moment(styles(wall)[style], now=NOW, zone=zone)
+    assert read.astimezone(zone).replace(tzinfo=None, fold=0) == wall.replace(tzinfo=None, fold=0)
+    assert read == moment or wall.fold == 1, "only the second of two equal hours cannot be meant"
+
+
+@pytest.mark.parametrize("name", ZONES)
+def test_every_day_of_a_year_without_its_year(name: str) -> None:
+    zone = ZoneInfo(name)
+    today = NOW.astimezone(zone).date()
+    for ahead in range(1, 330):
+        day = today + timedelta(days=ahead)
+        for text in (f"{day.day}/{day.month} 9h", f"{day.day} {FR_MONTHS[day.month - 1]} à 9 h"):
+            assert read_moment(text, now=NOW, zone=zone).astimezone(zone).date() == day
+
+
+@given(
+    minutes=st.integers(0, 20 * 366 * 24 * 60),
+    day=st.integers(1, 31),
+    month=st.integers(1, 12),
+)
+def test_rule_2_never_in_the_past_and_never_over_eleven_months(minutes: int, day: int, month: int) -> None:
+    now = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
+    found = tried(read_moment, f"{day}/{month} 9h", now=now)
+    if isinstance(found, Unclear):
+        assert found.place in ("far", "no_such_day")
+    else:
+        assert isinstance(found, datetime)
+        assert now < found < now + timedelta(days=337)
+
+
+def tried(reader: Callable[..., object], text: str, *, now: datetime = NOW) -> object:
+    """What is read, or the refusal."""
+    try:
+        return reader(text, now=now, zone=PARIS)
+    except Unclear as unclear:
+        return unclear
+
+
+@given(st.text(max_size=60) | st.text("0123456789/-:.hapm àdu3decjeuà ", max_size=24))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    for reader in (read_moment, read_days, take_moment, take_day, split_days):
+        assert tried(reader, text) is not None
