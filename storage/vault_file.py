@@ -26,7 +26,7 @@ from bot.errors import Refused, StorageError
 _APPLICATION: Final = 0x506C6956  # "PliV"
 _VERSION: Final = 2
 _LOCK_SECONDS: Final = 10.0
-_SCHEMA: Final = f"""
+SCHEMA: Final = f"""
 BEGIN EXCLUSIVE;
 PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_VERSION};
@@ -78,7 +78,7 @@ def create_vault(path: Path) -> None:
         raise StorageError(f"{path}: cannot be made", mend="Check the folder's owner and mode.") from error
     try:
         with closing(_connect(path)) as connection:
-            connection.executescript(_SCHEMA)
+            connection.executescript(SCHEMA)
     except sqlite3.Error as error:
         raise StorageError("the vault cannot be made") from error
 

@@ -18,8 +18,10 @@ from bot.cli import (
     homeserver,
     invitations,
     patients,
+    pausing,
     problems,
     run,
+    safekeeping,
     setup,
 )
 from bot.cli.common import DONE, REFUSED, choose_config, complain, err
@@ -46,6 +48,8 @@ problems.register(app)
 run.register(app)
 doctor.register(app)
 conversation.register(app)
+safekeeping.register(app)
+pausing.register(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -103,9 +107,11 @@ def _take_config(arguments: list[str]) -> list[str]:
 
 
 def _name_default(arguments: list[str]) -> list[str]:
-    """``pli invite REF`` is ``pli invite to REF``."""
+    """``pli invite REF`` is ``pli invite to REF``, and ``pli backup DIR`` is ``pli backup to DIR``."""
     if arguments[:1] == ["invite"] and arguments[1:] and arguments[1] not in invitations.COMMANDS:
         return ["invite", "to", *arguments[1:]]
+    if arguments[:1] == ["backup"] and arguments[1:] and arguments[1] not in safekeeping.COMMANDS:
+        return ["backup", "to", *arguments[1:]]
     return arguments
 
 

@@ -21,6 +21,7 @@ MEANING = {
     ProblemKind.ROOM_LEFT: "left the room, and can no longer be reached there: telephone",
     ProblemKind.CAPPED: "the daily cap held a nudge back; does the agenda change all the time? telephone",
     ProblemKind.AUDIT_BROKEN: "the audit log was changed from outside: call the administrator (pli doctor)",
+    ProblemKind.NO_KEY: "restored from a backup without the vault, nothing opens: pli invite REF",
     ProblemKind.TROUBLE: "a message was not handled as it should: call the administrator",
 }
 

@@ -219,6 +219,7 @@ class ProblemKind(StrEnum):
     TROUBLE = "trouble"
     CAPPED = "capped"
     AUDIT_BROKEN = "audit_broken"
+    NO_KEY = "no_key"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -250,6 +251,11 @@ class AuditKind(StrEnum):
     IMPORTED = "imported"
     PATIENT_ADDED = "patient_added"
     CANCELLED = "cancelled"
+    BACKED_UP = "backed_up"
+    RESTORED = "restored"
+    UPGRADED = "upgraded"
+    PAUSED = "paused"
+    RESUMED = "resumed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

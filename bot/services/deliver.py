@@ -2,7 +2,7 @@
 
 1. A row is claimed durably before anything leaves; its transaction id makes a second send the same message.
 2. A nudge is checked again when claimed: enrolled, wanted, still booked, still useful. Several that are due at once
-   for one recipient become one.
+   for one recipient become one. None is claimed while nudges are paused.
 3. A row whose transaction id the homeserver may have forgotten (claimed over 23 hours ago, or from another device) is
    not sent again but reported.
 4. A release's text lives in memory only. After a crash its row asks for the PIN again, under the same transaction id:
@@ -38,6 +38,7 @@ from bot.domain.values import Language, RecipientId, TransactionId
 from bot.errors import StorageError
 from bot.ports import Clock, NudgeChannel, PrivateChannel
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
+from bot.services.pause_nudges import is_paused
 from bot.services.recheck_nudge import RecheckNudges
 from bot.services.settle_sent import Release, Sending, Work, settle_sent
 
@@ -182,6 +183,8 @@ class Deliver:
         now = self._clock.now()
         works: dict[RecipientId, Work] = {}
         with self._uow() as uow:
+            if is_paused(uow):
+                return 0, []
             rows = uow.outbox.claim(
                 now=now, device=self._device, kinds=(OutboxKind.NUDGE,), limit=NUDGE_BATCH
             )
