@@ -12,8 +12,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -78,7 +78,7 @@ def restore(source: BinaryIO, opener: Opener, folder: Path, *, database: str, cl
     Raises :class:`PliError`; then the folder is as it was.
     """
     _require_empty(folder)
-    with work_folder(folder.parent, "restore") as work, ExitStack() as stack:
+    with work_folder(folder.parent, "restore") as work, _telling(), ExitStack() as stack:
         build = _Build(work / "practice", database, stack)
         _unpack(source, opener, build)
         made = build.finish(clock)
@@ -98,7 +98,7 @@ def rehearse(source: BinaryIO, opener: Opener, work: Path) -> Checkup:
     """Rule 4, in a folder in ``work`` that is removed afterwards."""
     folder = work / "rehearsal"
     try:
-        with ExitStack() as stack:
+        with _telling(), ExitStack() as stack:
             build = _Build(folder, "", stack)
             _unpack(source, opener, build)
             return build.verify()
@@ -113,8 +113,15 @@ def _require_empty(folder: Path) -> None:
 
 def _unpack(source: BinaryIO, opener: Opener, build: _Build) -> None:
     unpacker = Unpacker(build)
+    unseal(source, opener, unpacker.take)
+    unpacker.finish()
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """What the database or the disk refuses, without a statement or a value in it."""
     try:
-        unseal(source, opener, unpacker.take)
+        yield
     except (SQLAlchemyError, CommandError) as error:
         raise StorageError(
             f"the database cannot be filled ({type(error).__name__})", mend="is there room on the disk?"
@@ -123,7 +130,6 @@ def _unpack(source: BinaryIO, opener: Opener, build: _Build) -> None:
         raise StorageError(
             f"the folder cannot be written ({type(error).__name__})", mend="is there room on the disk?"
         ) from None
-    unpacker.finish()
 
 
 class _Build:

@@ -49,11 +49,13 @@ def work_file(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
         handle = _lock(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     except OSError as error:
         raise _refused(folder, error) from None
+    file = os.fdopen(handle, "w+b")
     try:
-        with os.fdopen(handle, "w+b") as file:
-            yield path, file
+        yield path, file
     finally:
         path.unlink(missing_ok=True)
+        with suppress(OSError):  # a full disk has been told of
+            file.close()
 
 
 def publish(path: Path, names: Iterator[str]) -> Path:

@@ -200,6 +200,8 @@ class _Sink:
         self.failure: Exception | None = None
 
     def write(self, data: bytes) -> int:
+        if self.failure is not None:  # what the library still held when it gave up
+            raise self.failure
         try:
             self._take(bytes(data))
         except Exception as error:

@@ -64,7 +64,8 @@ class _Last:
 def _audit(connection: Connection, table: Table) -> Iterator[AuditRow]:
     c = table.c
     query = select(c.seq, c.at, c.kind, c.recipient, c["count"], c.mac).order_by(c.seq)
-    for seq, at, kind, recipient, count, mac in connection.execution_options(yield_per=_BATCH).execute(query):
+    streamed = query.execution_options(yield_per=_BATCH)
+    for seq, at, kind, recipient, count, mac in connection.execute(streamed):
         moment = datetime.fromisoformat(at).isoformat()
         yield AuditRow(number=seq, fields=audit_fields(moment, kind, recipient, count), mac=mac)
 
@@ -75,8 +76,8 @@ def _open_cells(connection: Connection, table: Table, columns: Columns) -> int:
         return 0
     (key,) = table.primary_key.columns
     opened = 0
-    query = select(key, *(table.c[name] for name in names))
-    for row_id, *cells in connection.execution_options(yield_per=_BATCH).execute(query):
+    query = select(key, *(table.c[name] for name in names)).execution_options(yield_per=_BATCH)
+    for row_id, *cells in connection.execute(query):
         for name, cell in zip(names, cells, strict=True):
             if cell is not None:
                 columns.open(cell, table=table.name, column=name.removesuffix(_SEALED), row=row_id)

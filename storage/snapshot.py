@@ -123,8 +123,8 @@ def pack_tables(connection: Connection, counts: dict[str, int]) -> Iterator[byte
 
 def _rows(connection: Connection, table: Table, counts: dict[str, int]) -> Iterator[Sequence[Cell]]:
     counts[table.name] = 0
-    query = select(table).order_by(*table.primary_key.columns)
-    for row in connection.execution_options(yield_per=_BATCH).execute(query):
+    query = select(table).order_by(*table.primary_key.columns).execution_options(yield_per=_BATCH)
+    for row in connection.execute(query):
         counts[table.name] += 1
         yield tuple(row)
 
