@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Literal, Protocol, Self
 
 from bot.domain.appointment import Detail
+from bot.domain.figures import Figures
 from bot.domain.records import (
     AnswerState,
     AuditKind,
@@ -267,6 +268,10 @@ class Meta(Protocol):
     def set(self, name: str, value: str) -> None: ...
 
 
+class FigureReading(Protocol):
+    def read(self, now: datetime) -> Figures: ...
+
+
 class UnitOfWork(Protocol):
     @property
     def patients(self) -> Patients: ...
@@ -296,6 +301,8 @@ class UnitOfWork(Protocol):
     def audit(self) -> Audit: ...
     @property
     def meta(self) -> Meta: ...
+    @property
+    def figures(self) -> FigureReading: ...
 
     def __enter__(self) -> Self: ...
     def __exit__(

@@ -23,6 +23,7 @@ from bot.cli import (
     run,
     safekeeping,
     setup,
+    status,
 )
 from bot.cli.common import DONE, REFUSED, choose_config, complain, err
 from bot.errors import PliError, WrongUse
@@ -50,6 +51,7 @@ doctor.register(app)
 conversation.register(app)
 safekeeping.register(app)
 pausing.register(app)
+status.register(app)
 
 
 def _print_version(wanted: bool) -> None:

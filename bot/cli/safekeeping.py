@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bot.backup import Made, make_backup
-from bot.cli.common import Json, installation, print_json, say, warn
+from bot.cli.common import Json, installation, print_json, say, size_of, warn
 from bot.clock import SystemClock
 from bot.domain.values import Secret
 from bot.errors import Refused, WrongUse
@@ -60,7 +60,7 @@ def backup(
     if json:
         print_json(_made(made))
         return
-    say(f"made: {made.file} ({_size(made.size)})")
+    say(f"made: {made.file} ({size_of(made.size)})")
     say(
         f"opened again and looked through: {sum(made.rows.values())} rows, {made.audit_rows} of them of the audit"
         f" log, unbroken; {made.sealed} sealed cells"
@@ -201,14 +201,6 @@ def _text(file: Path) -> str:
         return file.expanduser().read_text(encoding="utf-8")
     except (OSError, ValueError):
         raise WrongUse(f"{file}: cannot be read", mend="check its name") from None
-
-
-def _size(size: int) -> str:
-    value, units = float(size), ["bytes", "kB", "MB", "GB"]
-    while value >= 1000 and len(units) > 1:
-        value /= 1000
-        units.pop(0)
-    return f"{value:.0f} {units[0]}" if units[0] == "bytes" else f"{value:.1f} {units[0]}"
 
 
 def _made(made: Made) -> dict[str, object]:
