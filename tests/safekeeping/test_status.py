@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from datetime import timedelta
@@ -19,7 +20,8 @@ from bot.errors import WrongUse
 from bot.metrics import Live, exposition
 from bot.services.pause_nudges import PauseNudges
 from bot.status import NOT_RUNNING, Status, look
-from config.settings import load
+from config.settings import Health, load
+from tests.journey.practice import free_port
 from tests.safekeeping.scene import Scene
 from tests.services.kit import NOW, PARIS
 
@@ -163,17 +165,9 @@ def status(**changed: object) -> Status:
 
 
 def screen(seen: Status, *, colours: bool = True) -> str:
-    console = Console(width=80, force_terminal=True, no_color=not colours, record=True, file=_Nowhere())
+    console = Console(width=80, force_terminal=True, no_color=not colours, record=True, file=io.StringIO())
     console.print(draw(seen, PARIS))
     return console.export_text(styles=colours)
-
-
-class _Nowhere:
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        """Nothing is kept back."""
 
 
 def test_the_screen_fits_a_terminal_and_says_the_same_without_colours() -> None:
@@ -214,7 +208,7 @@ def test_an_old_backup_and_none_are_told_apart_from_a_good_one() -> None:
     def told(**figures: object) -> str:
         base = status().figures
         values = {name: getattr(base, name) for name in base.__slots__}
-        return screen(status(figures=Figures(**{**values, **figures})), colours=False)  # type: ignore[arg-type]  # as above
+        return screen(status(figures=Figures(**{**values, **figures})), colours=False)
 
     assert "make one" not in told()
     assert "(12 d ago): make one" in told(last_backup=NOW - timedelta(days=12))
@@ -228,7 +222,8 @@ def test_looking_at_a_practice_whose_bot_does_not_run(scene: Scene, tmp_path: Pa
     scene.backup(tmp_path / "to")
     assert PauseNudges(scene.bot.home.uow).pause(NOW)
     assert not PauseNudges(scene.bot.home.uow).pause(NOW)
-    seen = look(scene.bot.home)
+    settings = scene.bot.home.settings.model_copy(update={"health": Health(port=free_port())})
+    seen = look(Installation(settings, clock=scene.bot.clock))
     assert seen.bot == NOT_RUNNING
     assert seen.paused_since == NOW.isoformat(timespec="seconds")
     assert seen.figures.last_backup == NOW
