@@ -31,6 +31,7 @@ OLD = [schema for schema in released.schemas() if schema != released.schemas()[-
 LATER = NOW.replace(year=NOW.year + 1)
 KILLS = [
     "bot.upgrade:_copy before",
+    "pathlib:Path.rename before",
     "bot.upgrade:_copy after",
     "bot.upgrade:changing_vault before",
     "bot.upgrade:upgrade_within before",
