@@ -26,6 +26,7 @@ from bot.probe import Probe
 from bot.services.pause_nudges import is_paused
 from bot.services.reconcile_stores import WITHOUT_KEY
 from bot.tls import trusting
+from bot.upgrade import copies
 from storage.audit_rows import verify_audit
 
 CLOCK_SECONDS = 30.0
@@ -127,6 +128,10 @@ class _Doctor:
             return f"answers, {len(uow.recipients.all())} recipient(s)"
 
     async def vault(self) -> str:
+        if left := copies(self._home):
+            raise _Bad(
+                f"{left[0]} was left by an upgrade that was cut off", "stop the bot and run: pli upgrade"
+            )
         with self._home.uow() as uow:
             recipients = uow.recipients.all()
         missing = sum(not self._home.vault.known(r.id) for r in recipients)

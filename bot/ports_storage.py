@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Literal, Protocol, Self
 
 from bot.domain.appointment import Detail
+from bot.domain.figures import Figures
 from bot.domain.records import (
     AnswerState,
     AuditKind,
@@ -323,6 +324,10 @@ class Meta(Protocol):
     def remove(self, name: str) -> None: ...
 
 
+class FigureReading(Protocol):
+    def read(self, now: datetime) -> Figures: ...
+
+
 class UnitOfWork(Protocol):
     @property
     def patients(self) -> Patients: ...
@@ -358,6 +363,8 @@ class UnitOfWork(Protocol):
     def audit(self) -> Audit: ...
     @property
     def meta(self) -> Meta: ...
+    @property
+    def figures(self) -> FigureReading: ...
 
     def __enter__(self) -> Self: ...
     def __exit__(

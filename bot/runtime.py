@@ -1,4 +1,4 @@
-"""``pli run``: the bot's process. Supervised tasks, a clean stop, two health pages on loopback.
+"""``pli run``: the bot's process. Supervised tasks, a clean stop, health pages and metrics on loopback.
 
 1. A task that fails is started again with growing pauses, and ``/readyz`` is red until it has worked for a while.
    It is red as well while the database keeps anybody waiting, and from a refusal until something could be written.
@@ -20,14 +20,17 @@ from bot.app import Installation
 from bot.channels.matrix.channel import MatrixChannel
 from bot.channels.matrix.client import Health
 from bot.channels.matrix.hearing import Listener
+from bot.domain.figures import Figures
 from bot.domain.messages import Incoming
 from bot.domain.records import AuditKind, ProblemKind
 from bot.errors import InvalidSeal, StorageError, WrongUse
+from bot.metrics import CONTENT_TYPE, Live, exposition, free_bytes
 from bot.services.converse import Converse
 from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
 from bot.services.note_seen import NoteSeen
 from bot.services.open_rooms import OpenRooms
+from bot.services.pause_nudges import is_paused
 from bot.services.purge import Purge
 from bot.services.reconcile_stores import ReconcileStores
 from bot.services.release_details import ReleaseDetails
@@ -234,6 +237,7 @@ class BotProcess:
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         settings = self._installation.settings.health
@@ -248,7 +252,33 @@ class BotProcess:
         return web.json_response({"alive": True})
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        checks = {
+        ready, checks = self._checks()
+        return web.json_response({"ready": ready, **checks}, status=200 if ready else 503)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        home, channel = self._installation, self._channel
+        ready, checks = self._checks()
+        live = Live(
+            ready=ready,
+            connected=self._connected(),
+            own_account_clean=bool(checks["own_account_clean"]),
+            storage_answers=home.watch.answers,
+            storage_refusals=home.watch.refusals,
+            failing_tasks=len(self._failing),
+            sync_age=channel.sync_age if channel else None,
+        )
+        figures, paused = None, False
+        with contextlib.suppress(StorageError):
+            figures, paused = await asyncio.to_thread(self._figures)
+        page = exposition(live, figures, paused=paused, free_bytes=free_bytes(home.settings.folder))
+        return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE})
+
+    def _figures(self) -> tuple[Figures, bool]:
+        with self._installation.uow() as uow:
+            return uow.figures.read(self._installation.clock.now()), is_paused(uow)
+
+    def _checks(self) -> tuple[bool, dict[str, object]]:
+        checks: dict[str, object] = {
             "homeserver": self._channel.health.value if self._channel else "starting",
             "own_account_clean": self._channel is not None and self._channel.own_account_clean,
             "storage": self._installation.watch.answers,
@@ -260,4 +290,4 @@ class BotProcess:
             and bool(checks["storage"])
             and not self._failing
         )
-        return web.json_response({"ready": ready, **checks}, status=200 if ready else 503)
+        return ready, checks

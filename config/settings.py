@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -101,6 +102,17 @@ class Staff(_Section):
 class Health(_Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8470, ge=0, le=65535)
+
+    @field_validator("host")
+    @classmethod
+    def _loopback(cls, host: str) -> str:
+        """What the pages say is nobody's business outside of this machine."""
+        try:
+            if host == "localhost" or ip_address(host).is_loopback:
+                return host
+        except ValueError:
+            pass
+        raise ValueError("not this machine's own address; write 127.0.0.1 or ::1")
 
 
 class Settings(BaseSettings):

@@ -70,16 +70,28 @@ def _alembic(connection: Connection | None = None) -> Config:
     return config
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest revision; a new database gets all of it."""
+def migrate(engine: Engine, to: str = "head") -> None:
+    """Bring the schema to the newest revision, or to an older one; a new database gets all of it."""
     try:
         _make_private(engine)
         with engine.begin() as connection:
-            command.upgrade(_alembic(connection), "head")
+            migrate_within(connection, to)
     except (SQLAlchemyError, OSError) as error:
         raise StorageError(f"the database could not be set up ({type(error).__name__})") from None
     except CommandError:
         raise StorageError("the database was made by a newer version", mend="install that version") from None
+
+
+def migrate_within(connection: Connection, to: str = "head") -> None:
+    """The same in the caller's transaction: both databases take a change of the schema back with it."""
+    command.upgrade(_alembic(connection), to)
+
+
+def is_known(revision: str) -> bool:
+    """Whether this program has that revision of the schema."""
+    return revision in {
+        script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()
+    }
 
 
 def _make_private(engine: Engine) -> None:

@@ -131,18 +131,24 @@ def create_keys(bot: Path, importer: Path) -> None:
                 )
     signer = Ed25519PrivateKey.generate()
     answer_private, answer_public = new_key_pair()
-    _write(importer / "signer.key", signer.private_bytes_raw())
-    _write(importer / "digest.key", secrets.token_bytes(_SIZE))
-    _write(importer / "answer.key", answer_private.reveal())
-    _write(bot / "data.key", secrets.token_bytes(_SIZE))
-    _write(bot / "pickle.key", secrets.token_bytes(_SIZE))
-    _write(bot / "importer.pub", signer.public_key().public_bytes_raw())
-    _write(bot / "answer.pub", answer_public)
+    write_new(importer / "signer.key", signer.private_bytes_raw())
+    write_new(importer / "digest.key", secrets.token_bytes(_SIZE))
+    write_new(importer / "answer.key", answer_private.reveal())
+    write_new(bot / "data.key", secrets.token_bytes(_SIZE))
+    write_new(bot / "pickle.key", secrets.token_bytes(_SIZE))
+    write_new(bot / "importer.pub", signer.public_key().public_bytes_raw())
+    write_new(bot / "answer.pub", answer_public)
     for folder in (bot, bot.parent, importer, importer.parent):
         _sync_folder(folder)
 
 
-def _write(path: Path, data: bytes) -> None:
+def new_key() -> bytes:
+    """Key material for one of the files of 32 random bytes."""
+    return secrets.token_bytes(_SIZE)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Make ``path`` durably, mode 0600. Raises :class:`Refused` where it exists, :class:`StorageError`."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except FileExistsError:

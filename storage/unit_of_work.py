@@ -24,6 +24,7 @@ from bot.errors import StaleGeneration, StorageError, WrongUse
 from bot.ports_storage import UnitOfWorkFactory
 from storage.agenda_repositories import AnswerRows, AppointmentRows, EnvelopeRows, ReminderRows
 from storage.columns import Columns
+from storage.figures import FigureRows
 from storage.outbox import OutboxRows
 from storage.repositories import InvitationRows, PatientRows, RecipientRows, RoomRows
 from storage.small_repositories import AuditRows, GuessRows, MetaRows, ProblemRows, SeenRows
@@ -47,6 +48,7 @@ class Watch:
         self._lock = threading.Lock()
         self._waiting: dict[int, float] = {}
         self._refused = False
+        self._refusals = 0
 
     @property
     def answers(self) -> bool:
@@ -71,6 +73,13 @@ class Watch:
     def refuses(self) -> None:
         with self._lock:
             self._refused = True
+            self._refusals += 1
+
+    @property
+    def refusals(self) -> int:
+        """How often, since this process began."""
+        with self._lock:
+            return self._refusals
 
     def wrote(self) -> None:
         with self._lock:
@@ -140,6 +149,7 @@ class SqlUnitOfWork:
         self.heard_orders = HeardOrderRows(db)
         self.audit = AuditRows(db, self._link, self._anchored)
         self.meta = MetaRows(db, self._columns)
+        self.figures = FigureRows(db)
         return self
 
     def __exit__(

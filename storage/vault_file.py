@@ -26,7 +26,7 @@ from bot.errors import Refused, StorageError
 _APPLICATION: Final = 0x506C6956  # "PliV"
 _VERSION: Final = 2
 _LOCK_SECONDS: Final = 10.0
-_SCHEMA: Final = f"""
+SCHEMA: Final = f"""
 BEGIN EXCLUSIVE;
 PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_VERSION};
@@ -78,20 +78,40 @@ def create_vault(path: Path) -> None:
         raise StorageError(f"{path}: cannot be made", mend="Check the folder's owner and mode.") from error
     try:
         with closing(_connect(path)) as connection:
-            connection.executescript(_SCHEMA)
+            connection.executescript(SCHEMA)
     except sqlite3.Error as error:
         raise StorageError("the vault cannot be made") from error
 
 
 def upgrade_vault(path: Path) -> bool:
     """Bring a vault of an older form to this one; whether it was one. Raises :class:`StorageError`."""
+    with changing_vault(path) as db:
+        return upgrade_within(db)
+
+
+def upgrade_within(db: sqlite3.Connection) -> bool:
+    """The same in the caller's transaction."""
+    if _form(db) != (_APPLICATION, 1):
+        return False
+    for statement in _FROM_1:
+        db.execute(statement)
+    return True
+
+
+@contextmanager
+def changing_vault(path: Path) -> Iterator[sqlite3.Connection]:
+    """A transaction on a vault of whichever form, for a change of the form: any exception takes all of it back.
+
+    Raises :class:`StorageError`.
+    """
     _require_private(path)
-    with _transaction(path) as db:
-        if _form(db) != (_APPLICATION, 1):
-            return False
-        for statement in _FROM_1:
-            db.execute(statement)
-        return True
+    try:
+        with closing(_connect(path)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")  # otherwise closing rolls back
+    except sqlite3.Error as error:
+        raise StorageError("the vault is unavailable or damaged") from error
 
 
 class VaultFile:

@@ -71,6 +71,15 @@ def show(data: Mapping[str, Any]) -> None:
         say(f"{name.ljust(width)}  {value}")
 
 
+def size_of(number: float) -> str:
+    """Bytes for people."""
+    for unit in ("bytes", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"
+
+
 def complain(error: PliError) -> int:
     """Print the error and its mend; the exit code."""
     err.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)

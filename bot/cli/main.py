@@ -28,8 +28,10 @@ from bot.cli import (
     reset,
     room_help,
     run,
+    safekeeping,
     setup,
     stats,
+    status,
     vault,
 )
 from bot.cli.common import DONE, REFUSED, choose_config, complain, err
@@ -66,6 +68,8 @@ stats.register(app)
 desk.register(app)
 room_help.register(app)
 approvals.register(app)
+safekeeping.register(app)
+status.register(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -123,9 +127,11 @@ def _take_config(arguments: list[str]) -> list[str]:
 
 
 def _name_default(arguments: list[str]) -> list[str]:
-    """``pli invite REF`` is ``pli invite to REF``."""
+    """``pli invite REF`` is ``pli invite to REF``, and ``pli backup DIR`` is ``pli backup to DIR``."""
     if arguments[:1] == ["invite"] and arguments[1:] and arguments[1] not in invitations.COMMANDS:
         return ["invite", "to", *arguments[1:]]
+    if arguments[:1] == ["backup"] and arguments[1:] and arguments[1] not in safekeeping.COMMANDS:
+        return ["backup", "to", *arguments[1:]]
     return arguments
 
 

@@ -24,6 +24,7 @@ MEANING = {
     ProblemKind.AUDIT_BROKEN: "the audit log was changed from outside: call the administrator (pli doctor)",
     ProblemKind.IMPORT_FAILED: "an agenda file in the watched folder was refused: its report beside it says why",
     ProblemKind.PAUSED: "news of a cancellation or a move was held back by a pause: telephone",
+    ProblemKind.NO_KEY: "restored from a backup without the vault, nothing opens: pli invite REF",
     ProblemKind.TROUBLE: "a message was not handled as it should: call the administrator",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -17,11 +18,12 @@ from bot.cli.common import Json, installation, print_json, say
 from bot.domain.values import Language, Secret
 from bot.errors import PliError, Refused, StorageError, WrongUse
 from bot.tls import trusting
+from bot.upgrade import upgrade as upgrade_stores
 from config.settings import FILE_NAME, load
 from config.template import fill_template
 from storage.engine import migrate
 from storage.keys import create_keys
-from storage.vault_file import create_vault, upgrade_vault
+from storage.vault_file import create_vault
 
 
 def register(app: typer.Typer) -> None:
@@ -131,22 +133,24 @@ def _undo(folder: Path, *, existed: bool) -> None:
 
 
 def upgrade(json: Json = False) -> None:
-    """Bring database and vault to the form that this version needs. Stop the bot before.
+    """Bring database and vault to the form that this version needs, or leave both as they are. Stop the bot before.
+
+    Both are looked through before and after: rows, audit log, every sealed cell, and whether they fit together.
 
     Example: pli upgrade
     """
-    home = installation()
-    done = home.vault_socket is None and upgrade_vault(home.vault_path)
-    done = not home.schema_is_current() or done
-    migrate(home.engine)
+    done = upgrade_stores(installation())
     if json:
-        print_json({"upgraded": done})
+        print_json({"upgraded": done.database or done.vault, **asdict(done)})
+        return
+    changed = [name for name, was in (("database", done.database), ("vault", done.vault)) if was]
+    if changed:
+        say(f"{' and '.join(changed)} brought to the form of this version (schema {done.schema})")
     else:
-        say(
-            "database and vault were brought to this version"
-            if done
-            else "database and vault have the form of this version"
-        )
+        say("database and vault have the form of this version")
+    say(
+        f"looked through: {done.rows} rows, {done.audit_rows} of them of the audit log, {done.sealed} sealed cells"
+    )
 
 
 def login_again(

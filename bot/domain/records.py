@@ -241,6 +241,7 @@ class ProblemKind(StrEnum):
     AUDIT_BROKEN = "audit_broken"
     IMPORT_FAILED = "import_failed"
     PAUSED = "paused"
+    NO_KEY = "no_key"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -281,6 +282,9 @@ class AuditKind(StrEnum):
     RESET = "reset"
     STAFF_ACT = "staff_act"
     STAFF_REFUSED = "staff_refused"
+    BACKED_UP = "backed_up"
+    RESTORED = "restored"
+    UPGRADED = "upgraded"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

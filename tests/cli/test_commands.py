@@ -136,13 +136,13 @@ def test_a_database_without_its_tables_is_refused(home: Installation) -> None:
 
 
 def test_upgrade(home: Installation) -> None:
-    assert pli("upgrade", "--json").json() == {"upgraded": False}
+    assert pli("upgrade", "--json").json()["upgraded"] is False
     with closing(sqlite3.connect(home.vault_path)) as vault:  # in the form of before
         vault.execute("ALTER TABLE recipient DROP COLUMN serial")
         vault.execute("PRAGMA user_version = 1")
     assert "pli upgrade" in complaint(pli("run"), REFUSED)
-    assert pli("upgrade", "--json").json() == {"upgraded": True}
-    assert pli("upgrade", "--json").json() == {"upgraded": False}
+    assert pli("upgrade", "--json").json()["upgraded"] is True
+    assert pli("upgrade", "--json").json()["upgraded"] is False
     with home.engine.begin() as db:
         db.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     complaint(pli("upgrade"), REFUSED)
@@ -569,8 +569,10 @@ def test_doctor_on_a_practice_without_a_homeserver(home: Installation) -> None:
 
 
 BLOCKING = {"run", "watch", "init", "login", "doctor", "desk"}
+ENDLESS = "--watch"
+WRITING = {"keygen"}  # into the current folder
 WORDS = st.one_of(
-    st.sampled_from(sorted({w for path, _ in ALL for w in path} - BLOCKING)),
+    st.sampled_from(sorted({w for path, _ in ALL for w in path} - BLOCKING - WRITING)),
     st.sampled_from(sorted({o for _, c in ALL for p in c.params for o in getattr(p, "opts", ())})),
     st.sampled_from(
         [
@@ -595,7 +597,7 @@ WORDS = st.one_of(
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.lists(WORDS, max_size=7))
 def test_no_traceback_for_any_arguments(home: Installation, words: list[str]) -> None:
-    words = [w for w in words if not w.startswith("--config")]
+    words = [w for w in words if not w.startswith("--config") and w != ENDLESS]
     assert home
     done = pli(*words)
     assert done.code in (DONE, REFUSED, WRONG, PARTLY)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from bot.domain.values import RecipientId, SecretBytes
 from bot.errors import Refused, StorageError
 from storage.answer_box import open_answer, seal_answer
-from storage.keys import BOT_FILES, IMPORT_FILES, BotKeys, ImportKeys, _write, create_keys, derive
+from storage.keys import BOT_FILES, IMPORT_FILES, BotKeys, ImportKeys, create_keys, derive, write_new
 from storage.sealed_box import public_half
 from tests.vectors import unhex, vectors
 
@@ -122,7 +122,7 @@ def test_rule_3_a_file_that_appears_meanwhile_is_not_written_over(tmp_path: Path
     path = tmp_path / "data.key"
     path.write_bytes(b"precious")
     with pytest.raises(Refused, match=r"data\.key"):
-        _write(path, bytes(32))
+        write_new(path, bytes(32))
     assert path.read_bytes() == b"precious"
 
 

@@ -50,9 +50,16 @@ def installation(folder: Path, database: str = "", clock: HandClock | None = Non
 class Bot:
     """See the module."""
 
-    def __init__(self, folder: Path, database: str = "") -> None:
-        self.clock = HandClock()
-        self.home = home = installation(folder, database, self.clock)
+    def __init__(
+        self,
+        folder: Path,
+        database: str = "",
+        opened: Installation | None = None,
+        clock: HandClock | None = None,
+    ) -> None:
+        """``opened`` by ``clock``, where the folder has settings of its own."""
+        self.clock = clock or HandClock()
+        self.home = home = opened or installation(folder, database, self.clock)
         if not home.bot_dir.exists():
             create_keys(home.bot_dir, home.import_dir)
             create_vault(home.vault_path)

@@ -143,6 +143,11 @@ class MatrixChannel:
         return Health.STARTING if self._client is None else self._client.health
 
     @property
+    def sync_age(self) -> float | None:
+        """See :attr:`Client.sync_age`."""
+        return None if self._client is None else self._client.sync_age
+
+    @property
     def own_account_clean(self) -> bool:
         """False while the bot's own account shows a device that the bot did not sign: ask for no PIN then."""
         return self._directory is None or self._directory.own_account_clean

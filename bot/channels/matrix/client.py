@@ -96,6 +96,7 @@ class Client:
         self._jobs: list[tuple[str, Job]] = []
         self._since: str | None = None
         self._first = True
+        self._answered_at: float | None = None
         self._stop = asyncio.Event()
         self.ready = asyncio.Event()
         self.health = Health.STARTING
@@ -104,6 +105,11 @@ class Client:
     @property
     def upkeep(self) -> Upkeep:
         return self._upkeep
+
+    @property
+    def sync_age(self) -> float | None:
+        """Seconds since the homeserver's last answer was taken in; None before the first."""
+        return None if self._answered_at is None else self._monotonic() - self._answered_at
 
     def state_of(self, room: RoomId) -> RoomState | None:
         """The room's clear state as followed since the start; None where it is not known (yet)."""
@@ -130,6 +136,7 @@ class Client:
                     self._since = await self._sync_store.load()
                     loaded = True
                 await self._once()
+                self._answered_at = self._monotonic()
                 if not self._stop.is_set():
                     self._be(Health.CONNECTED)
                 wait = _FIRST_WAIT

@@ -1,0 +1,87 @@
+"""What ``pli status`` shows: the running bot as it says of itself on loopback, and the stores as they lie there.
+
+1. Counts, moments and sizes alone: no id and no name is read.
+2. What cannot be found out is said to be unknown, and never shown as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, build_opener
+
+from bot.app import Installation
+from bot.channels.matrix.identity import SEEDS_FILE
+from bot.domain.figures import Figures
+from bot.metrics import free_bytes
+from bot.services.pause_nudges import paused_since
+
+_SECONDS = 5.0
+NOT_RUNNING = "not running"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Status:
+    """``bot`` is "ready", "not ready" or "not running"; ``checks`` are those of ``/readyz``; ``keys`` ages in days."""
+
+    at: datetime
+    bot: str
+    checks: Mapping[str, Any] = field(default_factory=dict)
+    figures: Figures
+    paused_since: str
+    free_bytes: int | None
+    keys: Mapping[str, int | None]
+
+
+def look(home: Installation) -> Status:
+    """Raises :class:`bot.errors.PliError`."""
+    now = home.clock.now()
+    with home.uow() as uow:
+        figures, paused = uow.figures.read(now), paused_since(uow)
+    bot, checks = _running(home)
+    return Status(
+        at=now,
+        bot=bot,
+        checks=checks,
+        figures=figures,
+        paused_since=paused,
+        free_bytes=free_bytes(home.settings.folder),
+        keys={
+            "data key": _age(home, now, "data.key"),
+            "bot's identity": _age(home, now, SEEDS_FILE),
+            "importer's key": _age(home, now, "importer.pub"),
+        },
+    )
+
+
+def _running(home: Installation) -> tuple[str, Mapping[str, Any]]:
+    health = home.settings.health
+    url = f"http://{health.host}:{health.port}/readyz"
+    try:
+        with build_opener(ProxyHandler({})).open(
+            url, timeout=_SECONDS
+        ) as answer:  # loopback: never by a proxy
+            read = json.load(answer)
+    except HTTPError as refused:
+        try:
+            read = json.load(refused)
+        except ValueError:
+            read = {}
+    except (URLError, OSError, ValueError):
+        return NOT_RUNNING, {}
+    if not isinstance(read, dict) or not isinstance(read.get("ready"), bool):
+        return NOT_RUNNING, {}  # somebody else's port
+    return ("ready" if read["ready"] else "not ready"), read
+
+
+def _age(home: Installation, now: datetime, name: str) -> int | None:
+    """Days since the file was written; None where it is not there."""
+    try:
+        written = datetime.fromtimestamp((home.bot_dir / name).stat().st_mtime, UTC)
+    except OSError:
+        return None
+    return max(timedelta(), now - written).days

@@ -1,0 +1,41 @@
+PRAGMA application_id = 1349282134;
+PRAGMA user_version = 1;
+BEGIN TRANSACTION;
+CREATE TABLE anchor (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    length INTEGER NOT NULL,
+    head BLOB NOT NULL
+) STRICT;
+INSERT INTO "anchor" VALUES(1,14,X'93A980DD060A6EA609157673B10B8B0B5524DCD758E689177CAA3B518942C655');
+CREATE TABLE key (
+    recipient TEXT NOT NULL REFERENCES recipient (id),
+    generation INTEGER NOT NULL,
+    k BLOB NOT NULL,
+    verifier BLOB NOT NULL,
+    limited INTEGER NOT NULL,
+    staged INTEGER NOT NULL,
+    PRIMARY KEY (recipient, generation)
+) STRICT;
+INSERT INTO "key" VALUES('r-6gi8gebmpp7tnqh7',1,X'08F2AFB16EC1F23015874C81ACB46FCD38C84A4D2B2B7EE26501E06EE8A47390',X'A1B17D734FCD2ACDAC2C21B111E881AEB6EAC5ACBFFFCC731289F7477193F8AC',1,0);
+INSERT INTO "key" VALUES('r-sh9c7kz522kvq2gu',0,X'E0C8D752B7D4C6A68570A021B672101D71BBDA78F43DA4138EEE26C0BB587816',X'84B2627C704CB4F2A02318D9054AF311827316D7D888C76CE47E5FB413CC4140',0,0);
+CREATE TABLE recipient (
+    id TEXT PRIMARY KEY,
+    key_id TEXT NOT NULL,
+    next_generation INTEGER NOT NULL,
+    wrong INTEGER NOT NULL,
+    counted_at REAL,
+    pending_generation INTEGER,
+    pending_tag BLOB
+) STRICT;
+INSERT INTO "recipient" VALUES('r-6gi8gebmpp7tnqh7','k-b7t2zaxp93ei8tkv',2,3,1788422400.0,NULL,NULL);
+INSERT INTO "recipient" VALUES('r-sh9c7kz522kvq2gu','k-9aqgee6pijtzdpwx',1,0,NULL,NULL,NULL);
+INSERT INTO "recipient" VALUES('r-q3nscq5khgfzbz3q','k-hngs4bdwznfyxzsm',2,0,NULL,NULL,NULL);
+CREATE TABLE used_key_id (
+    recipient TEXT NOT NULL REFERENCES recipient (id),
+    key_id TEXT NOT NULL,
+    PRIMARY KEY (recipient, key_id)
+) STRICT;
+INSERT INTO "used_key_id" VALUES('r-6gi8gebmpp7tnqh7','k-b7t2zaxp93ei8tkv');
+INSERT INTO "used_key_id" VALUES('r-sh9c7kz522kvq2gu','k-9aqgee6pijtzdpwx');
+INSERT INTO "used_key_id" VALUES('r-q3nscq5khgfzbz3q','k-hngs4bdwznfyxzsm');
+COMMIT;

@@ -1,0 +1,42 @@
+PRAGMA application_id = 1349282134;
+PRAGMA user_version = 2;
+BEGIN TRANSACTION;
+CREATE TABLE anchor (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    length INTEGER NOT NULL,
+    head BLOB NOT NULL
+) STRICT;
+INSERT INTO "anchor" VALUES(1,14,X'C55CD677572E3B9D38431A62A7606502EE3A771D8F49F306820476A6BA0EBFA8');
+CREATE TABLE key (
+    recipient TEXT NOT NULL REFERENCES recipient (id),
+    generation INTEGER NOT NULL,
+    k BLOB NOT NULL,
+    verifier BLOB NOT NULL,
+    limited INTEGER NOT NULL,
+    staged INTEGER NOT NULL,
+    PRIMARY KEY (recipient, generation)
+) STRICT;
+INSERT INTO "key" VALUES('r-nw8w4tgntih3rv4y',1,X'D2EBB246CA70F38055F2F5CFD006F54FB5F7030060AEAB65E433E0F106F7FD32',X'7AD074D6B622F85FEF536B90BE1ECE820B11B512562D7F6309B01C60C4B326A5',1,0);
+INSERT INTO "key" VALUES('r-5cvisup24wyn6em4',0,X'C64275DECA218935EAED47950B5AB145E1058C4C530DA27E16366E2C9FA96AAB',X'B32DB8D39BE2146B540791035C4030C73C98197082D7AE247FE30C7F05169A23',0,0);
+CREATE TABLE recipient (
+    id TEXT PRIMARY KEY,
+    key_id TEXT NOT NULL,
+    next_generation INTEGER NOT NULL,
+    wrong INTEGER NOT NULL,
+    serial INTEGER NOT NULL DEFAULT 0,
+    counted_at REAL,
+    pending_generation INTEGER,
+    pending_tag BLOB
+) STRICT;
+INSERT INTO "recipient" VALUES('r-nw8w4tgntih3rv4y','k-ggpscttrrt2t3njp',2,3,16986248834,1788422400.0,NULL,NULL);
+INSERT INTO "recipient" VALUES('r-5cvisup24wyn6em4','k-s4y6rb4pyk473ypj',1,0,0,NULL,NULL,NULL);
+INSERT INTO "recipient" VALUES('r-yqnwqztvvvd3cdtr','k-sebqesndua4k6zss',2,0,8540202698,NULL,NULL,NULL);
+CREATE TABLE used_key_id (
+    recipient TEXT NOT NULL REFERENCES recipient (id),
+    key_id TEXT NOT NULL,
+    PRIMARY KEY (recipient, key_id)
+) STRICT;
+INSERT INTO "used_key_id" VALUES('r-nw8w4tgntih3rv4y','k-ggpscttrrt2t3njp');
+INSERT INTO "used_key_id" VALUES('r-5cvisup24wyn6em4','k-s4y6rb4pyk473ypj');
+INSERT INTO "used_key_id" VALUES('r-yqnwqztvvvd3cdtr','k-sebqesndua4k6zss');
+COMMIT;
