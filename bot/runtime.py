@@ -22,7 +22,9 @@ from bot.channels.matrix.client import Health
 from bot.channels.matrix.hearing import Listener
 from bot.domain.messages import Incoming
 from bot.domain.records import AuditKind, ProblemKind
+from bot.domain.values import RoomId, UserId
 from bot.errors import InvalidSeal, StorageError, WrongUse
+from bot.ports import IncomingHandler
 from bot.services.converse import Converse
 from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
@@ -30,6 +32,7 @@ from bot.services.open_rooms import OpenRooms
 from bot.services.purge import Purge
 from bot.services.reconcile_stores import ReconcileStores
 from bot.services.release_details import ReleaseDetails
+from bot.services.staff_duty import StaffDuty
 from storage.audit_rows import verify_audit
 from storage.engine import truncate_wal
 
@@ -50,6 +53,7 @@ class BotProcess:
         self._stopping = asyncio.Event()
         self._failing: set[str] = set()
         self._channel: MatrixChannel | None = None
+        self._staff: StaffDuty | None = None
 
     def stop(self) -> None:
         self._stopping.set()
@@ -80,25 +84,26 @@ class BotProcess:
             rules=home.rules,
         )
         rooms = OpenRooms(home.uow, channel, clock=home.clock, language=home.settings.practice.language)
+        desk = home.desk()
+        staff = self._staff = home.staff_duty(channel, desk)
         begun = (
             asyncio.Event()
         )  # rule 2: nobody is listened to before the stores agree and the outbox is right
 
         async def on_message(incoming: Incoming) -> None:
             await begun.wait()
-            await converse.handle(incoming)
+            if staff.is_room(incoming.room):
+                await staff.on_message(incoming)
+            else:
+                await converse.handle(incoming)
+                staff.wake()
 
-        listener = Listener(
-            book=rooms,
-            on_message=on_message,
-            on_invited=rooms.on_invited,
-            on_joined=rooms.on_joined,
-            on_left=rooms.on_left,
-        )
+        listener = _listener(rooms, staff, on_message)
         await channel.start(listener)  # takes the device's lock before anything is changed
         try:
             health = await self._serve_health()
             await asyncio.to_thread(self._begin, deliver, enrol)
+            await asyncio.to_thread(staff.load)
         except BaseException:
             await channel.stop()
             raise
@@ -109,6 +114,7 @@ class BotProcess:
             asyncio.create_task(self._supervise("replies", lambda: self._replies(deliver))),
             asyncio.create_task(self._supervise("upkeep", lambda: self._upkeep(converse, deliver, rooms))),
             asyncio.create_task(self._supervise("storage", self._storage)),
+            asyncio.create_task(self._supervise("staff", lambda: self._staff_duty(staff))),
         ]
         log.info("started")
         try:
@@ -120,6 +126,7 @@ class BotProcess:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(deliver.drain(), STOP_SECONDS / 2)
             await channel.stop()
+            await desk.close()
             await health.cleanup()
             await asyncio.to_thread(self._end)
             log.info("stopped")
@@ -210,6 +217,11 @@ class BotProcess:
         self._failing.discard("upkeep")  # it has worked: the pause that follows must not keep ``/readyz`` red
         await asyncio.sleep(UPKEEP_SECONDS)
 
+    async def _staff_duty(self, staff: StaffDuty) -> None:
+        if self._connected():
+            await staff.tick()
+        await asyncio.sleep(POLL_SECONDS)
+
     async def _storage(self) -> None:
         """Rule 1. A refusal is over once something could be written; whoever was refused has said so in the log."""
         if self._installation.watch.refused:
@@ -250,12 +262,46 @@ class BotProcess:
             "homeserver": self._channel.health.value if self._channel else "starting",
             "own_account_clean": self._channel is not None and self._channel.own_account_clean,
             "storage": self._installation.watch.answers,
+            "desk": self._staff.desk if self._staff else "unused",
             "failing_tasks": len(self._failing),
         }
         ready = (
             self._connected()
             and bool(checks["own_account_clean"])
             and bool(checks["storage"])
+            and checks["desk"] != "away"
             and not self._failing
         )
         return web.json_response({"ready": ready, **checks}, status=200 if ready else 503)
+
+
+def _listener(rooms: OpenRooms, staff: StaffDuty, on_message: IncomingHandler) -> Listener:
+    """Patients' rooms and the staff's: the channel knows no difference."""
+
+    async def on_joined(room: RoomId, user: UserId) -> None:
+        await (staff.on_moved() if staff.is_room(room) else rooms.on_joined(room, user))
+
+    async def on_left(room: RoomId, user: UserId) -> None:
+        await (staff.on_moved() if staff.is_room(room) else rooms.on_left(room, user))
+
+    async def on_invited(user: UserId) -> None:
+        if not await staff.on_invited(user):
+            await rooms.on_invited(user)
+
+    return Listener(
+        book=_Book(rooms, staff),
+        on_message=on_message,
+        on_invited=on_invited,
+        on_joined=on_joined,
+        on_left=on_left,
+    )
+
+
+class _Book:
+    """See :class:`bot.channels.matrix.hearing.RoomBook`."""
+
+    def __init__(self, rooms: OpenRooms, staff: StaffDuty) -> None:
+        self._rooms, self._staff = rooms, staff
+
+    async def opened_by_bot(self, room: RoomId) -> bool:
+        return self._staff.is_room(room) or await self._rooms.opened_by_bot(room)

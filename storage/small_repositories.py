@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from bot.domain.records import AuditKind, Problem, ProblemKind
+from bot.domain.staff import MemberId
 from bot.domain.values import RecipientId
 from storage import tables as t
 from storage.audit_chain import START
@@ -131,7 +132,7 @@ class AuditRows:
         self.head: tuple[int, bytes] | None = None  # of the rows added here
 
     def add(
-        self, kind: AuditKind, now: datetime, recipient: RecipientId | None = None, count: int = 0
+        self, kind: AuditKind, now: datetime, recipient: RecipientId | MemberId | None = None, count: int = 0
     ) -> None:
         c = t.audit.c
         last = self._db.execute(select(c.seq, c.mac).order_by(c.seq.desc()).limit(1)).one_or_none()

@@ -27,6 +27,7 @@ from storage.columns import Columns
 from storage.outbox import OutboxRows
 from storage.repositories import InvitationRows, PatientRows, RecipientRows, RoomRows
 from storage.small_repositories import AuditRows, GuessRows, MetaRows, ProblemRows, SeenRows
+from storage.staff_rows import HeardOrderRows, StaffRoomRows, StaffRows
 from storage.vault import Noted
 
 log = logging.getLogger("pli.storage")
@@ -134,6 +135,9 @@ class SqlUnitOfWork:
         self.seen = SeenRows(db)
         self.guesses = GuessRows(db)
         self.problems = ProblemRows(db)
+        self.staff = StaffRows(db, self._columns)
+        self.staff_rooms = StaffRoomRows(db, self._columns)
+        self.heard_orders = HeardOrderRows(db)
         self.audit = AuditRows(db, self._link, self._anchored)
         self.meta = MetaRows(db, self._columns)
         return self

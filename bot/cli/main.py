@@ -21,6 +21,7 @@ from bot.cli import (
     problems,
     run,
     setup,
+    staff,
 )
 from bot.cli.common import DONE, REFUSED, choose_config, complain, err
 from bot.errors import PliError, WrongUse
@@ -45,6 +46,7 @@ answers.register(app)
 problems.register(app)
 run.register(app)
 doctor.register(app)
+staff.register(app)
 conversation.register(app)
 
 

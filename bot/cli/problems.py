@@ -21,6 +21,10 @@ MEANING = {
     ProblemKind.ROOM_LEFT: "left the room, and can no longer be reached there: telephone",
     ProblemKind.CAPPED: "the daily cap held a nudge back; does the agenda change all the time? telephone",
     ProblemKind.AUDIT_BROKEN: "the audit log was changed from outside: call the administrator (pli doctor)",
+    ProblemKind.STAFF_STRANGER: "somebody unknown was in the staff room and was sent away: call the administrator",
+    ProblemKind.STAFF_IDENTITY: "a member of staff has a new identity, which is refused: pli staff list",
+    ProblemKind.STAFF_ROOM: "the staff room is not as the bot made it: nothing is said there, call the administrator",
+    ProblemKind.STAFF_UNTOLD: "an answer did not reach the staff room: look whether the order was carried out",
     ProblemKind.TROUBLE: "a message was not handled as it should: call the administrator",
 }
 

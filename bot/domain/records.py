@@ -219,6 +219,10 @@ class ProblemKind(StrEnum):
     TROUBLE = "trouble"
     CAPPED = "capped"
     AUDIT_BROKEN = "audit_broken"
+    STAFF_STRANGER = "staff_stranger"
+    STAFF_IDENTITY = "staff_identity"
+    STAFF_ROOM = "staff_room"
+    STAFF_UNTOLD = "staff_untold"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -250,6 +254,13 @@ class AuditKind(StrEnum):
     IMPORTED = "imported"
     PATIENT_ADDED = "patient_added"
     CANCELLED = "cancelled"
+    STAFF_ADDED = "staff_added"
+    STAFF_REMOVED = "staff_removed"
+    STAFF_PINNED = "staff_pinned"
+    STAFF_REPINNED = "staff_repinned"
+    STAFF_IDENTITY = "staff_identity"
+    STAFF_REFUSED = "staff_refused"
+    STAFF_STRANGER = "staff_stranger"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -47,11 +47,14 @@ def test_a_schema_of_another_version_is_not_current(store: Store) -> None:
     assert not is_current(store.engine)
     with pytest.raises(StorageError, match="newer"):
         migrate(store.engine)
-    store.execute("UPDATE alembic_version SET version_num = '0002'")
+    store.execute("UPDATE alembic_version SET version_num = '0003'")
     assert is_current(store.engine)
 
 
 AS_OF_0001 = (
+    "DROP TABLE staff_member",
+    "DROP TABLE staff_room",
+    "DROP TABLE heard_order",
     "ALTER TABLE recipient DROP COLUMN vault_serial",
     "UPDATE alembic_version SET version_num = '0001'",
 )
