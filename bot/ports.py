@@ -78,8 +78,8 @@ class StaffChannel(Protocol):
         Raises :class:`bot.errors.Untrusted` where the room is not as it was made.
         """
 
-    def is_joined(self, room: RoomId, user: UserId) -> bool:
-        """As followed since the start."""
+    def followed(self, room: RoomId) -> Mapping[UserId, bool]:
+        """Like :meth:`present`, as followed since the start: nobody is asked."""
 
     async def identity(self, user: UserId) -> str | None:
         """The cross-signing master key now; None where no chain verifies."""

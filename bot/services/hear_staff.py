@@ -86,7 +86,7 @@ class HearStaff:
     async def _judge(self, incoming: Incoming) -> tuple[Member | None, StaffSentence | None]:
         """Rule 1. The member, where the account is one's, and what is wrong with the message."""
         member = await asyncio.to_thread(self._member, incoming)
-        if member is None or not self._channel.is_joined(incoming.room, incoming.user):
+        if member is None or not self._channel.followed(incoming.room).get(incoming.user):
             self._keep.look_soon()
             return None, StaffSentence.UNKNOWN_DEVICE
         if incoming.oddity is Oddity.UNENCRYPTED:

@@ -83,7 +83,7 @@ class KeepStaffRoom:
         async with self._lock:
             everybody = await asyncio.to_thread(self._everybody)
             now = self._clock.now()
-            changed = at_once or everybody != self._seen
+            changed = at_once or everybody != self._seen or self._is_stranger_there(everybody)
             if not everybody or (not changed and self._due is not None and now < self._due):
                 return ()
             try:
@@ -96,6 +96,10 @@ class KeepStaffRoom:
             self._seen = await asyncio.to_thread(self._everybody)
             self._due = now + LOOK_AGAIN
             return pinned
+
+    def _is_stranger_there(self, everybody: Sequence[Member]) -> bool:
+        known = {member.user for member in everybody}
+        return self._room is not None and not self._channel.followed(self._room.room).keys() <= known
 
     def _everybody(self) -> Sequence[Member]:
         with self._uow() as uow:

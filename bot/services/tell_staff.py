@@ -122,9 +122,9 @@ class TellStaff:
         except TimeoutError:
             raise DeskError from None
         await self._say.unasked(reply, key=f"morning {day}", rings=self._rings(now))
-        await asyncio.to_thread(self._note, _MORNING, day)
         if reply.token:
             await self._told(reply.token)
+        await asyncio.to_thread(self._note, _MORNING, day)
 
     async def _ask_news(self, *, urgent: bool) -> StaffReply:
         try:

@@ -115,7 +115,7 @@ def _attachment(content: JsonObject) -> Attachment | None:
         iv=as_text(file.get("iv")),
         sha256=as_text(as_object(file.get("hashes")).get("sha256")),
     )
-    fit = content.get("msgtype") in _FILES and file.get("v") == "v2"
+    fit = as_text(content.get("msgtype")) in _FILES and file.get("v") == "v2"
     fit = fit and (key.get("kty"), key.get("alg")) == ("oct", "A256CTR")
     return found if fit and found.url and found.key and found.iv and found.sha256 else None
 

@@ -39,15 +39,14 @@ class MatrixStaff:
     async def present(self, to: StaffAddress) -> Mapping[UserId, bool]:
         state = await rooms.fetch_state(self._http, to.room)
         client, _, _ = self._parts()
-        state.check_staff(
-            bot=client.user, members=state.present()
-        )  # whoever is there is judged by the service
-        return {user: state.membership(user) == "join" for user in state.present() - {client.user}}
+        # who is there is judged by the service: only how the room is made counts here
+        state.check_staff(bot=client.user, members=state.present())
+        return _others(state, client.user)
 
-    def is_joined(self, room: RoomId, user: UserId) -> bool:
+    def followed(self, room: RoomId) -> Mapping[UserId, bool]:
         client, _, _ = self._parts()
         state = client.state_of(room)
-        return state is not None and state.membership(user) == "join"
+        return {} if state is None else _others(state, client.user)
 
     async def identity(self, user: UserId) -> str | None:
         _, directory, _ = self._parts()
@@ -67,3 +66,8 @@ class MatrixStaff:
         pins: dict[UserId, Pin | None] = {member.user: member.pin for member in to.members}
         _, _, sender = self._parts()
         return await sender.send_staff(to.room, pins, content, txn)
+
+
+def _others(state: rooms.RoomState, bot: UserId) -> Mapping[UserId, bool]:
+    """Who is there beside the bot, and whether joined."""
+    return {user: state.membership(user) == "join" for user in state.present() - {bot}}
