@@ -86,6 +86,9 @@ class BotProcess:
         rooms = OpenRooms(home.uow, channel, clock=home.clock, language=home.settings.practice.language)
         desk = home.desk()
         staff = self._staff = home.staff_duty(channel, desk)
+        await asyncio.to_thread(
+            staff.load
+        )  # before the first answer: what is said in an unknown room is passed over
         begun = (
             asyncio.Event()
         )  # rule 2: nobody is listened to before the stores agree and the outbox is right
@@ -103,7 +106,6 @@ class BotProcess:
         try:
             health = await self._serve_health()
             await asyncio.to_thread(self._begin, deliver, enrol)
-            await asyncio.to_thread(staff.load)
         except BaseException:
             await channel.stop()
             raise

@@ -144,7 +144,8 @@ class HearStaff:
         self._said_at[sentence] = now
         try:
             key = f"remark {sentence} {now.isoformat()}"
-            await self._say.unasked(self._sentence(sentence), key=key, rings=False)
+            remark = StaffReply(texts=(self._sentences[sentence],))
+            await self._say.unasked(remark, key=key, rings=False)
         except StorageError:
             raise
         except PliError as error:

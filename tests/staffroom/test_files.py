@@ -40,7 +40,7 @@ async def test_files_of_two_clients_arrive_and_the_bot_s_own_are_read(staff: Sta
     assert await other.client.read_file(picture.event) == PICTURE
     media = [
         path.read_bytes()
-        for path in (staff.practice.homeserver.folder / "media_store").rglob("*")
+        for path in (staff.practice.homeserver.folder / "media").rglob("*")
         if path.is_file()
     ]
     assert len(media) >= 4

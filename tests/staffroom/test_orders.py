@@ -8,7 +8,6 @@ import signal
 from bot.domain.staff import StaffSentence
 from tests.rig.js_patient import JsPatient
 from tests.rig.py_patient import PyPatient
-from tests.rig.waiting import until
 from tests.staffroom.seat import Staff
 
 
@@ -123,19 +122,3 @@ async def test_both_sides_of_what_is_private_are_taken_back_also_after_a_restart
     for event in gone:
         await seat.client.wait_redacted(event)
     assert not {plain, kept.event} & staff.practice.redacted(seat.room)
-
-
-async def test_no_word_of_an_order_or_its_answer_rests_in_the_database(staff: Staff) -> None:
-    seat = await staff.seat(PyPatient)
-    await seat.tell("appointment of the gamekeeper")
-
-    async def answered() -> bool:
-        return staff.practice.query("SELECT * FROM heard_order") == []
-
-    await until(answered, "the order to be answered")
-    staff.practice.kill()
-    for file in staff.practice.folder.rglob("*"):
-        if file.is_file():
-            assert b"gamekeeper" not in file.read_bytes(), file.name
-            assert seat.user.encode() not in file.read_bytes(), file.name
-            assert seat.room.encode() not in file.read_bytes(), file.name

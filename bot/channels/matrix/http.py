@@ -141,7 +141,7 @@ class Http:
                 timeout=aiohttp.ClientTimeout(total=seconds),
                 allow_redirects=False,  # the token goes to one address
             ) as answer:
-                return answer.status, await _read(answer, limit)
+                return answer.status, await _read(answer, limit if answer.status < 300 else _MAX_ANSWER)
         except (aiohttp.ClientError, TimeoutError, OSError):
             # from None: aiohttp's texts hold the address that was asked for
             raise MatrixError(status=0) from None
