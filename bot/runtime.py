@@ -116,7 +116,8 @@ class BotProcess:
             asyncio.create_task(self._supervise("replies", lambda: self._replies(deliver))),
             asyncio.create_task(self._supervise("upkeep", lambda: self._upkeep(converse, deliver, rooms))),
             asyncio.create_task(self._supervise("storage", self._storage)),
-            asyncio.create_task(self._supervise("staff", lambda: self._staff_duty(staff))),
+            asyncio.create_task(self._supervise("staff_room", lambda: self._on_duty(staff.keep))),
+            asyncio.create_task(self._supervise("staff_news", lambda: self._on_duty(staff.tell))),
         ]
         log.info("started")
         try:
@@ -219,9 +220,9 @@ class BotProcess:
         self._failing.discard("upkeep")  # it has worked: the pause that follows must not keep ``/readyz`` red
         await asyncio.sleep(UPKEEP_SECONDS)
 
-    async def _staff_duty(self, staff: StaffDuty) -> None:
+    async def _on_duty(self, work: Callable[[], Awaitable[None]]) -> None:
         if self._connected():
-            await staff.tick()
+            await work()
         await asyncio.sleep(POLL_SECONDS)
 
     async def _storage(self) -> None:

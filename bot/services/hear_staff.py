@@ -37,6 +37,9 @@ log = logging.getLogger("pli.staff")
 
 SENTENCES: Final = timedelta(minutes=1)
 LEFT_OVER: Final = timedelta(minutes=5)
+READ_AGAIN: Final = timedelta(
+    seconds=15
+)  # after the start, what was not answered comes again at once or never
 _DESK_SECONDS: Final = 300.0
 _FETCHES: Final = 3
 
@@ -64,7 +67,8 @@ class HearStaff:
         self._desk_answered = desk_answered
         self._said_at: dict[StaffSentence, datetime] = {}
         self._refused: dict[str, tuple[datetime, int]] = {}
-        self._working: str | None = None
+        self._started_at = clock.now()
+        self._one_by_one = asyncio.Lock()
 
     async def handle(self, incoming: Incoming) -> None:
         """Never raises for what a message contains; a storage failure is raised: the message is handled again later."""
@@ -72,13 +76,16 @@ class HearStaff:
         if member is None or why is not None:
             await self._refuse(incoming, member, why or StaffSentence.UNKNOWN_DEVICE)
         elif incoming.replay_key is not None:
-            await self._obey(incoming, member, incoming.replay_key)
+            async with self._one_by_one:
+                await self._obey(incoming, member, incoming.replay_key)
 
     async def finish_left_over(self) -> None:
         """Rule 3. To be called now and then."""
-        before = self._clock.now() - LEFT_OVER
-        for order in await asyncio.to_thread(self._left_over, before):
-            if order.key != self._working:
+        now = self._clock.now()
+        if now - self._started_at < READ_AGAIN or self._one_by_one.locked():
+            return
+        async with self._one_by_one:
+            for order in await asyncio.to_thread(self._left_over, now - LEFT_OVER):
                 await self._answer(order, self._sentence(StaffSentence.AGAIN), seen=(order.key,))
 
     # -- who speaks ---------------------------------------------------------------------------------------------
@@ -157,20 +164,14 @@ class HearStaff:
         order = await asyncio.to_thread(self._hear, incoming, key)
         if order is None:
             return
-        self._working = key
-        try:
-            said = await self._understood(incoming)
-            if isinstance(said, StaffSentence):
-                await self._answer(order, self._sentence(said), seen=_seen(incoming))
-                return
-            text, file = said
-            reply = await self._carry_out(
-                StaffOrder(member=member.id, key=key, line=text.reveal(), file=file)
-            )
-            # from its beginning: what of it arrived before a crash is not said twice
-            await self._answer(replace(order, sent=0), reply, seen=_seen(incoming))
-        finally:
-            self._working = None
+        said = await self._understood(incoming)
+        if isinstance(said, StaffSentence):
+            await self._answer(order, self._sentence(said), seen=_seen(incoming))
+            return
+        text, file = said
+        reply = await self._carry_out(StaffOrder(member=member.id, key=key, line=text.reveal(), file=file))
+        # from its beginning: what of it arrived before a crash is not said twice
+        await self._answer(replace(order, sent=0), reply, seen=_seen(incoming))
 
     def _hear(self, incoming: Incoming, key: str) -> HeardOrder | None:
         """Rules 2 and 3. None for what was answered."""

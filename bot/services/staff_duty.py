@@ -103,14 +103,16 @@ class StaffDuty:
         """Something happened that the staff may have to know at once."""
         self._tell.wake()
 
-    async def tick(self) -> None:
-        """To be called every moment. Raises :class:`StorageError`."""
+    async def keep(self) -> None:
+        """To be called every moment: the room and who is in it. Raises :class:`StorageError`."""
         self._active = await asyncio.to_thread(self._any)
-        if not self._active:
-            return
-        await self._look()
-        await self._hear.finish_left_over()
-        if await asyncio.to_thread(self._has_readers):
+        if self._active:
+            await self._look()
+
+    async def tell(self) -> None:
+        """To be called every moment, beside :meth:`keep`: what is due to be said. Raises :class:`StorageError`."""
+        if self._active and await asyncio.to_thread(self._has_readers):
+            await self._hear.finish_left_over()
             await self._tell.tick()
 
     async def _look(self, *, at_once: bool = False) -> None:

@@ -41,7 +41,7 @@ class MemoryStaffChannel:
     removed: list[UserId] = field(default_factory=list)
     keys: dict[UserId, str] = field(default_factory=dict)
     said: dict[TransactionId, tuple[str, bool]] = field(default_factory=dict)
-    attempts: int = 0
+    readers: list[set[UserId]] = field(default_factory=list)
     fails: list[PliError] = field(default_factory=list)
     unfit: PliError | None = None
 
@@ -73,7 +73,7 @@ class MemoryStaffChannel:
         return self.keys.get(user)
 
     async def say(self, to: StaffAddress, text: str, txn: TransactionId, *, rings: bool) -> EventId:
-        self.attempts += 1
+        self.readers.append({member.user for member in to.members})
         if self.fails:
             raise self.fails.pop(0)
         assert to.room in self.rooms
@@ -188,10 +188,15 @@ class Duty:
         for user in users:
             self.add(user)
             self.channel.keys[user] = f"key of {user}"
-        await self.duty.tick()
+        await self.tick()
         for user in users:
             self.channel.rooms[self.room][user] = True
         await self.duty.on_moved()
+
+    async def tick(self) -> None:
+        """What the process does every moment."""
+        await self.duty.keep()
+        await self.duty.tell()
 
     def device(self, user: UserId, master_key: str | None = "") -> Device:
         key = f"key of {user}" if master_key == "" else master_key

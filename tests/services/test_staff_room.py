@@ -11,7 +11,7 @@ from sqlalchemy import text
 from bot.domain.late import MEANT_FOR
 from bot.domain.messages import Attachment, Oddity
 from bot.domain.records import OutboxKind, OutboxState, ProblemKind
-from bot.domain.staff import StaffSentence
+from bot.domain.staff import HeardOrder, StaffSentence
 from bot.domain.values import RoomId, UserId
 from bot.errors import ChannelError, Untrusted
 from bot.services.keep_staff_room import INVITE_AGAIN, OPEN_AGAIN
@@ -32,10 +32,10 @@ def identities(practice: Practice) -> list[str]:
 
 
 async def test_without_a_member_no_room_is_opened_and_the_desk_is_asked_nothing(duty: Duty) -> None:
-    await duty.duty.tick()
+    await duty.tick()
     assert (duty.channel.rooms, duty.desk.asked, duty.duty.desk) == ({}, [], "unused")
     duty.add(CAMILLE)
-    await duty.duty.tick()
+    await duty.tick()
     assert duty.channel.invited == [CAMILLE]
     assert duty.desk.asked == [], "nobody could be told"
 
@@ -46,18 +46,18 @@ async def test_keep_1_who_leaves_is_invited_again_after_a_day(duty: Duty) -> Non
     await duty.duty.on_moved()
     assert duty.channel.invited == [CAMILLE]
     duty.practice.clock.moment += INVITE_AGAIN
-    await duty.duty.tick()
+    await duty.tick()
     assert duty.channel.invited == [CAMILLE, CAMILLE]
 
 
 async def test_keep_2_strangers_go_and_those_who_were_removed_are_forgotten(duty: Duty) -> None:
     await duty.joined(CAMILLE, DANA)
     duty.channel.rooms[duty.room][STRANGER] = False
-    await duty.duty.tick()
+    await duty.tick()
     assert duty.channel.removed == [STRANGER]
     assert duty.practice.problems() == [ProblemKind.STAFF_STRANGER]
     duty.practice.execute("UPDATE staff_member SET leaving = 1 WHERE id = 'm-dan'")
-    await duty.duty.tick()
+    await duty.tick()
     assert duty.channel.removed == [STRANGER, DANA]
     assert duty.practice.problems() == [ProblemKind.STAFF_STRANGER]
     with duty.practice.home.uow() as uow:
@@ -101,11 +101,11 @@ async def test_keep_4_a_room_that_is_unfit_is_replaced_once_an_hour(duty: Duty) 
 async def test_a_homeserver_that_is_away_is_asked_again(duty: Duty) -> None:
     duty.add(CAMILLE)
     duty.channel.unfit = ChannelError("away", permanent=False)
-    await duty.duty.tick()
+    await duty.tick()
     assert duty.channel.invited == []
     duty.channel.unfit = None
     duty.practice.clock.forward(seconds=6)
-    await duty.duty.tick()
+    await duty.tick()
     assert duty.channel.invited == [CAMILLE]
     assert len(duty.channel.rooms) == 1
 
@@ -170,6 +170,26 @@ async def test_hear_3_too_late_to_be_meant(duty: Duty) -> None:
     assert len(duty.desk.orders) == 1
 
 
+async def test_hear_3_what_a_crash_left_is_answered_if_it_does_not_come_again(duty: Duty) -> None:
+    await duty.joined(CAMILLE)
+    message = duty.message(CAMILLE)
+    assert message.replay_key is not None
+    with duty.practice.home.uow() as uow:
+        now = duty.practice.clock.now()
+        uow.heard_orders.add(HeardOrder(key=message.replay_key, event=message.event, at=now))
+        uow.commit()
+    duty.practice.clock.forward(minutes=6)
+    duty.restart()
+    await duty.tick()
+    assert S.AGAIN not in duty.channel.texts, "it may come again at once"
+    duty.practice.clock.forward(seconds=15)
+    await duty.tick()
+    assert duty.channel.texts[-1] == S.AGAIN
+    assert await duty.tell(CAMILLE, replay_key=message.replay_key) == [], "too late now"
+    assert duty.desk.orders == []
+    assert {row.event for row in duty.practice.outbox(OutboxKind.REDACT)} >= {message.event}
+
+
 @pytest.mark.parametrize(
     ("attachment", "told"),
     [
@@ -201,6 +221,13 @@ async def test_say_2_both_sides_are_to_be_taken_back_after_the_set_time(duty: Du
     assert len(rows) == 2
     assert {row.due for row in rows} == {duty.practice.clock.now() + timedelta(minutes=60)}
     assert {row.state for row in rows} == {OutboxState.QUEUED}
+
+
+async def test_say_1_who_was_removed_is_no_longer_spoken_to(duty: Duty) -> None:
+    await duty.joined(CAMILLE, DANA)
+    duty.practice.execute("UPDATE staff_member SET leaving = 1 WHERE id = 'm-dan'")
+    await duty.tell(CAMILLE)
+    assert duty.channel.readers[-1] == {CAMILLE}, "before anybody looked at the room"
 
 
 async def test_say_3_a_stranger_is_seen_to_before_anything_is_said(duty: Duty) -> None:

@@ -22,7 +22,7 @@ async def duty(practice: Practice) -> Duty:
     """Ten in the morning: the day's line is said, and the slots are at noon and at six."""
     made = Duty(practice)
     await made.joined(CAMILLE)
-    await made.duty.tick()
+    await made.tick()
     made.channel.said.clear()
     made.desk.asked.clear()
     return made
@@ -32,29 +32,29 @@ async def moved(duty: Duty, moment: str) -> list[str]:
     """What is said by then."""
     before = len(duty.channel.said)
     duty.practice.clock.moment = at(moment)
-    await duty.duty.tick()
+    await duty.tick()
     return duty.channel.texts[before:]
 
 
 async def test_1_what_is_urgent_comes_within_a_minute_or_when_something_happened(duty: Duty) -> None:
     duty.desk.urgent = URGENT
     duty.practice.clock.forward(seconds=10)
-    await duty.duty.tick()
+    await duty.tick()
     assert duty.channel.texts == []
     duty.duty.wake()
-    await duty.duty.tick()
+    await duty.tick()
     assert duty.channel.texts == ["locked"]
     assert duty.desk.heard[-1] == "u-1"
     duty.desk.urgent = StaffReply(texts=("again",), token="u-2")
     duty.duty.wake()
-    await duty.duty.tick()
+    await duty.tick()
     assert duty.channel.texts == ["locked"], "not at once again"
     duty.practice.clock.moment += ASK_SOON
-    await duty.duty.tick()
+    await duty.tick()
     assert duty.channel.texts == ["locked", "again"]
     duty.desk.urgent = StaffReply(texts=("third",), token="u-3")
     duty.practice.clock.moment += ASK_EVERY
-    await duty.duty.tick()
+    await duty.tick()
     assert duty.channel.texts == ["locked", "again", "third"]
 
 
@@ -79,7 +79,7 @@ async def test_2_what_the_desk_did_not_hear_of_is_not_said_twice(duty: Duty) -> 
     duty.desk.heard.clear()
     duty.restart()
     duty.practice.execute("DELETE FROM meta WHERE name = 'staff_slot'")
-    await duty.duty.tick()
+    await duty.tick()
     assert await moved(duty, "2026-09-01 18:00") == [], "the same transaction id: the homeserver drops it"
     assert duty.desk.heard == ["r-1"]
 
@@ -96,18 +96,18 @@ async def test_4_the_morning_s_line_once_a_day_late_if_need_be(duty: Duty) -> No
 async def test_5_a_desk_that_is_away_is_told_of_once_and_once_when_it_is_back(duty: Duty) -> None:
     duty.desk.away = True
     duty.practice.clock.moment += ASK_EVERY
-    await duty.duty.tick()
+    await duty.tick()
     assert (duty.channel.texts, duty.duty.desk) == ([], "away")
     for _ in range(4):
         duty.practice.clock.moment += AWAY_FOR
-        await duty.duty.tick()
+        await duty.tick()
     assert duty.channel.texts == [S.DESK_AWAY]
     duty.desk.away = False
     duty.practice.clock.moment += ASK_EVERY
-    await duty.duty.tick()
+    await duty.tick()
     assert (duty.channel.texts, duty.duty.desk) == ([S.DESK_AWAY, S.DESK_BACK], "there")
     duty.practice.clock.moment += ASK_EVERY
-    await duty.duty.tick()
+    await duty.tick()
     assert len(duty.channel.texts) == 2
 
 
@@ -117,7 +117,7 @@ async def test_5_a_desk_that_is_back_at_once_is_not_told_of(duty: Duty) -> None:
     assert duty.duty.desk == "away"
     duty.desk.away = False
     duty.practice.clock.moment += ASK_EVERY
-    await duty.duty.tick()
+    await duty.tick()
     assert (duty.channel.texts, duty.duty.desk) == ([S.NOT_DONE], "there")
 
 
@@ -132,6 +132,6 @@ async def test_6_nothing_rings_within_the_quiet_hours(duty: Duty) -> None:
 async def test_3_no_text_rests_in_the_database(duty: Duty) -> None:
     duty.desk.urgent = StaffReply(texts=("the gamekeeper is locked",), private=True, token="u-9")
     duty.practice.clock.moment += timedelta(minutes=2)
-    await duty.duty.tick()
+    await duty.tick()
     assert "gamekeeper" in str(duty.channel.texts)
     assert "gamekeeper" not in str(duty.practice.everything())

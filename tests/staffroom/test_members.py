@@ -47,6 +47,34 @@ async def test_every_message_has_one_size_and_long_ones_come_in_parts(staff: Sta
     assert {m.shield for m in await seat.from_bot()} == {None}, "the bot's own identity vouches for all of it"
 
 
+async def test_send_9_another_session_begins_whenever_the_readers_are_others(staff: Staff) -> None:
+    seat = await staff.seat(PyPatient)
+    sessions: list[str] = []
+
+    async def say_twice() -> None:
+        """One session, and not the one of before."""
+        own = {await said() for _ in range(2)}
+        assert len(own) == 1
+        assert not own & set(sessions)
+        sessions.extend(own)
+
+    async def said() -> str:
+        await seat.say("today")
+        answer = await seat.hear_until("heard: today")
+        return str(staff.raw_event(answer.event)["content"]["session_id"])
+
+    await say_twice()
+    other = await staff.seat(PyPatient)
+    await say_twice()
+    phone = await staff.stack.enter_async_context(await other.client.second_device())
+    await other.client.sign_device(phone.device)
+    await say_twice()
+    await phone.logout()
+    await say_twice()
+    await other.client.leave(seat.room)
+    await say_twice()
+
+
 async def test_the_room_is_closed_and_neutral_from_its_first_event(staff: Staff) -> None:
     seat = await staff.seat(PyPatient)
     rows = staff.practice.seen_by_homeserver(

@@ -68,7 +68,7 @@ async def test_hear_3_what_does_not_come_again_is_answered_with_a_plain_sentence
     await seat.client.redact(seat.room, typed)
     staff.practice.query("UPDATE heard_order SET at = '2000-01-01T00:00:00.000000Z'")
     await staff.start()
-    assert (await seat.hear()).body == staff.sentence(StaffSentence.AGAIN)
+    assert (await seat.hear(seconds=90)).body == staff.sentence(StaffSentence.AGAIN)
     assert staff.desk.calls() == 1
     assert staff.practice.query("SELECT * FROM heard_order") == []
 
