@@ -28,10 +28,10 @@ from bot.ports import Clock
 from bot.ports_staff import Desk
 from bot.ports_storage import UnitOfWork
 from bot.services.converse import Rules
-from bot.services.no_desk import NoDesk
 from bot.services.staff_duty import StaffDuty, StaffRules
 from bot.services.tell_staff import StaffHours
-from config.settings import Settings, load
+from bot.staff.client import DeskClient, to_child, to_socket
+from config.settings import FILE_NAME, Settings, load
 from config.wording import PracticeFacts, Wording
 from storage.audit_chain import AuditChain
 from storage.columns import Columns
@@ -185,9 +185,13 @@ class Installation:
                 mend="put one into a file and name it: [homeserver] admin_token_file",
             ) from None
 
-    def desk(self) -> NoDesk:
-        """What carries out the staff's orders; to be closed."""
-        return NoDesk()
+    def desk(self) -> DeskClient:
+        """The import side as the staff room sees it: behind its socket, or a child of this process; to be closed."""
+        chosen = self.settings.staff.desk_socket
+        connect = (
+            to_socket(self.settings.path(chosen)) if chosen else to_child(self.settings.folder / FILE_NAME)
+        )
+        return DeskClient(connect, max_file=self.settings.agenda.max_bytes)
 
     def staff_duty(self, channel: MatrixChannel, desk: Desk) -> StaffDuty:
         """The staff room, in the language of the practice."""

@@ -287,9 +287,16 @@ class HeardOrders(Protocol):
 
 class Audit(Protocol):
     def add(
-        self, kind: AuditKind, now: datetime, recipient: RecipientId | MemberId | None = None, count: int = 0
+        self,
+        kind: AuditKind,
+        now: datetime,
+        recipient: RecipientId | None = None,
+        count: int = 0,
+        *,
+        member: MemberId | None = None,
+        act: str = "",
     ) -> None:
-        """``recipient`` is whom it is about: a recipient or, for the acts of :class:`Staff`, a member."""
+        """``act`` is the name of a command, at most 24 letters; never what was typed behind it."""
 
 
 class Meta(Protocol):

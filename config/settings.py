@@ -80,6 +80,10 @@ class Staff(_Section):
     slots: tuple[str, ...] = ()
     morning: str = "08:00"
     max_file_bytes: int = Field(default=10_000_000, ge=1, le=50_000_000)
+    desk_socket: str = ""
+    desk_group: str = Field(default="", max_length=64)
+    desk_users: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = ()
+    approve_over: int = Field(default=5, ge=0, le=1000)
 
     @field_validator("morning", "slots")
     @classmethod

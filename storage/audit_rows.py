@@ -13,9 +13,16 @@ from storage.tables import audit
 from storage.vault import Vault
 
 
-def audit_fields(at: str, kind: str, recipient: str, count: int) -> tuple[str, ...]:
-    """The fields of a row in the order in which they are chained; ``at`` is ISO 8601 in UTC."""
-    return (at, kind, recipient, str(count))
+def audit_fields(
+    at: str, kind: str, recipient: str, count: int, *, member: str = "", act: str = ""
+) -> tuple[str, ...]:
+    """The fields of a row in the order in which they are chained; ``at`` is ISO 8601 in UTC.
+
+    ``member`` and ``act`` are chained where there are any: rows that are older than they are verify as they were
+    written, and to take them from a row, or to give them to one, changes its code all the same.
+    """
+    staff = (member, act) if member or act else ()
+    return (at, kind, recipient, str(count), *staff)
 
 
 def verify_audit(engine: Engine, chain: AuditChain, vault: Vault) -> int:
@@ -33,5 +40,12 @@ def _rows(engine: Engine) -> Iterator[AuditRow]:
     except SQLAlchemyError as error:
         raise StorageError(f"the audit log cannot be read ({type(error).__name__})") from None
     for row in found:
-        fields = audit_fields(row["at"].isoformat(), row["kind"], row["recipient"], row["count"])
+        fields = audit_fields(
+            row["at"].isoformat(),
+            row["kind"],
+            row["recipient"],
+            row["count"],
+            member=row["member"],
+            act=row["act"],
+        )
         yield AuditRow(number=row["seq"], fields=fields, mac=row["mac"])

@@ -132,7 +132,14 @@ class AuditRows:
         self.head: tuple[int, bytes] | None = None  # of the rows added here
 
     def add(
-        self, kind: AuditKind, now: datetime, recipient: RecipientId | MemberId | None = None, count: int = 0
+        self,
+        kind: AuditKind,
+        now: datetime,
+        recipient: RecipientId | None = None,
+        count: int = 0,
+        *,
+        member: MemberId | None = None,
+        act: str = "",
     ) -> None:
         c = t.audit.c
         last = self._db.execute(select(c.seq, c.mac).order_by(c.seq.desc()).limit(1)).one_or_none()
@@ -141,7 +148,9 @@ class AuditRows:
         if seq <= length:  # rows were cut off: go on behind them, so that the gap stays to be seen
             seq, previous = length + 1, head
         at = now.astimezone(UTC)
-        fields = audit_fields(at.isoformat(), kind.value, recipient or "", count)
+        fields = audit_fields(
+            at.isoformat(), kind.value, recipient or "", count, member=member or "", act=act
+        )
         mac = self._link(previous, seq, fields)
         self._db.execute(
             insert(t.audit).values(
@@ -151,6 +160,8 @@ class AuditRows:
                     "kind": kind.value,
                     "recipient": recipient or "",
                     "count": count,
+                    "member": member or "",
+                    "act": act,
                     "mac": mac,
                 }
             )

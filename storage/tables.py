@@ -277,6 +277,8 @@ audit = Table(
     Column("recipient", String(64), nullable=False),
     Column("count", Integer, nullable=False),
     Column("mac", LargeBinary, nullable=False),
+    Column("member", String(64), nullable=False, server_default=""),
+    Column("act", String(24), nullable=False, server_default=""),
 )
 
 meta = Table(

@@ -13,12 +13,16 @@ import typer
 from bot.cli import (
     agenda,
     answers,
+    approvals,
     conversation,
+    desk,
     doctor,
     homeserver,
     invitations,
     patients,
     problems,
+    reset,
+    room_help,
     run,
     setup,
     staff,
@@ -45,9 +49,13 @@ agenda.register(app)
 answers.register(app)
 problems.register(app)
 run.register(app)
+reset.register(app)
 doctor.register(app)
 staff.register(app)
 conversation.register(app)
+desk.register(app)
+room_help.register(app)
+approvals.register(app)
 
 
 def _print_version(wanted: bool) -> None:

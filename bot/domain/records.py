@@ -259,8 +259,10 @@ class AuditKind(StrEnum):
     STAFF_PINNED = "staff_pinned"
     STAFF_REPINNED = "staff_repinned"
     STAFF_IDENTITY = "staff_identity"
-    STAFF_REFUSED = "staff_refused"
     STAFF_STRANGER = "staff_stranger"
+    RESET = "reset"
+    STAFF_ACT = "staff_act"
+    STAFF_REFUSED = "staff_refused"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -140,7 +140,7 @@ class HearStaff:
             self._refused[key] = (at, count + 1)
             return
         self._refused[key] = (now, 0)
-        uow.audit.add(AuditKind.STAFF_REFUSED, now, member, count=count + 1)
+        uow.audit.add(AuditKind.STAFF_REFUSED, now, member=member, count=count + 1)
 
     async def _remark(self, sentence: StaffSentence) -> None:
         """Rule 5. A remark that does not get through is no loss."""

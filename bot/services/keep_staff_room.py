@@ -143,14 +143,14 @@ class KeepStaffRoom:
             if known.pin is None:
                 pinned = replace(known, pin=Pin(master_key=key))
                 uow.staff.save(pinned)
-                uow.audit.add(AuditKind.STAFF_PINNED, now, known.id)
+                uow.audit.add(AuditKind.STAFF_PINNED, now, member=known.id)
                 uow.commit()
                 return pinned
             other = "" if key == known.pin.master_key else key
             if other != known.other:
                 uow.staff.save(replace(known, other=other))
                 if other:
-                    uow.audit.add(AuditKind.STAFF_IDENTITY, now, known.id)
+                    uow.audit.add(AuditKind.STAFF_IDENTITY, now, member=known.id)
                     uow.problems.add(ProblemKind.STAFF_IDENTITY, now)
                 uow.commit()
         return None

@@ -54,7 +54,7 @@ class StaffMembers:
                 id=MemberId(new_id("m")), user=account, role=role, language=language, added_at=now
             )
             uow.staff.add(member)
-            uow.audit.add(AuditKind.STAFF_ADDED, now, member.id)
+            uow.audit.add(AuditKind.STAFF_ADDED, now, member=member.id)
             uow.commit()
         return member
 
@@ -68,7 +68,7 @@ class StaffMembers:
         with self._uow() as uow:
             member = _member(uow, user)
             uow.staff.save(replace(member, leaving=True))
-            uow.audit.add(AuditKind.STAFF_REMOVED, now, member.id)
+            uow.audit.add(AuditKind.STAFF_REMOVED, now, member=member.id)
             uow.commit()
         return member
 
@@ -80,7 +80,7 @@ class StaffMembers:
                 raise Refused("no other identity of this member was seen", mend="see: pli staff list")
             changed = replace(member, pin=Pin(master_key=member.other), other="")
             uow.staff.save(changed)
-            uow.audit.add(AuditKind.STAFF_REPINNED, now, member.id)
+            uow.audit.add(AuditKind.STAFF_REPINNED, now, member=member.id)
             uow.commit()
         return changed
 

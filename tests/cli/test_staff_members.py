@@ -46,7 +46,7 @@ def test_staff(home: Installation) -> None:
         kinds = [
             kind for (kind,) in db.execute(text("SELECT kind FROM audit ORDER BY seq")) if "staff" in kind
         ]
-        whom = set(db.execute(text("SELECT recipient FROM audit WHERE kind LIKE 'staff%'")).scalars())
+        whom = set(db.execute(text("SELECT member FROM audit WHERE kind LIKE 'staff%'")).scalars())
     assert kinds == ["staff_added", "staff_added", "staff_repinned", "staff_removed", "staff_added"]
     assert whom >= {added["id"], again["id"]}
 

@@ -47,14 +47,18 @@ def test_a_schema_of_another_version_is_not_current(store: Store) -> None:
     assert not is_current(store.engine)
     with pytest.raises(StorageError, match="newer"):
         migrate(store.engine)
-    store.execute("UPDATE alembic_version SET version_num = '0003'")
+    store.execute("UPDATE alembic_version SET version_num = '0005'")
     assert is_current(store.engine)
 
 
+AS_OF_0002 = (
+    "ALTER TABLE audit DROP COLUMN member",
+    "ALTER TABLE audit DROP COLUMN act",
+    *(f"DROP TABLE {table}" for table in ("staff_member", "staff_room", "heard_order")),
+    "UPDATE alembic_version SET version_num = '0002'",
+)
 AS_OF_0001 = (
-    "DROP TABLE staff_member",
-    "DROP TABLE staff_room",
-    "DROP TABLE heard_order",
+    *AS_OF_0002,
     "ALTER TABLE recipient DROP COLUMN vault_serial",
     "UPDATE alembic_version SET version_num = '0001'",
 )
