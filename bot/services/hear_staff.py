@@ -183,9 +183,7 @@ class HearStaff:
             if not uow.seen.add(_seen(incoming), now):
                 uow.commit()
                 return None
-        # rolled back: it is seen once it is answered
-        order = HeardOrder(key=key, event=incoming.event, at=now)
-        with self._uow() as uow:
+            order = HeardOrder(key=key, event=incoming.event, at=now)
             uow.heard_orders.add(order)
             uow.commit()
         return order

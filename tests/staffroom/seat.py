@@ -127,6 +127,14 @@ class Staff:
 
         await until(there, f"{count} audited {kind}")
 
+    async def wait_settled(self) -> None:
+        """Every order is answered; the answer arrives a moment before that is written down."""
+
+        async def settled() -> bool:
+            return self.practice.query("SELECT * FROM heard_order") == []
+
+        await until(settled, "every order to be settled")
+
     async def wait_redacted(self, room: str, *events: str) -> None:
         async def gone() -> bool:
             return set(events) <= self.practice.redacted(room)

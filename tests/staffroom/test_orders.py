@@ -57,7 +57,7 @@ async def test_hear_3_an_order_whose_answer_a_crash_took_is_answered_and_done_on
     assert await seat.tell("today") == "heard: today"
     assert (staff.desk.lines(), staff.desk.calls()) == (["die", "today"], 3)
     assert [m.body for m in await seat.from_bot()].count("heard: die") == 1
-    assert staff.practice.query("SELECT * FROM heard_order") == []
+    await staff.wait_settled()
 
 
 async def test_hear_3_what_does_not_come_again_is_answered_with_a_plain_sentence(staff: Staff) -> None:
@@ -70,7 +70,7 @@ async def test_hear_3_what_does_not_come_again_is_answered_with_a_plain_sentence
     await staff.start()
     assert (await seat.hear(seconds=90)).body == staff.sentence(StaffSentence.AGAIN)
     assert staff.desk.calls() == 1
-    assert staff.practice.query("SELECT * FROM heard_order") == []
+    await staff.wait_settled()
 
 
 async def test_an_order_is_not_carried_out_while_the_desk_is_away(staff: Staff) -> None:
