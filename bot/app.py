@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -17,13 +18,18 @@ from bot.channels.matrix.channel import MatrixChannel, Texts
 from bot.channels.matrix.identity import Session, load_session
 from bot.clock import SystemClock
 from bot.domain.messages import OpenSentence
+from bot.domain.slots import parse_hour
+from bot.domain.staff import StaffSentence
 from bot.domain.templates import Words
 from bot.domain.values import Language, Secret
 from bot.errors import Refused
 from bot.homeserver.admin import HomeserverAdmin
 from bot.ports import Clock
+from bot.ports_staff import Desk
 from bot.ports_storage import UnitOfWork
 from bot.services.converse import Rules
+from bot.services.staff_duty import StaffDuty, StaffRules
+from bot.services.tell_staff import StaffHours
 from bot.staff.client import DeskClient, to_child, to_socket
 from config.settings import FILE_NAME, Settings, load
 from config.wording import PracticeFacts, Wording
@@ -196,6 +202,27 @@ class Installation:
             to_socket(self.settings.path(chosen)) if chosen else to_child(self.settings.folder / FILE_NAME)
         )
         return DeskClient(connect, max_file=self.settings.agenda.max_bytes)
+
+    def staff_duty(self, channel: MatrixChannel, desk: Desk) -> StaffDuty:
+        """The staff room, in the language of the practice."""
+        settings, words = self.settings, self.words[self.settings.practice.language]
+        return StaffDuty(
+            self.uow,
+            channel.staff,
+            desk=desk,
+            sentences={sentence: words.staff_text(sentence) for sentence in StaffSentence},
+            clock=self.clock,
+            rules=StaffRules(
+                room_name=settings.staff.room_name,
+                redact_after=timedelta(minutes=settings.staff.redact_after_minutes),
+                max_file_bytes=settings.staff.max_file_bytes,
+                hours=StaffHours(
+                    slots=settings.staff_slots,
+                    morning=parse_hour(settings.staff.morning),
+                    quiet=settings.nudge_rules(),
+                ),
+            ),
+        )
 
     def channel(self) -> MatrixChannel:
         words = self.words

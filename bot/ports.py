@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from bot.domain.messages import Incoming, Nudge, OpenSentence, PrivateText
+from bot.domain.messages import Attachment, Incoming, Nudge, OpenSentence, PrivateText
+from bot.domain.staff import StaffAddress, StaffFile
 from bot.domain.trust import Address
 from bot.domain.values import EventId, Language, RoomId, TransactionId, UserId
 
@@ -53,3 +54,50 @@ class PrivateChannel(Protocol):
 
     async def leave_room(self, room: RoomId) -> None:
         """Leave a room that is over."""
+
+
+class StaffChannel(Protocol):
+    """Talks with all members of the practice in the one encrypted room that the bot opened for them.
+
+    Every method raises :class:`bot.errors.ChannelError`.
+    """
+
+    async def open_room(self, name: str) -> RoomId:
+        """Create the encrypted room, with nobody in it but the bot."""
+
+    async def invite(self, room: RoomId, user: UserId) -> None: ...
+
+    async def remove(self, room: RoomId, user: UserId) -> None:
+        """Send ``user`` away, or take the invitation back. Idempotent."""
+
+    async def leave_room(self, room: RoomId) -> None: ...
+
+    async def present(self, to: StaffAddress) -> Mapping[UserId, bool]:
+        """Who else is there now, and whether joined (or only invited).
+
+        Raises :class:`bot.errors.Untrusted` where the room is not as it was made.
+        """
+
+    def followed(self, room: RoomId) -> Mapping[UserId, bool]:
+        """Like :meth:`present`, as followed since the start: nobody is asked."""
+
+    async def identity(self, user: UserId) -> str | None:
+        """The cross-signing master key now; None where no chain verifies."""
+
+    async def say(self, to: StaffAddress, text: str, txn: TransactionId, *, rings: bool) -> EventId:
+        """At most :data:`MAX_STAFF_TEXT` bytes, for verified devices of joined members alone, one wire size.
+
+        Raises :class:`bot.errors.Untrusted` where any doubt remains, before a byte has left.
+        """
+
+    async def show(self, to: StaffAddress, file: StaffFile, txn: TransactionId) -> EventId:
+        """Like :meth:`say`; the file is encrypted before it is uploaded."""
+
+    async def fetch(self, described: Attachment) -> bytes:
+        """What a member dropped, opened. Its size is checked before by the caller, and believed no further.
+
+        Raises :class:`bot.errors.InvalidSeal` where it is not what its event describes.
+        """
+
+
+MAX_STAFF_TEXT = 2800

@@ -23,8 +23,10 @@ from bot.channels.matrix.hearing import Listener
 from bot.domain.figures import Figures
 from bot.domain.messages import Incoming
 from bot.domain.records import AuditKind, ProblemKind
+from bot.domain.values import RoomId, UserId
 from bot.errors import InvalidSeal, StorageError, WrongUse
 from bot.metrics import CONTENT_TYPE, Live, exposition, free_bytes
+from bot.ports import IncomingHandler
 from bot.services.converse import Converse
 from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
@@ -34,6 +36,7 @@ from bot.services.pause_nudges import is_paused
 from bot.services.purge import Purge
 from bot.services.reconcile_stores import ReconcileStores
 from bot.services.release_details import ReleaseDetails
+from bot.services.staff_duty import StaffDuty
 from storage.audit_rows import verify_audit
 from storage.engine import truncate_wal
 
@@ -54,6 +57,7 @@ class BotProcess:
         self._stopping = asyncio.Event()
         self._failing: set[str] = set()
         self._channel: MatrixChannel | None = None
+        self._staff: StaffDuty | None = None
 
     def stop(self) -> None:
         self._stopping.set()
@@ -84,22 +88,24 @@ class BotProcess:
             rules=home.rules,
         )
         rooms = OpenRooms(home.uow, channel, clock=home.clock, language=home.settings.practice.language)
+        desk = home.desk()
+        staff = self._staff = home.staff_duty(channel, desk)
+        await asyncio.to_thread(
+            staff.load
+        )  # before the first answer: what is said in an unknown room is passed over
         begun = (
             asyncio.Event()
         )  # rule 2: nobody is listened to before the stores agree and the outbox is right
 
         async def on_message(incoming: Incoming) -> None:
             await begun.wait()
-            await converse.handle(incoming)
+            if staff.is_room(incoming.room):
+                await staff.on_message(incoming)
+            else:
+                await converse.handle(incoming)
+                staff.wake()
 
-        listener = Listener(
-            book=rooms,
-            on_message=on_message,
-            on_invited=rooms.on_invited,
-            on_joined=rooms.on_joined,
-            on_left=rooms.on_left,
-            on_read=NoteSeen(home.uow, home.clock),
-        )
+        listener = _listener(rooms, staff, on_message, NoteSeen(home.uow, home.clock))
         await channel.start(listener)  # takes the device's lock before anything is changed
         try:
             health = await self._serve_health()
@@ -114,6 +120,8 @@ class BotProcess:
             asyncio.create_task(self._supervise("replies", lambda: self._replies(deliver))),
             asyncio.create_task(self._supervise("upkeep", lambda: self._upkeep(converse, deliver, rooms))),
             asyncio.create_task(self._supervise("storage", self._storage)),
+            asyncio.create_task(self._supervise("staff_room", lambda: self._on_duty(staff.keep))),
+            asyncio.create_task(self._supervise("staff_news", lambda: self._on_duty(staff.tell))),
         ]
         log.info("started")
         try:
@@ -125,6 +133,7 @@ class BotProcess:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(deliver.drain(), STOP_SECONDS / 2)
             await channel.stop()
+            await desk.close()
             await health.cleanup()
             await asyncio.to_thread(self._end)
             log.info("stopped")
@@ -215,6 +224,11 @@ class BotProcess:
         self._failing.discard("upkeep")  # it has worked: the pause that follows must not keep ``/readyz`` red
         await asyncio.sleep(UPKEEP_SECONDS)
 
+    async def _on_duty(self, work: Callable[[], Awaitable[None]]) -> None:
+        if self._connected():
+            await work()
+        await asyncio.sleep(POLL_SECONDS)
+
     async def _storage(self) -> None:
         """Rule 1. A refusal is over once something could be written; whoever was refused has said so in the log."""
         if self._installation.watch.refused:
@@ -282,12 +296,47 @@ class BotProcess:
             "homeserver": self._channel.health.value if self._channel else "starting",
             "own_account_clean": self._channel is not None and self._channel.own_account_clean,
             "storage": self._installation.watch.answers,
+            "desk": self._staff.desk if self._staff else "unused",
             "failing_tasks": len(self._failing),
         }
         ready = (
             self._connected()
             and bool(checks["own_account_clean"])
             and bool(checks["storage"])
+            and checks["desk"] != "away"
             and not self._failing
         )
         return ready, checks
+
+
+def _listener(rooms: OpenRooms, staff: StaffDuty, on_message: IncomingHandler, on_read: NoteSeen) -> Listener:
+    """Patients' rooms and the staff's: the channel knows no difference."""
+
+    async def on_joined(room: RoomId, user: UserId) -> None:
+        await (staff.on_moved() if staff.is_room(room) else rooms.on_joined(room, user))
+
+    async def on_left(room: RoomId, user: UserId) -> None:
+        await (staff.on_moved() if staff.is_room(room) else rooms.on_left(room, user))
+
+    async def on_invited(user: UserId) -> None:
+        if not await staff.on_invited(user):
+            await rooms.on_invited(user)
+
+    return Listener(
+        book=_Book(rooms, staff),
+        on_message=on_message,
+        on_invited=on_invited,
+        on_joined=on_joined,
+        on_left=on_left,
+        on_read=on_read,
+    )
+
+
+class _Book:
+    """See :class:`bot.channels.matrix.hearing.RoomBook`."""
+
+    def __init__(self, rooms: OpenRooms, staff: StaffDuty) -> None:
+        self._rooms, self._staff = rooms, staff
+
+    async def opened_by_bot(self, room: RoomId) -> bool:
+        return self._staff.is_room(room) or await self._rooms.opened_by_bot(room)

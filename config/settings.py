@@ -6,7 +6,7 @@ Paths are relative to the folder of the file. Errors name the setting and the me
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import time, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -75,6 +75,28 @@ class Matrix(_Section):
     room_name: str = Field(default="Messages", min_length=1, max_length=40)
 
 
+class Staff(_Section):
+    room_name: str = Field(default="Notes", min_length=1, max_length=40)
+    redact_after_minutes: int = Field(default=60, ge=1, le=10_080)
+    slots: tuple[str, ...] = ()
+    morning: str = "08:00"
+    max_file_bytes: int = Field(default=10_000_000, ge=1, le=50_000_000)
+    desk_socket: str = ""
+    desk_group: str = Field(default="", max_length=64)
+    desk_users: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = ()
+    approve_over: int = Field(default=5, ge=0, le=1000)
+
+    @field_validator("morning", "slots")
+    @classmethod
+    def _hours(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        try:
+            for hour in (value,) if isinstance(value, str) else value:
+                parse_hour(hour)
+        except WrongUse as error:
+            raise ValueError(f"{error}; {error.mend}") from None
+        return value
+
+
 class Storage(_Section):
     database: str = "sqlite:///data/pli.db"
     vault: str = "vault/vault.db"
@@ -90,13 +112,6 @@ class Homeserver(_Section):
     admin_token_file: str = ""
     admin_url: str = ""
     ca_file: str = ""
-
-
-class Staff(_Section):
-    desk_socket: str = ""
-    desk_group: str = Field(default="", max_length=64)
-    desk_users: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = ()
-    approve_over: int = Field(default=5, ge=0, le=1000)
 
 
 class Health(_Section):
@@ -129,9 +144,9 @@ class Settings(BaseSettings):
     pin: Pin = Pin()
     agenda: AgendaSettings = AgendaSettings()
     matrix: Matrix = Matrix()
+    staff: Staff = Staff()
     storage: Storage = Storage()
     homeserver: Homeserver = Homeserver()
-    staff: Staff = Staff()
     health: Health = Health()
 
     @classmethod
@@ -175,6 +190,11 @@ class Settings(BaseSettings):
             quiet_to=parse_hour(self.nudges.quiet_to),
             daily_cap=self.nudges.daily_cap,
         )
+
+    @property
+    def staff_slots(self) -> tuple[time, ...]:
+        """Hours at which the staff room is told what was not urgent."""
+        return tuple(parse_hour(s) for s in self.staff.slots or self.nudges.slots)
 
     @property
     def unlock_window(self) -> timedelta:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from bot.domain.appointment import Detail
 from bot.domain.messages import OpenSentence
 from bot.domain.pin import MIN_DIGITS
+from bot.domain.staff import StaffSentence
 from bot.domain.templates import CONSENT_VERSION, LISTS, Listed, Template, asked_of, values_of
 from bot.domain.values import Language
 from bot.errors import WrongUse
@@ -69,6 +70,10 @@ class Wording:
     def open_text(self, sentence: OpenSentence) -> str:
         """Rule 2."""
         return self._catalogue.fill(sentence, call=self._of_the_practice["call"])
+
+    def staff_text(self, sentence: StaffSentence) -> str:
+        """Rule 2, without the telephone."""
+        return self._catalogue.fill(sentence)
 
     def nudge(self) -> str:
         """Rule 2."""

@@ -30,6 +30,7 @@ from bot.cli import (
     run,
     safekeeping,
     setup,
+    staff,
     stats,
     status,
     vault,
@@ -63,6 +64,7 @@ overview.register(app)
 pausing.register(app)
 dropped.register(app)
 doctor.register(app)
+staff.register(app)
 conversation.register(app)
 stats.register(app)
 desk.register(app)

@@ -25,6 +25,10 @@ MEANING = {
     ProblemKind.IMPORT_FAILED: "an agenda file in the watched folder was refused: its report beside it says why",
     ProblemKind.PAUSED: "news of a cancellation or a move was held back by a pause: telephone",
     ProblemKind.NO_KEY: "restored from a backup without the vault, nothing opens: pli invite REF",
+    ProblemKind.STAFF_STRANGER: "somebody unknown was in the staff room and was sent away: call the administrator",
+    ProblemKind.STAFF_IDENTITY: "a member of staff has a new identity, which is refused: pli staff list",
+    ProblemKind.STAFF_ROOM: "the staff room is not as the bot made it: nothing is said there, call the administrator",
+    ProblemKind.STAFF_UNTOLD: "an answer did not reach the staff room: look whether the order was carried out",
     ProblemKind.TROUBLE: "a message was not handled as it should: call the administrator",
 }
 

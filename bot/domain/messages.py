@@ -56,13 +56,33 @@ class Oddity(StrEnum):
     REPLY = "reply"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class Attachment:
+    """An encrypted file as its event describes it; nothing of it was fetched yet, and nothing of it is believed.
+
+    ``size`` in bytes, -1 where the event names none; ``key``, ``iv`` and ``sha256`` in base64.
+    """
+
+    name: str
+    media_type: str
+    size: int
+    url: str
+    key: str
+    iv: str
+    sha256: str
+
+    def __repr__(self) -> str:
+        return "Attachment(…)"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Incoming:
     """A message in a room that the bot opened.
 
     ``device`` is None unless the event was decrypted and its key belongs to that very device; ``replay_key`` is a
     digest of (room, sender key, Megolm session, message index), None where nothing was decrypted. ``at`` is the
-    homeserver's word. The text of what is UNDECRYPTABLE is empty, or that of an event out of its order.
+    homeserver's word. The text of what is UNDECRYPTABLE is empty, or that of an event out of its order. An
+    ``attachment`` is NOT_TEXT as well.
     """
 
     room: RoomId
@@ -73,3 +93,4 @@ class Incoming:
     device: Device | None = None
     replay_key: str | None = None
     oddity: Oddity | None = None
+    attachment: Attachment | None = None

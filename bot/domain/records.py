@@ -242,6 +242,10 @@ class ProblemKind(StrEnum):
     IMPORT_FAILED = "import_failed"
     PAUSED = "paused"
     NO_KEY = "no_key"
+    STAFF_STRANGER = "staff_stranger"
+    STAFF_IDENTITY = "staff_identity"
+    STAFF_ROOM = "staff_room"
+    STAFF_UNTOLD = "staff_untold"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -279,6 +283,12 @@ class AuditKind(StrEnum):
     CANCELLED = "cancelled"
     PAUSED = "paused"
     RESUMED = "resumed"
+    STAFF_ADDED = "staff_added"
+    STAFF_REMOVED = "staff_removed"
+    STAFF_PINNED = "staff_pinned"
+    STAFF_REPINNED = "staff_repinned"
+    STAFF_IDENTITY = "staff_identity"
+    STAFF_STRANGER = "staff_stranger"
     RESET = "reset"
     STAFF_ACT = "staff_act"
     STAFF_REFUSED = "staff_refused"

@@ -39,6 +39,26 @@ class Member:
     leaving: bool = False
 
 
+class StaffSentence(StrEnum):
+    """Constant sentences of the bot's own (msgids of the catalogue); all else that is said comes from the desk."""
+
+    WELCOME = "staff.welcome"
+    DESK_AWAY = "staff.desk_away"
+    DESK_BACK = "staff.desk_back"
+    NOT_DONE = "staff.not_done"
+    AGAIN = "staff.again"
+    TOO_LATE = "staff.too_late"
+    UNKNOWN_DEVICE = "staff.unknown_device"
+    UNENCRYPTED = "staff.unencrypted"
+    UNREADABLE = "staff.unreadable"
+    EDITED = "staff.edited"
+    NOT_TEXT = "staff.not_text"
+    FILE_TYPE = "staff.file_type"
+    FILE_SIZE = "staff.file_size"
+    FILE_BROKEN = "staff.file_broken"
+    FILE_GONE = "staff.file_gone"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class StaffRoom:
     """The one room of all members; ``id`` names it in the outbox."""
@@ -58,6 +78,14 @@ class HeardOrder:
     event: EventId
     at: datetime
     sent: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StaffAddress:
+    """Where a staff message goes: the room, and the members who may be in it."""
+
+    room: RoomId
+    members: tuple[Member, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from bot.domain.appointment import Detail
 from bot.domain.messages import OpenSentence
+from bot.domain.staff import StaffSentence
 
 CONSENT_VERSION = "2026-1"
 
@@ -166,6 +167,9 @@ class Words(Protocol):
 
     def open_text(self, sentence: OpenSentence) -> str:
         """A constant sentence for any device."""
+
+    def staff_text(self, sentence: StaffSentence) -> str:
+        """A constant sentence in the staff room."""
 
     def nudge(self) -> str:
         """The constant nudge."""

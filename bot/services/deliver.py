@@ -34,7 +34,7 @@ from bot.domain.records import (
 from bot.domain.slots import NudgeRules
 from bot.domain.templates import Template, Words
 from bot.domain.trust import Address
-from bot.domain.values import Language, RecipientId, TransactionId
+from bot.domain.values import Language, RecipientId, TransactionId, UserId
 from bot.errors import StorageError
 from bot.ports import Clock, NudgeChannel, PrivateChannel
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
@@ -238,14 +238,11 @@ class Deliver:
             for row in rows:
                 if self._is_forgotten(uow, row, now):
                     continue
-                room = uow.rooms.get(row.room)
-                if room is None:
+                work = _work(uow, row)
+                if work is None:
                     uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)
                     continue
-                recipient = uow.recipients.get(room.recipient) if room.recipient else None
-                to = Address(room=room.room, user=room.user, pin=recipient.pin if recipient else None)
-                language = recipient.language if recipient else room.language
-                works.append(Work(row=row, to=to, language=language))
+                works.append(work)
             if rows:
                 self._flying.update(w.row.id for w in works)
                 uow.commit()
@@ -314,6 +311,19 @@ class Deliver:
         """Rows by state."""
         with self._uow() as uow:
             return uow.outbox.counts()
+
+
+def _work(uow: UnitOfWork, row: OutboxRow) -> Work | None:
+    """Where the row goes; None where there is no such room any more."""
+    room = uow.rooms.get(row.room)
+    if room is None:
+        staff = uow.staff_rooms.get()
+        if staff is None or staff.id != row.room or row.kind is not OutboxKind.REDACT:
+            return None
+        return Work(row=row, to=Address(room=staff.room, user=UserId("")), language=Language.FR)
+    recipient = uow.recipients.get(room.recipient) if room.recipient else None
+    to = Address(room=room.room, user=room.user, pin=recipient.pin if recipient else None)
+    return Work(row=row, to=to, language=recipient.language if recipient else room.language)
 
 
 def _useful(work: Work) -> datetime:

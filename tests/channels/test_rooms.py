@@ -141,3 +141,46 @@ async def test_the_homeserver_opens_the_room_as_asked(bot: Bot, new_hand: NewHan
         for kind, key in (("m.room.encryption", ""), ("m.room.member", hand.user))
     )
     assert encryption <= history
+
+
+# -- the staff room -------------------------------------------------------------------------------------------------
+
+OTHER = UserId("@other:x")
+
+
+def staff_reason(events: list[Json]) -> str:
+    try:
+        RoomState(events).check_staff(bot=BOT, members={PATIENT, OTHER})
+    except Untrusted as refused:
+        return refused.reason
+    return "fit"
+
+
+def test_the_staff_room_is_for_known_members_whether_they_are_joined_or_not() -> None:
+    invited = [*fit(), member(OTHER, "invite")]
+    assert RoomState(invited).check_staff(bot=BOT, members={PATIENT, OTHER}) == {PATIENT}
+    assert RoomState(fit()).check_staff(bot=BOT, members={PATIENT, OTHER}) == {PATIENT}
+    both = [*fit(), member(OTHER, "join")]
+    assert RoomState(both).check_staff(bot=BOT, members={PATIENT, OTHER}) == {PATIENT, OTHER}
+
+
+@pytest.mark.parametrize("membership", ["join", "invite", "knock"])
+def test_rule_3_somebody_unknown_makes_the_staff_room_unfit(membership: str) -> None:
+    assert staff_reason([*fit(), member("@stranger:x", membership)]) == "membership"
+    assert staff_reason([*fit(), member("@stranger:x", "leave")]) == "fit"
+    assert staff_reason([*fit(), member(BOT, "leave")]) == "membership"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"encryption": {}}, "encryption"),
+        ({"history_visibility": {"history_visibility": "shared"}}, "room"),
+        ({"guest_access": {"guest_access": "can_join"}}, "room"),
+        ({"join_rules": {"join_rule": "public"}}, "room"),
+        ({"power_levels": {**POWER, "users": {BOT: 100, OTHER: 100}}}, "room"),
+        ({"create": {"additional_creators": [OTHER]}}, "room"),
+    ],
+)
+def test_rules_1_2_4_and_5_hold_for_the_staff_room_too(changes: dict[str, object], why: str) -> None:
+    assert staff_reason(fit(**changes)) == why

@@ -13,6 +13,7 @@ from bot.domain.conversation import State
 from bot.domain.dialogue.table import TABLE
 from bot.domain.intents import understand
 from bot.domain.messages import OpenSentence
+from bot.domain.staff import StaffSentence
 from bot.domain.templates import CONSENT_VERSION, LISTS, Mark, Template, asked_of, is_release, values_of
 from bot.domain.values import Language, Secret
 from bot.domain.vocabulary import IntentKind as K
@@ -46,6 +47,7 @@ EXPECTED: dict[str, set[str]] = {
     **{t.value: set(values_of(t)) for t in Template},
     **{m.value: set() for m in Mark},
     **{s.value: {"call"} for s in OpenSentence},
+    **{s.value: set() for s in StaffSentence},
     **PARTS,
 }
 LONGEST: dict[str, int | str] = {"wait": 43_200, "tries": 5, "count": 40, "appointment": "x" * 500}

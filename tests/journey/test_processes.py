@@ -101,6 +101,7 @@ async def test_a_homeserver_that_is_gone_for_a_while(people: People, practice: P
             "homeserver": "connected",
             "own_account_clean": True,
             "storage": True,
+            "desk": "unused",
             "failing_tasks": 0,
         },
     )

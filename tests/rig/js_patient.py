@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -107,6 +108,17 @@ class JsPatient(Patient):
 
     async def send_clear(self, room: str, type_: str, content: dict[str, Any]) -> str:
         return str(await self._ask("send_clear", room=room, type=type_, content=content))
+
+    async def send_file(self, room: str, name: str, media_type: str, data: bytes, **lies: Any) -> str:
+        """Send an encrypted attachment. ``lies`` (msgtype, size, sha256) replace what the event says of it."""
+        encoded = base64.b64encode(data).decode()
+        return str(
+            await self._ask("send_file", room=room, name=name, type=media_type, data=encoded, lies=lies)
+        )
+
+    async def read_file(self, event: str) -> bytes:
+        """Fetch and decrypt the attachment of an event that was read."""
+        return base64.b64decode(await self._ask("read_file", event=event))
 
     async def redact(self, room: str, event: str) -> None:
         await self._ask("redact", room=room, event=event)

@@ -27,6 +27,10 @@ from nio import (  # type: ignore[import-untyped]  # nio ships no types
     RoomSendResponse,
     SyncResponse,
 )
+from nio.crypto.attachments import (  # type: ignore[import-untyped]  # as above
+    decrypt_attachment,
+    encrypt_attachment,
+)
 from nio.exceptions import EncryptionError  # type: ignore[import-untyped]  # as above
 from nio.store import SqliteMemoryStore  # type: ignore[import-untyped]  # as above
 
@@ -178,6 +182,39 @@ class PyPatient(Patient):
         return str(
             (await self._call("PUT", f"rooms/{room}/send/{type_}/{uuid.uuid4()}", content))["event_id"]
         )
+
+    async def send_file(self, room: str, name: str, media_type: str, data: bytes) -> str:
+        """Send an encrypted attachment."""
+        sealed, keys = encrypt_attachment(data)
+        async with self._http.post(f"{self._url}/_matrix/media/v3/upload", data=sealed) as response:
+            url = (await response.json())["content_uri"]
+        content = {
+            "msgtype": "m.file",
+            "body": name,
+            "info": {"mimetype": media_type, "size": len(data)},
+            "file": {**keys, "url": url},
+        }
+        return await self.send_raw(room, "m.room.message", content)
+
+    async def read_file(self, event: str) -> bytes:
+        """Fetch and decrypt the attachment of an event that was read."""
+        message = await self.wait_event(event)
+        file = message.content["file"]
+        path = file["url"].removeprefix("mxc://")
+        async with self._http.get(f"{self._url}/_matrix/client/v1/media/download/{path}") as response:
+            assert response.status == 200, f"the homeserver answered {response.status}"
+            sealed = await response.read()
+        return bytes(decrypt_attachment(sealed, file["key"]["k"], file["hashes"]["sha256"], file["iv"]))
+
+    async def can_read(self, event: dict[str, Any], room: str) -> bool:
+        """Whether this client has the key of a raw event, however it came by it."""
+        parsed = Event.parse_encrypted_event({**event, "room_id": room})
+        assert isinstance(parsed, MegolmEvent), "not an encrypted event"
+        try:
+            self._olm.decrypt_megolm_event(parsed, room)
+        except EncryptionError:
+            return False
+        return True
 
     async def redact(self, room: str, event: str) -> None:
         await self._call("PUT", f"rooms/{room}/redact/{event}/{uuid.uuid4()}", {})

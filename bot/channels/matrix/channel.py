@@ -29,6 +29,7 @@ from bot.channels.matrix.inbox import SyncStore
 from bot.channels.matrix.olm import Machine
 from bot.channels.matrix.safejson import as_text
 from bot.channels.matrix.send import Kind, Sender
+from bot.channels.matrix.staff import MatrixStaff
 from bot.channels.matrix.upkeep import Upkeep
 from bot.domain.messages import Nudge, OpenSentence, PrivateText
 from bot.domain.trust import Address
@@ -63,7 +64,8 @@ class FileSyncStore:
 
 
 class MatrixChannel:
-    """Both :class:`bot.ports.NudgeChannel` and :class:`bot.ports.PrivateChannel`, for one device of the bot.
+    """Both :class:`bot.ports.NudgeChannel` and :class:`bot.ports.PrivateChannel`, for one device of the bot;
+    ``staff`` is its :class:`bot.ports.StaffChannel`.
 
     ``key_dir`` holds the cross-signing seeds, ``store_dir`` the device's keys and its lock, ``pickle_key``
     (32 random bytes) encrypts them. ``health`` is called at each change of :class:`Health`.
@@ -96,6 +98,7 @@ class MatrixChannel:
         self._client: Client | None = None
         self._sender: Sender | None = None
         self._task: asyncio.Task[None] | None = None
+        self.staff = MatrixStaff(self._http, self._parts)
 
     async def start(self, listener: Listener) -> None:
         """Take the device and begin to sync; returns before the first answer.
@@ -197,6 +200,11 @@ class MatrixChannel:
         if self._client is None:
             raise WrongUse("the channel was not started")
         return self._client
+
+    def _parts(self) -> tuple[Client, Directory, Sender]:
+        if self._directory is None:
+            raise WrongUse("the channel was not started")
+        return self._running(), self._directory, self._out()
 
     def _out(self) -> Sender:
         if self._sender is None:

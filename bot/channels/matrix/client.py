@@ -103,6 +103,11 @@ class Client:
         machine.admit(may_share=self._may_share, may_speak=self._may_speak)
 
     @property
+    def user(self) -> UserId:
+        """The bot's own account."""
+        return self._machine.user
+
+    @property
     def upkeep(self) -> Upkeep:
         return self._upkeep
 

@@ -84,12 +84,16 @@ class Directory:
         """Asked for now, together with the bot's own account. Raises :class:`Untrusted` where that is not
         clean.
         """
-        silent = await self.refresh([user, self._machine.user])
+        return (await self.fresh_of([user]))[user]
+
+    async def fresh_of(self, users: Collection[UserId]) -> Mapping[UserId, People]:
+        """:meth:`fresh` for several, in one answer."""
+        silent = await self.refresh([*users, self._machine.user])
         if not self._own_clean:
             raise Untrusted("own_device")
-        if user in silent:
-            raise ChannelError("the homeserver said nothing about the patient's devices", permanent=False)
-        return self._known[user]
+        if not silent.isdisjoint(users):
+            raise ChannelError("the homeserver said nothing about somebody's devices", permanent=False)
+        return {user: self._known[user] for user in users}
 
     async def refresh(self, users: Collection[UserId]) -> frozenset[UserId]:
         """Ask for ``users``; returns those about whom nothing was said. Raises :class:`ChannelError`."""

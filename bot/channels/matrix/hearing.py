@@ -224,5 +224,6 @@ class Hearing:
                 device=device,
                 replay_key=replay,
                 oddity=said.oddity,
+                attachment=said.attachment,
             )
         )

@@ -21,6 +21,8 @@ from bot.tls import trusting
 CLIENT: Final = "/_matrix/client/v3"
 DEFAULT_TIMEOUT: Final = 30.0
 _MAX_ANSWER: Final = 256 * 1024 * 1024
+_MEDIA_SECONDS: Final = 120.0
+_TOO_LARGE: Final = 413
 _TRANSIENT_4XX: Final = frozenset({401, 408, 425, 429})
 
 
@@ -82,6 +84,22 @@ class Http:
         """Like :meth:`call`, for the few answers that are an array."""
         return as_list(await self._exchange("GET", path, None, None, DEFAULT_TIMEOUT))
 
+    async def upload(self, data: bytes) -> str:
+        """Store sealed bytes as media without a name; their ``mxc:`` address. Raises :class:`MatrixError`."""
+        path = "/_matrix/media/v3/upload"
+        kind = {"Content-Type": "application/octet-stream"}
+        stored = as_object(_parsed(*await self._raw("POST", path, data, kind, _MEDIA_SECONDS, _MAX_ANSWER)))
+        return as_text(stored.get("content_uri"))
+
+    async def download(self, path: str, *, limit: int) -> bytes:
+        """A body of at most ``limit`` bytes: no more than that is ever held. Raises :class:`MatrixError`, with status
+        413 where there is more.
+        """
+        status, raw = await self._raw("GET", path, None, {}, _MEDIA_SECONDS, limit)
+        if status >= 300:
+            _parsed(status, raw)
+        return raw
+
     async def close(self) -> None:
         """End the connections; later calls fail as if the homeserver were gone."""
         self._closed = True
@@ -92,14 +110,28 @@ class Http:
     async def _exchange(
         self, method: str, path: str, body: JsonObject | None, query: dict[str, str] | None, seconds: float
     ) -> object:
-        url = URL(self._base + path, encoded=True)
-        if query:
-            url = url.update_query(query)
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        data = None
+        headers, data = {}, None
         if body is not None:
             headers["Content-Type"] = "application/json"
             data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        return _parsed(*await self._raw(method, path, data, headers, seconds, _MAX_ANSWER, query))
+
+    async def _raw(
+        self,
+        method: str,
+        path: str,
+        data: bytes | None,
+        headers: dict[str, str],
+        seconds: float,
+        limit: int,
+        query: dict[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        """Status and body. Raises :class:`MatrixError` where there is no answer, or one above ``limit`` bytes."""
+        url = URL(self._base + path, encoded=True)
+        if query:
+            url = url.update_query(query)
+        if self._token:
+            headers = {**headers, "Authorization": f"Bearer {self._token}"}
         try:
             async with self._pool().request(
                 method,
@@ -109,20 +141,10 @@ class Http:
                 timeout=aiohttp.ClientTimeout(total=seconds),
                 allow_redirects=False,  # the token goes to one address
             ) as answer:
-                status = answer.status
-                raw = await _read(answer)
+                return answer.status, await _read(answer, limit if answer.status < 300 else _MAX_ANSWER)
         except (aiohttp.ClientError, TimeoutError, OSError):
             # from None: aiohttp's texts hold the address that was asked for
             raise MatrixError(status=0) from None
-        try:
-            parsed = parse(raw)
-        except ValueError:
-            if status < 300:
-                raise MatrixError(status=502) from None
-            parsed = {}
-        if status >= 300:
-            raise _refusal(status, as_object(parsed))
-        return parsed
 
     def _pool(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -134,13 +156,25 @@ class Http:
         return self._session
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
+async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
     parts = bytearray()
     async for part in answer.content.iter_any():
         parts += part
-        if len(parts) > _MAX_ANSWER:
-            raise TimeoutError
+        if len(parts) > limit:
+            raise MatrixError(status=_TOO_LARGE if limit < _MAX_ANSWER else 0)
     return bytes(parts)
+
+
+def _parsed(status: int, raw: bytes) -> object:
+    try:
+        parsed = parse(raw)
+    except ValueError:
+        if status < 300:
+            raise MatrixError(status=502) from None
+        parsed = {}
+    if status >= 300:
+        raise _refusal(status, as_object(parsed))
+    return parsed
 
 
 def _refusal(status: int, body: JsonObject) -> MatrixError:

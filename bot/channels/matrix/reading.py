@@ -4,6 +4,7 @@
 2. State, reactions, calls and verification inside encryption say nothing to the bot and change nothing.
 3. What is not plain text says so in ``oddity``; an edit or a reply keeps its text, so that a PIN in it can be
    redacted.
+4. A file counts only where its event was encrypted and describes an encrypted attachment (version 2, AES-256-CTR).
 """
 
 from __future__ import annotations
@@ -11,19 +12,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from bot.channels.matrix.olm import Decrypted
 from bot.channels.matrix.safejson import JsonObject, as_object, as_text
-from bot.domain.messages import Oddity
+from bot.domain.messages import Attachment, Oddity
 from bot.domain.values import EventId, RoomId, Secret, UserId
 
 _MESSAGE: Final = "m.room.message"
 _ENCRYPTED: Final = "m.room.encrypted"
 _SAID_OTHERWISE: Final = frozenset({_MESSAGE, "m.sticker", "m.poll.start", "org.matrix.msc3381.poll.start"})
 _SILENT_MESSAGES: Final = frozenset({"m.notice", "m.key.verification.request"})
+_FILES: Final = frozenset({"m.file", "m.image"})
 _LAST_MOMENT: Final = 253_402_300_799_000
 
 
@@ -43,6 +45,7 @@ class RoomEvent:
 class Said:
     text: Secret
     oddity: Oddity | None
+    attachment: Attachment | None = None
 
 
 def room_event(room: RoomId, raw: JsonObject) -> RoomEvent | None:
@@ -86,7 +89,11 @@ def said_encrypted(event: RoomEvent, decrypted: Decrypted) -> Said | None:
     payload = decrypted.payload
     if payload.get("room_id") != event.room:
         return Said(text=Secret(""), oddity=Oddity.UNDECRYPTABLE)
-    return _said(as_text(payload.get("type")), as_object(payload.get("content")), event.content)
+    content = as_object(payload.get("content"))
+    said = _said(as_text(payload.get("type")), content, event.content)
+    if said is not None and said.oddity is Oddity.NOT_TEXT and payload.get("type") == _MESSAGE:
+        return replace(said, attachment=_attachment(content))  # rule 4
+    return said
 
 
 def replay_key(room: RoomId, curve25519: str, session_id: str, index: int) -> str:
@@ -108,6 +115,24 @@ def _said(kind: str, content: JsonObject, clear: JsonObject) -> Said | None:
     if relation:
         return Said(text=Secret(_without_quote(body)), oddity=Oddity.REPLY)
     return Said(text=Secret(body), oddity=None)
+
+
+def _attachment(content: JsonObject) -> Attachment | None:
+    """Rule 4."""
+    file, info = as_object(content.get("file")), as_object(content.get("info"))
+    key, size = as_object(file.get("key")), info.get("size")
+    found = Attachment(
+        name=as_text(content.get("filename")) or as_text(content.get("body")),
+        media_type=as_text(info.get("mimetype")).partition(";")[0].strip().lower(),
+        size=size if type(size) is int else -1,
+        url=as_text(file.get("url")),
+        key=as_text(key.get("k")),
+        iv=as_text(file.get("iv")),
+        sha256=as_text(as_object(file.get("hashes")).get("sha256")),
+    )
+    fit = as_text(content.get("msgtype")) in _FILES and file.get("v") == "v2"
+    fit = fit and (key.get("kty"), key.get("alg")) == ("oct", "A256CTR")
+    return found if fit and found.url and found.key and found.iv and found.sha256 else None
 
 
 def _without_quote(body: str) -> str:

@@ -9,6 +9,8 @@ A room is fit for a message to its patient only if
 4. it is invite-only, its history is for joined members, and guests are forbidden,
 5. inviting, removing, redacting and changing its state is out of everybody's reach but the bot's.
 
+The staff room is fit under the same rules but for the third: nobody is there but the bot and known members.
+
 An encrypted event never changes any of this, whatever it says once decrypted.
 """
 
@@ -16,7 +18,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -97,13 +99,29 @@ class RoomState:
 
     def check(self, *, bot: UserId, patient: UserId) -> None:
         """Raise :class:`Untrusted` unless the room is fit (rules 1 to 5)."""
+        self._check_made(bot)
+        joined = {self.membership(bot), self.membership(patient)} == {"join"}
+        if self.present() != {bot, patient} or not joined:
+            raise Untrusted("membership")
+        self._check_closed(bot)
+
+    def check_staff(self, *, bot: UserId, members: Collection[UserId]) -> frozenset[UserId]:
+        """The members who are joined. Raises :class:`Untrusted` unless the room is fit for them."""
+        self._check_made(bot)
+        if self.membership(bot) != "join" or not self.present() <= {bot, *members}:
+            raise Untrusted("membership")
+        self._check_closed(bot)
+        return frozenset(user for user in members if self.membership(user) == "join")
+
+    def _check_made(self, bot: UserId) -> None:
+        """Rules 1 and 2."""
         if not self.created_by(bot) or "m.room.tombstone" in self._state:
             raise Untrusted("room")
         if self._content("m.room.encryption").get("algorithm") != MEGOLM:
             raise Untrusted("encryption")
-        joined = {self.membership(bot), self.membership(patient)} == {"join"}
-        if self.present() != {bot, patient} or not joined:
-            raise Untrusted("membership")
+
+    def _check_closed(self, bot: UserId) -> None:
+        """Rules 4 and 5."""
         if (
             self._content("m.room.join_rules").get("join_rule") != "invite"
             or self._content("m.room.history_visibility").get("history_visibility") != "joined"
@@ -132,21 +150,33 @@ async def open_room(http: Http, *, user: UserId, name: str) -> RoomId:
     """Create an encrypted room that only ``user`` is invited to, named ``name``. Raises
     :class:`ChannelError`.
     """
-    made = await http.call("POST", f"{CLIENT}/createRoom", creation(user=user, name=name))
+    return await _create(http, creation(user=user, name=name))
+
+
+async def open_staff_room(http: Http, *, name: str) -> RoomId:
+    """Create an encrypted room, as empty as it can be. Raises :class:`ChannelError`."""
+    return await _create(http, creation(user=None, name=name))
+
+
+async def _create(http: Http, body: JsonObject) -> RoomId:
+    made = await http.call("POST", f"{CLIENT}/createRoom", body)
     room = as_text(made.get("room_id"))
     if not room:
         raise ChannelError("the homeserver named no room", permanent=False)
     return RoomId(room)
 
 
-def creation(*, user: UserId, name: str) -> JsonObject:
-    """The body of ``/createRoom``: every setting by name, because the presets share history and admit guests."""
+def creation(*, user: UserId | None, name: str) -> JsonObject:
+    """The body of ``/createRoom``: every setting by name, because the presets share history and admit guests.
+
+    With a ``user`` it is a direct room for that one.
+    """
     return {
         "preset": "private_chat",
         "visibility": "private",
-        "is_direct": True,
+        "is_direct": user is not None,
         "name": name,
-        "invite": [user],
+        "invite": [user] if user is not None else [],
         "initial_state": [
             _state("m.room.encryption", {"algorithm": MEGOLM}),
             _state("m.room.history_visibility", {"history_visibility": "joined"}),
@@ -167,6 +197,20 @@ def creation(*, user: UserId, name: str) -> JsonObject:
 async def leave(http: Http, room: RoomId) -> None:
     """Leave, or decline an invitation. Raises :class:`ChannelError`."""
     await http.call("POST", f"{CLIENT}/rooms/{segment(room)}/leave", {})
+
+
+async def invite(http: Http, room: RoomId, user: UserId) -> None:
+    """Raises :class:`ChannelError`."""
+    await http.call("POST", f"{CLIENT}/rooms/{segment(room)}/invite", {"user_id": user})
+
+
+async def remove(http: Http, room: RoomId, user: UserId) -> None:
+    """Send away, or take an invitation back; whoever is gone already is no error. Raises :class:`ChannelError`."""
+    try:
+        await http.call("POST", f"{CLIENT}/rooms/{segment(room)}/kick", {"user_id": user})
+    except MatrixError as error:
+        if error.status != 403 or (await fetch_state(http, room)).membership(user) in _PRESENT:
+            raise
 
 
 async def fetch_state(http: Http, room: RoomId) -> RoomState:

@@ -12,6 +12,9 @@
 6. A device that had to open a new Olm session may have lost what it was given: it gets the key again.
 7. Sessions live in memory only: no copy of a key that opens what the bot said rests on the disk.
 8. The transaction id is the caller's, verbatim: the homeserver drops a repeat.
+9. In the staff room only devices that a pinned master key vouches for are given keys, of known members who are joined,
+   on answers and a state asked for that very message. Whenever these devices are others than before, another session
+   is begun. One member's other identity silences nobody else. Whoever is there and is no member silences everything.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ from bot.channels.matrix.http import CLIENT, Http, segment
 from bot.channels.matrix.olm import MEGOLM, Machine
 from bot.channels.matrix.rooms import RoomState, fetch_state
 from bot.channels.matrix.safejson import JsonObject, as_text
-from bot.domain.trust import Address, Device
+from bot.domain.trust import Address, Device, Pin
 from bot.domain.values import EventId, RoomId, TransactionId, UserId
 from bot.errors import ChannelError, Untrusted, UntrustedReason
 
@@ -50,24 +53,28 @@ _log = logging.getLogger("pli.matrix.send")
 class Kind(Enum):
     OPEN = "open"
     PRIVATE = "private"
+    STAFF = "staff"
 
 
 @dataclass(slots=True)
 class _Outbound:
     """One outbound Megolm session; ``holders`` are the devices that have its key.
 
-    The number beside each is the device's :meth:`Machine.renewals` when it got the key.
+    The number beside each is the device's :meth:`Machine.renewals` when it got the key. ``meant`` are the devices that
+    it was begun for.
     """
 
     kind: Kind
     born: float
+    meant: frozenset[Device] = frozenset()
     session: vodozemac.GroupSession = field(default_factory=vodozemac.GroupSession)
     holders: dict[Device, int] = field(default_factory=dict)
 
     def serves(self, kind: Kind, intended: Sequence[Device], now: float) -> bool:
-        """Rules 3 and 4. A holder that lost or changed its standing is no longer among the intended."""
+        """Rules 3, 4 and 9. A holder that lost or changed its standing is no longer among the intended."""
         young = now - self.born < _MAX_AGE_SECONDS and self.session.message_index < wire.MAX_INDEX
-        return self.kind is kind and young and self.holders.keys() <= set(intended)
+        same = kind is not Kind.STAFF or self.meant == set(intended)
+        return self.kind is kind and young and same and self.holders.keys() <= set(intended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +114,20 @@ class Sender:
         plain = wire.plaintext(to.room, text, rings=rings)
         async with self._lock(to.room):
             try:
-                return await self._send(to, plain, kind, txn)
+                intended = await (self._private(to) if kind is Kind.PRIVATE else self._open(to))
+                return await self._send(to.room, intended, plain, kind, txn)
             finally:
                 if rotate:
                     self._sessions.pop(to.room, None)
+
+    async def send_staff(
+        self, room: RoomId, pins: Mapping[UserId, Pin | None], content: JsonObject, txn: TransactionId
+    ) -> EventId:
+        """To the members, by account, each as pinned. Raises :class:`Untrusted` or :class:`ChannelError`."""
+        plain = wire.padded(room, content)
+        async with self._lock(room):
+            intended = await self._of_members(room, pins)
+            return await self._send(room, intended, plain, Kind.STAFF, txn)
 
     async def warm(self, to: Sequence[Address]) -> None:
         """Share open sessions with many in few requests. What fails is left to :meth:`send`."""
@@ -125,14 +142,15 @@ class Sender:
 
     # -- one message ---------------------------------------------------------------------------------------
 
-    async def _send(self, to: Address, plain: bytes, kind: Kind, txn: TransactionId) -> EventId:
-        intended = await (self._private(to) if kind is Kind.PRIVATE else self._open(to))
-        outbound = self._session(to.room, kind, intended)
+    async def _send(
+        self, room: RoomId, intended: Sequence[Device], plain: bytes, kind: Kind, txn: TransactionId
+    ) -> EventId:
+        outbound = self._session(room, kind, intended)
         missing = self._missing(outbound, intended)
         if missing:
-            await self._share([_Share(to.room, outbound, missing)])
+            await self._share([_Share(room, outbound, missing)])
         if not outbound.holders:  # rule 5
-            raise ChannelError("no device of the patient could be given the key", permanent=False)
+            raise ChannelError("no device of the reader's could be given the key", permanent=False)
         content = wire.checked(
             {
                 "algorithm": MEGOLM,
@@ -142,7 +160,7 @@ class Sender:
                 "device_id": self._machine.device_id,
             }
         )
-        path = f"{CLIENT}/rooms/{segment(to.room)}/send/m.room.encrypted/{segment(txn)}"
+        path = f"{CLIENT}/rooms/{segment(room)}/send/m.room.encrypted/{segment(txn)}"
         event = as_text((await self._http.call("PUT", path, content)).get("event_id"))
         if not event:
             raise ChannelError("the homeserver named no event", permanent=False)
@@ -170,11 +188,26 @@ class Sender:
             raise ChannelError("the patient has no device that can read", permanent=False)
         return devices
 
+    async def _of_members(self, room: RoomId, pins: Mapping[UserId, Pin | None]) -> list[Device]:
+        """Rule 9."""
+        people, state = await asyncio.gather(self._directory.fresh_of(pins), fetch_state(self._http, room))
+        joined = state.check_staff(bot=self._machine.user, members=pins.keys())
+        known = [
+            device
+            for user in sorted(joined)
+            if (pin := pins[user]) is not None and pin.master_key is not None
+            for device in people[user].devices
+            if pin.knows(device)
+        ]
+        if not known:
+            raise Untrusted("device")
+        return known
+
     def _session(self, room: RoomId, kind: Kind, intended: Sequence[Device]) -> _Outbound:
         now = self._monotonic()
         outbound = self._sessions.get(room)
         if outbound is None or not outbound.serves(kind, intended, now):
-            outbound = self._sessions[room] = _Outbound(kind, now)
+            outbound = self._sessions[room] = _Outbound(kind, now, frozenset(intended))
         return outbound
 
     def _missing(self, outbound: _Outbound, intended: Sequence[Device]) -> tuple[Device, ...]:

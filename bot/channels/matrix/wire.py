@@ -3,7 +3,8 @@
 1. The JSON that is encrypted has exactly :data:`PLAIN_BYTES` bytes, whatever is said: a field of filler,
    which clients ignore, makes up the rest. With a Megolm index below 128 the ciphertext then has exactly
    :data:`WIRE_CHARACTERS`.
-2. Nudges are ``m.text``, everything else ``m.notice``; no relation, no mention, no format.
+2. Nudges and what the staff is told unasked are ``m.text``, everything else ``m.notice``, or a file; no relation, no
+   mention, no format.
 3. What is sent is checked to be Megolm and to have that size, or it does not leave.
 """
 
@@ -47,8 +48,12 @@ def plaintext(room: RoomId, text: str, *, rings: bool) -> bytes:
     """The event to encrypt (rule 1). Raises :class:`WrongUse` for a text above :data:`MAX_TEXT_BYTES`."""
     if len(text.encode()) > MAX_TEXT_BYTES:
         raise WrongUse("the text is too long for one message")
-    kind = "m.text" if rings else "m.notice"
-    content: JsonObject = {"msgtype": kind, "body": text, "m.mentions": {}, FILLER: ""}
+    return padded(room, {"msgtype": "m.text" if rings else "m.notice", "body": text})
+
+
+def padded(room: RoomId, content: JsonObject) -> bytes:
+    """A message with that content, to be encrypted (rule 1). Raises :class:`WrongUse` where it is too long."""
+    content = {**content, "m.mentions": {}, FILLER: ""}
     event = {"type": "m.room.message", "room_id": room, "content": content}
     missing = PLAIN_BYTES - len(_dump(event))
     if missing < 0:

@@ -1,0 +1,128 @@
+"""``pli staff``: who of the practice works in the staff room."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bot.app import Installation
+from bot.cli.common import Json, installation, print_json, say, table
+from bot.domain.staff import Member, Role
+from bot.domain.values import Language
+from bot.services.staff_members import StaffMembers
+
+group = typer.Typer(no_args_is_help=True, help="People of the practice who work in the staff room.")
+Account = Annotated[str, typer.Argument(metavar="@USER:SERVER", help="Their account on the homeserver.")]
+_GROUP = 4
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="staff")
+
+
+def _service(home: Installation) -> StaffMembers:
+    return StaffMembers(home.uow, bot=home.session().user)
+
+
+@group.command("add")
+def add(
+    user: Account,
+    role: Annotated[Role, typer.Option(help="What they may do: see the table in the documentation.")],
+    lang: Annotated[Language | None, typer.Option(help="Their language; the practice's by default.")] = None,
+    json: Json = False,
+) -> None:
+    """Add a member: the bot invites them to the staff room. Their account has to be confirmed on each device they use.
+
+    Example: pli staff add @camille:example.org --role secretary
+    """
+    home = installation()
+    language = lang or home.settings.practice.language
+    member = _service(home).add(user, role=role, language=language, now=home.clock.now())
+    if json:
+        print_json(_as_json(member))
+    else:
+        say("added; they are invited within a moment while the bot runs")
+        say("when they have joined, compare the fingerprint with theirs: pli staff list")
+
+
+@group.command("list")
+def list_members(json: Json = False) -> None:
+    """List the members, and the fingerprint of each identity to compare with what their own app shows.
+
+    Example: pli staff list
+    """
+    members = _service(installation()).all()
+    if json:
+        print_json([_as_json(member) for member in members])
+        return
+    rows = [[m.user, m.role.value, m.language.value, _state(m), _fingerprint(m)] for m in members]
+    table(
+        ["account", "role", "language", "state", "fingerprint"],
+        rows,
+        empty="nobody yet: pli staff add @USER:SERVER --role secretary",
+    )
+    for member in members:
+        if member.other and not member.leaving:
+            say(f"{member.user} now shows another identity: {_grouped(member.other)}", "yellow")
+            say(
+                "  if they did set up their account anew, and it is the one they see: pli staff repin",
+                "yellow",
+            )
+
+
+@group.command("remove")
+def remove(user: Account, json: Json = False) -> None:
+    """Remove a member: put out of the staff room at once while the bot runs, and told nothing more.
+
+    Example: pli staff remove @camille:example.org
+    """
+    home = installation()
+    member = _service(home).remove(user, now=home.clock.now())
+    if json:
+        print_json(_as_json(member) | {"state": "leaving"})
+    else:
+        say("removed; nothing more is said to them")
+
+
+@group.command("repin")
+def repin(user: Account, json: Json = False) -> None:
+    """Believe the other identity that pli staff list shows, after having compared it with the member's own app.
+
+    Example: pli staff repin @camille:example.org
+    """
+    home = installation()
+    member = _service(home).repin(user, now=home.clock.now())
+    if json:
+        print_json(_as_json(member))
+    else:
+        say(f"pinned: {_fingerprint(member)}")
+
+
+def _as_json(member: Member) -> dict[str, object]:
+    return {
+        "id": member.id,
+        "user": member.user,
+        "role": member.role.value,
+        "language": member.language.value,
+        "state": _state(member),
+        "fingerprint": member.pin.master_key if member.pin else None,
+        "other_fingerprint": member.other or None,
+    }
+
+
+def _state(member: Member) -> str:
+    if member.leaving:
+        return "leaving"
+    if member.pin is None:
+        return "invited"
+    return "refused" if member.other else "pinned"
+
+
+def _fingerprint(member: Member) -> str:
+    return _grouped(member.pin.master_key or "") if member.pin else "-"
+
+
+def _grouped(key: str) -> str:
+    """In groups, as apps show it."""
+    return " ".join(key[at : at + _GROUP] for at in range(0, len(key), _GROUP))

@@ -1,0 +1,1 @@
+"""The staff room against the real homeserver, with two kinds of clients."""
