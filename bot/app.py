@@ -115,7 +115,7 @@ class Installation:
         return SqlUnitOfWork(
             self.engine,
             self._columns,
-            link=self.audit_chain.link,
+            chain=self.audit_chain,
             anchor=self.vault.set_anchor,
             anchored=self.vault.anchor,
             watch=self.watch,

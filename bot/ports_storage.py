@@ -14,6 +14,7 @@ from typing import Literal, Protocol, Self
 from bot.domain.appointment import Detail
 from bot.domain.records import (
     AnswerState,
+    AuditEntry,
     AuditKind,
     Invitation,
     OutboxKind,
@@ -256,8 +257,32 @@ class Problems(Protocol):
 
 class Audit(Protocol):
     def add(
-        self, kind: AuditKind, now: datetime, recipient: RecipientId | None = None, count: int = 0
-    ) -> None: ...
+        self,
+        kind: AuditKind,
+        now: datetime,
+        recipient: RecipientId | None = None,
+        count: int = 0,
+        *,
+        note: str = "",
+    ) -> None:
+        """``note``: numbers by name, at most 200 characters; never a detail."""
+
+    def listing(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        kinds: Collection[AuditKind] = (),
+        recipients: Collection[RecipientId] | None = None,
+        limit: int | None = None,
+    ) -> Sequence[AuditEntry]:
+        """In the order in which they were written; of more than ``limit`` the last ones."""
+
+    def old(self, before: datetime) -> int:
+        """How many rows :meth:`cut` would take."""
+
+    def cut(self, before: datetime) -> int:
+        """Drop older rows behind a sealed checkpoint; raises :class:`bot.errors.InvalidSeal` for a broken log."""
 
 
 class Meta(Protocol):

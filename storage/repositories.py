@@ -123,6 +123,7 @@ class RecipientRows:
             "changes_on": r.changes_on,
             "consent_version": r.consent_version,
             "consented_at": r.consented_at,
+            "left_at": r.left_at,
             "pin_enc": self._columns.seal(pin, table="recipient", column="pin", row=r.id) if pin else None,
         }
 

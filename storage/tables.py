@@ -87,6 +87,7 @@ recipient = Table(
     Column("consented_at", Moment),
     Column("pin_enc", LargeBinary),
     Column("vault_serial", BigInteger, nullable=False, server_default="0"),
+    Column("left_at", Moment),
 )
 
 patient = Table(
@@ -246,7 +247,18 @@ audit = Table(
     Column("kind", String(24), nullable=False),
     Column("recipient", String(64), nullable=False),
     Column("count", Integer, nullable=False),
+    # Numbers or an opaque id by name ("new=3 changed=1"); never a word of an agenda.
+    Column("note", String(200), nullable=False, server_default=""),
     Column("mac", LargeBinary, nullable=False),
+)
+
+audit_checkpoint = Table(
+    "audit_checkpoint",
+    metadata,
+    Column("one", Integer, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
 )
 
 meta = Table(

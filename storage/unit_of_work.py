@@ -23,19 +23,18 @@ from bot.domain.values import RecipientId
 from bot.errors import StaleGeneration, StorageError, WrongUse
 from bot.ports_storage import UnitOfWorkFactory
 from storage.agenda_repositories import AnswerRows, AppointmentRows, EnvelopeRows, ReminderRows
+from storage.audit_repository import Anchored, AuditRows, Chain
 from storage.columns import Columns
 from storage.outbox import OutboxRows
 from storage.repositories import InvitationRows, PatientRows, RecipientRows, RoomRows
-from storage.small_repositories import AuditRows, GuessRows, MetaRows, ProblemRows, SeenRows
+from storage.small_repositories import GuessRows, MetaRows, ProblemRows, SeenRows
 from storage.vault import Noted
 
 log = logging.getLogger("pli.storage")
 
 SLOW_SECONDS = 5.0
 
-Link = Callable[[bytes, int, tuple[str, ...]], bytes]
 Anchor = Callable[[int, bytes], None]
-Anchored = Callable[[], tuple[int, bytes]]
 
 
 class Watch:
@@ -98,12 +97,12 @@ class SqlUnitOfWork:
         engine: Engine,
         columns: Columns,
         *,
-        link: Link,
+        chain: Chain,
         anchor: Anchor,
         anchored: Anchored,
         watch: Watch | None = None,
     ) -> None:
-        self._engine, self._columns, self._link = engine, columns, link
+        self._engine, self._columns, self._chain = engine, columns, chain
         self._anchor, self._anchored = anchor, anchored
         self._watch = watch or Watch()
         self._connection: Connection | None = None
@@ -134,7 +133,7 @@ class SqlUnitOfWork:
         self.seen = SeenRows(db)
         self.guesses = GuessRows(db)
         self.problems = ProblemRows(db)
-        self.audit = AuditRows(db, self._link, self._anchored)
+        self.audit = AuditRows(db, self._chain, self._anchored)
         self.meta = MetaRows(db, self._columns)
         return self
 

@@ -40,6 +40,7 @@ class Recipient:
     consent_version: str = ""
     consented_at: datetime | None = None
     pin: Pin | None = None
+    left_at: datetime | None = None
 
 
 class InvitationKind(StrEnum):
@@ -250,6 +251,28 @@ class AuditKind(StrEnum):
     IMPORTED = "imported"
     PATIENT_ADDED = "patient_added"
     CANCELLED = "cancelled"
+    CONSENTED = "consented"
+    REMINDERS_STOPPED = "reminders_stopped"
+    REMINDERS_STARTED = "reminders_started"
+    LANGUAGE_SET = "language_set"
+    DATA_SHOWN = "data_shown"
+    PURGED = "purged"
+    KEYS_ROTATED = "keys_rotated"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditEntry:
+    """One row of the audit log. ``kind`` as stored: a newer version may have written one that is not known here.
+
+    ``note`` names numbers or an opaque id ("new=3 changed=1").
+    """
+
+    number: int
+    at: datetime
+    kind: str
+    recipient: RecipientId | None = None
+    count: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -281,6 +281,7 @@ class Acts:
             recipient = uow.recipients.get(room.recipient) if room and room.recipient else None
             if recipient is not None:
                 uow.recipients.save(replace(recipient, language=language))
+                uow.audit.add(AuditKind.LANGUAGE_SET, call.now, recipient.id)
             uow.commit()
         return Result(outcome=Outcome.LANGUAGE_SET)
 
@@ -296,6 +297,8 @@ class Acts:
             return Result(outcome=Outcome.TROUBLE)
         with self._uow() as uow:
             uow.recipients.save(replace(recipient, reminders_on=on))
+            kind = AuditKind.REMINDERS_STARTED if on else AuditKind.REMINDERS_STOPPED
+            uow.audit.add(kind, call.now, recipient.id)
             if on:
                 plan_nudges(uow, [recipient.id], call.now)
             uow.commit()
