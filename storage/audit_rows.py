@@ -26,7 +26,8 @@ _CHANGED: Final = "?"  # in place of a time that Pli did not write: no row was e
 # SQLite keeps what it is given, whatever the column says: values come as bytes, with the types that they have.
 _SQLITE: Final = (
     "SELECT seq, CAST(at AS BLOB) AS at, CAST(kind AS BLOB) AS kind, CAST(recipient AS BLOB) AS recipient,"
-    " count, CAST(note AS BLOB) AS note, mac, typeof(at) || typeof(kind) || typeof(recipient) || typeof(count)"
+    " CASE typeof(count) WHEN 'integer' THEN count END AS count, CAST(note AS BLOB) AS note, CAST(mac AS BLOB) AS mac,"
+    " typeof(at) || typeof(kind) || typeof(recipient) || typeof(count)"
     " || typeof(note) || typeof(mac) AS types FROM audit ORDER BY seq"
 )
 _TYPES: Final = "texttexttextintegertextblob"

@@ -13,6 +13,7 @@ import typer
 from bot.cli import (
     agenda,
     answers,
+    audit,
     conversation,
     doctor,
     homeserver,
@@ -43,6 +44,7 @@ invitations.register(app)
 agenda.register(app)
 answers.register(app)
 problems.register(app)
+audit.register(app)
 run.register(app)
 doctor.register(app)
 conversation.register(app)

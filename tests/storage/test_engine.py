@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
@@ -58,30 +57,23 @@ def _newest() -> str | None:
     return ScriptDirectory.from_config(engines._alembic()).get_current_head()
 
 
-def test_a_database_from_before_the_vaults_serials_is_brought_forward(tmp_path: Path) -> None:
-    engine = connect(f"sqlite:///{tmp_path / 'old.db'}")
-    with engine.begin() as db:
-        command.upgrade(engines._alembic(db), "0001")
-        db.execute(
-            text(
-                "INSERT INTO recipient (id, language, state, key_id, public_key, signature, salt, wrap, generation,"
-                " reminders_on, changes_on, consent_version) VALUES"
-                " ('r-1', 'fr', 'enrolled', 'k', x'', x'', x'', x'', 1, 1, 1, '')"
-            )
-        )
-        db.execute(
-            text(
-                "INSERT INTO audit (seq, at, kind, recipient, count, mac) VALUES"
-                " (1, '2026-01-01T00:00:00.000000Z', 'started', '', 0, x'00')"
-            )
-        )
-    assert not is_current(engine)
-    migrate(engine)
-    assert is_current(engine)
-    with engine.begin() as db:
-        assert db.execute(text("SELECT vault_serial, left_at FROM recipient")).one() == (0, None)
-        assert db.execute(text("SELECT note FROM audit")).one() == ("",)
-    engine.dispose()
+AS_OF_0001 = (
+    "ALTER TABLE recipient DROP COLUMN left_at",
+    "ALTER TABLE audit DROP COLUMN note",
+    "DROP TABLE audit_checkpoint",
+    "ALTER TABLE recipient DROP COLUMN vault_serial",
+    "UPDATE alembic_version SET version_num = '0001'",
+)
+
+
+def test_a_database_from_before_the_vaults_serials_is_brought_forward(store: Store) -> None:
+    store.people()
+    for statement in AS_OF_0001:
+        store.execute(statement)
+    assert not is_current(store.engine)
+    migrate(store.engine)
+    assert is_current(store.engine)
+    assert store.rows("SELECT vault_serial, left_at FROM recipient") == [(0, None), (0, None)]
 
 
 def test_a_database_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
