@@ -141,6 +141,9 @@ class Answers(Protocol):
     def get(self, answer: str) -> StoredAnswer | None: ...
     def set_state(self, answer: str, state: AnswerState) -> None: ...
     def has_open(self, recipient: RecipientId) -> bool: ...
+    def by(self, recipient: RecipientId) -> Sequence[StoredAnswer]:
+        """All that one recipient gave, in order."""
+
     def of(
         self, appointment: AppointmentId, recipient: RecipientId | None = None
     ) -> Sequence[StoredAnswer]: ...
@@ -221,6 +224,9 @@ class Outbox(Protocol):
         """Nothing waits there, and nothing was settled after ``since``."""
 
     def drop_waiting(self, recipient: RecipientId, kinds: Sequence[OutboxKind]) -> int: ...
+    def unsent(self, recipient: RecipientId, now: datetime) -> int:
+        """How many rows are due and have not left."""
+
     def redact_now(self, room: str, now: datetime) -> int:
         """Let go at once what is to be taken back from a room later; how many."""
 

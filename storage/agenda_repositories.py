@@ -312,6 +312,9 @@ class AnswerRows:
             self._select(t.answer.c.recipient == recipient, t.answer.c.state == AnswerState.OPEN.value)
         )
 
+    def by(self, recipient: RecipientId) -> Sequence[StoredAnswer]:
+        return self._select(t.answer.c.recipient == recipient)
+
     def set_state(self, answer: str, state: AnswerState) -> None:
         self._db.execute(update(t.answer).where(t.answer.c.id == answer).values(state=state.value))
 

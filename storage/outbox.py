@@ -283,6 +283,12 @@ class OutboxRows:
         )
         return int(self._db.execute(query.values(state=OutboxState.DROPPED.value)).rowcount)
 
+    def unsent(self, recipient: RecipientId, now: datetime) -> int:
+        query = select(func.count()).where(
+            _c.recipient == recipient, _c.state == OutboxState.QUEUED.value, _c.due <= now
+        )
+        return int(self._db.execute(query).scalar_one())
+
     def redact_now(self, room: str, now: datetime) -> int:
         query = update(t.outbox).where(
             _c.room == room,

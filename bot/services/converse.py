@@ -78,6 +78,7 @@ _ASKED_WHILE_OPEN = frozenset(
     {
         IntentKind.SHOW,
         IntentKind.MORE,
+        IntentKind.DATA,
         IntentKind.CONFIRM,
         IntentKind.CANCEL,
         IntentKind.KEEP,
@@ -133,7 +134,13 @@ class Converse:
     ) -> None:
         self._uow, self._deliver, self._words, self._clock, self._rules = uow, deliver, words, clock, rules
         self._acts = Acts(
-            uow, keys=keys, enrol=enrol, release=release, unlock=rules.unlock, min_digits=rules.min_digits
+            uow,
+            keys=keys,
+            enrol=enrol,
+            release=release,
+            words=words,
+            unlock=rules.unlock,
+            min_digits=rules.min_digits,
         )
         self._memories: dict[RoomId, Memory] = {}
         self._locks: dict[RoomId, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -342,7 +349,10 @@ class Converse:
         if begun.held is None or begun.recipient is None or window is None:
             return
         shown = window.page() if Template.LIST in told.step.templates else [c for c in (told.chosen,) if c]
-        uow.audit.add(AuditKind.RELEASED, now, begun.recipient.id, count=len(shown))
+        if Template.DATA in told.step.templates:
+            uow.audit.add(AuditKind.DATA_SHOWN, now, begun.recipient.id, count=window.data_page + 1)
+        else:
+            uow.audit.add(AuditKind.RELEASED, now, begun.recipient.id, count=len(shown))
         release = Release(
             text=text,
             until=window.until,
@@ -384,6 +394,8 @@ class Converse:
             page = [i.listed() for i in window.page()]
             text = words.list(page, several_patients=several, until=gone, more=window.more)
             return PrivateText(text=text)
+        if Template.DATA in step.templates and window is not None:
+            return PrivateText(text=words.data_page(window.data, window.data_page, until=gone))
         if Template.LIST_EMPTY in step.templates and window is not None:
             return PrivateText(text=words.list([], several_patients=several, until=gone, more=False))
         values = dict(told.values)
