@@ -28,6 +28,7 @@ from config.settings import Settings, load
 from config.wording import PracticeFacts, Wording
 from storage.audit_chain import AuditChain
 from storage.columns import Columns
+from storage.data_key import settle
 from storage.engine import connect, is_current
 from storage.keyring import BotKeyRing
 from storage.keys import BotKeys, ImportKeys
@@ -65,6 +66,7 @@ class Installation:
 
     @cached_property
     def keys(self) -> BotKeys:
+        settle(self.bot_dir, self.engine)  # a change of the data key that was broken off
         return BotKeys.load(self.bot_dir)
 
     @property
@@ -97,7 +99,7 @@ class Installation:
 
     @cached_property
     def audit_chain(self) -> AuditChain:
-        return AuditChain(self.keys.audit())
+        return AuditChain(self.keys.audit(), self.keys.audit_older)
 
     @cached_property
     def watch(self) -> Watch:

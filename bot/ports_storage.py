@@ -80,6 +80,8 @@ class Invitations(Protocol):
     def get(self, public: str) -> Invitation | None: ...
     def save(self, invitation: Invitation) -> None: ...
     def open_for(self, recipient: RecipientId) -> Sequence[Invitation]: ...
+    def purge(self, before: datetime) -> int:
+        """Delete what expired before then and is closed, or was never used; how many."""
 
 
 class Rooms(Protocol):
@@ -117,6 +119,8 @@ class Envelopes(Protocol):
 
     def mark_told(self, appointment: AppointmentId, recipient: RecipientId, change: int) -> None: ...
     def remove_of(self, recipient: RecipientId) -> None: ...
+    def purge(self, before: datetime) -> int:
+        """Delete those of appointments that were past before then; how many."""
 
 
 class Reminders(Protocol):
@@ -154,6 +158,8 @@ class Answers(Protocol):
 
     def listing(self, *, since: datetime | None, states: Sequence[AnswerState]) -> Sequence[StoredAnswer]: ...
     def void_before(self, appointment: AppointmentId, time_revision: int) -> None: ...
+    def purge(self, before: datetime) -> int:
+        """Delete what is not open, of appointments that were past before then; how many."""
 
 
 class Outbox(Protocol):
@@ -216,8 +222,11 @@ class Outbox(Protocol):
     def nudges_since(self, recipients: Iterable[RecipientId], since: datetime) -> Mapping[RecipientId, int]:
         """How many nudges were sent to each; whoever got none is left out."""
 
-    def purge(self, before: datetime) -> int:
-        """Delete what was settled before then; how many."""
+    def purge(self, before: datetime, kinds: Collection[OutboxKind] = ...) -> int:
+        """Delete what was settled before then, of all kinds or of these; how many."""
+
+    def overdue(self, now: datetime) -> int:
+        """How many messages should have been taken back by now."""
 
     def has_waiting(self, room: str) -> bool: ...
     def is_silent(self, room: str, *, since: datetime) -> bool:
@@ -257,6 +266,7 @@ class Guesses(Protocol):
 
 class Problems(Protocol):
     def clear(self) -> int: ...
+    def purge(self, before: datetime) -> int: ...
     def add(self, kind: ProblemKind, now: datetime, recipient: RecipientId | None = None) -> None: ...
     def all(self) -> Sequence[Problem]: ...
 
@@ -283,9 +293,6 @@ class Audit(Protocol):
         limit: int | None = None,
     ) -> Sequence[AuditEntry]:
         """In the order in which they were written; of more than ``limit`` the last ones."""
-
-    def old(self, before: datetime) -> int:
-        """How many rows :meth:`cut` would take."""
 
     def cut(self, before: datetime) -> int:
         """Drop older rows behind a sealed checkpoint; raises :class:`bot.errors.InvalidSeal` for a broken log."""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -123,11 +124,6 @@ class AuditRows:
             for row in reversed(found)
         ]
 
-    def old(self, before: datetime) -> int:
-        """How many rows :meth:`cut` would take."""
-        rows, _ = read_log(self._db)
-        return len(_older(rows, before))
-
     def cut(self, before: datetime) -> int:
         """Rule 1. How many rows went; raises :class:`storage.audit_chain.BrokenChain`."""
         rows, checkpoint = read_log(self._db)
@@ -141,11 +137,12 @@ class AuditRows:
         self._write_checkpoint(last.number, last.mac)
         return len(gone)
 
-    def seal_checkpoint_again(self) -> None:
-        """Under the chain's newest key, where there is a checkpoint; the caller has verified it."""
+    def seal_checkpoint_again(self, before: Chain) -> None:
+        """Under the chain's newest key, where there is a checkpoint that is valid under the chain of ``before``."""
         _, checkpoint = read_log(self._db)
-        if checkpoint.number:
-            self._write_checkpoint(checkpoint.number, checkpoint.mac)
+        number, mac = checkpoint.number, checkpoint.mac
+        if number and hmac.compare_digest(before.seal(number, mac), checkpoint.seal):
+            self._write_checkpoint(number, mac)
 
     def _write_checkpoint(self, number: int, mac: bytes) -> None:
         self._db.execute(delete(t.audit_checkpoint))

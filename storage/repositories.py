@@ -6,9 +6,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
 
 from bot.domain.records import Invitation, InvitationKind, Patient, Recipient, RecipientState, Room
 from bot.domain.trust import Pin
@@ -213,6 +214,11 @@ class InvitationRows:
     def save(self, invitation: Invitation) -> None:
         query = update(t.invitation).where(t.invitation.c.id == invitation.id)
         self._db.execute(query.values(self._values(invitation)))
+
+    def purge(self, before: datetime) -> int:
+        c = t.invitation.c
+        unused = or_(c.closed.is_(True), c.redeemed_by == "")
+        return int(self._db.execute(delete(t.invitation).where(c.expires < before, unused)).rowcount)
 
     def open_for(self, recipient: RecipientId) -> Sequence[Invitation]:
         c = t.invitation.c

@@ -115,6 +115,9 @@ class ProblemRows:
     def clear(self) -> int:
         return int(self._db.execute(delete(t.problem)).rowcount)
 
+    def purge(self, before: datetime) -> int:
+        return int(self._db.execute(delete(t.problem).where(t.problem.c.at < before)).rowcount)
+
 
 class MetaRows:
     """Small named values, sealed."""

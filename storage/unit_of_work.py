@@ -5,6 +5,7 @@
 3. The audit's head is anchored in the vault right after the transaction that moved it.
 4. Whoever asks learns that the database refuses (:class:`Watch`): somebody has waited for it for a while, or it refused
    and nothing has been written since.
+5. A database of another data key than this process has is refused at once (:mod:`storage.data_key` 3).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from bot.ports_storage import UnitOfWorkFactory
 from storage.agenda_repositories import AnswerRows, AppointmentRows, EnvelopeRows, ReminderRows
 from storage.audit_repository import Anchored, AuditRows, Chain
 from storage.columns import Columns
+from storage.data_key import require_own
 from storage.outbox import OutboxRows
 from storage.repositories import InvitationRows, PatientRows, RecipientRows, RoomRows
 from storage.small_repositories import GuessRows, MetaRows, ProblemRows, SeenRows
@@ -121,6 +123,11 @@ class SqlUnitOfWork:
             raise StorageError(f"the database does not answer ({type(error).__name__})") from None
         finally:
             self._watch.has_begun(self)
+        try:
+            require_own(db, self._columns)
+        except (StorageError, SQLAlchemyError) as error:
+            self.__exit__(type(error), error, None)
+            raise
         self.patients = PatientRows(db, self._columns)
         self.recipients = RecipientRows(db, self._columns)
         self.invitations = InvitationRows(db)

@@ -18,8 +18,10 @@ from bot.cli import (
     doctor,
     homeserver,
     invitations,
+    keys,
     patients,
     problems,
+    purge,
     run,
     setup,
 )
@@ -45,6 +47,8 @@ agenda.register(app)
 answers.register(app)
 problems.register(app)
 audit.register(app)
+purge.register(app)
+keys.register(app)
 run.register(app)
 doctor.register(app)
 conversation.register(app)
