@@ -24,7 +24,8 @@ from bot.homeserver.admin import HomeserverAdmin
 from bot.ports import Clock
 from bot.ports_storage import UnitOfWork
 from bot.services.converse import Rules
-from config.settings import Settings, load
+from bot.staff.client import DeskClient, to_child, to_socket
+from config.settings import FILE_NAME, Settings, load
 from config.wording import PracticeFacts, Wording
 from storage.audit_chain import AuditChain
 from storage.columns import Columns
@@ -179,6 +180,14 @@ class Installation:
                 "there is no administrator's token for this homeserver",
                 mend="put one into a file and name it: [homeserver] admin_token_file",
             ) from None
+
+    def desk(self) -> DeskClient:
+        """The import side as the staff room sees it: behind its socket, or a child of this process; to be closed."""
+        chosen = self.settings.staff.desk_socket
+        connect = (
+            to_socket(self.settings.path(chosen)) if chosen else to_child(self.settings.folder / FILE_NAME)
+        )
+        return DeskClient(connect, max_file=self.settings.agenda.max_bytes)
 
     def channel(self) -> MatrixChannel:
         words = self.words

@@ -9,7 +9,8 @@
     │  ├─ KeyDestroyed         ten wrong PINs, or the recipient left
     │  ├─ StaleGeneration      database and vault name different generations; nothing was counted
     │  ├─ Untrusted            a device, a key or a room is in doubt: nothing is released
-    │  └─ InvalidSeal          an envelope, a signature or a wrapped key does not verify
+    │  ├─ InvalidSeal          an envelope, a signature or a wrapped key does not verify
+   │  └─ SecondNeeded         touches more people than one member of the staff decides about alone
     ├─ WrongUse                arguments or settings that cannot work (exit code 2)
     ├─ AgendaError             a whole agenda file cannot be read (exit code 1)
     ├─ StorageError            database or vault unavailable or damaged: refuse
@@ -75,6 +76,15 @@ class Untrusted(Refused):
 
 class InvalidSeal(Refused):
     """A seal, a signature or a wrapped key does not verify."""
+
+
+class SecondNeeded(Refused):
+    """This touches many people: a second member of the staff must approve it."""
+
+    def __init__(self, *, count: int) -> None:
+        """``count`` people."""
+        super().__init__()
+        self.count = count
 
 
 class WrongUse(PliError):

@@ -30,6 +30,7 @@ from bot.domain.records import (
     StoredAppointment,
     StoredEnvelope,
 )
+from bot.domain.staff import HeardOrder, Member, MemberId, StaffRoom
 from bot.domain.values import (
     AppointmentId,
     EventId,
@@ -271,6 +272,36 @@ class Problems(Protocol):
     def all(self) -> Sequence[Problem]: ...
 
 
+class Staff(Protocol):
+    """Members of the practice, those who are leaving included."""
+
+    def add(self, member: Member) -> None: ...
+    def save(self, member: Member) -> None: ...
+    def by_user(self, user: UserId) -> Member | None: ...
+    def all(self) -> Sequence[Member]:
+        """In the order in which they were added."""
+
+    def any(self) -> bool: ...
+    def remove(self, member: MemberId) -> None: ...
+
+
+class StaffRooms(Protocol):
+    """At most one."""
+
+    def get(self) -> StaffRoom | None: ...
+    def put(self, room: StaffRoom) -> None:
+        """In place of the one before."""
+
+
+class HeardOrders(Protocol):
+    def add(self, order: HeardOrder) -> None: ...
+    def get(self, key: str) -> HeardOrder | None: ...
+    def note(self, key: str, *, sent: int) -> None: ...
+    def remove(self, key: str) -> None: ...
+    def before(self, moment: datetime) -> Sequence[HeardOrder]:
+        """Heard before then and not answered."""
+
+
 class Audit(Protocol):
     def add(
         self,
@@ -280,8 +311,12 @@ class Audit(Protocol):
         count: int = 0,
         *,
         note: str = "",
+        member: MemberId | None = None,
+        act: str = "",
     ) -> None:
-        """``note``: numbers by name, at most 200 characters; never a detail."""
+        """``note``: numbers or an opaque id by name, at most 200 characters; ``act`` is the name of a command, at most
+        24 letters; never what was typed behind it, never a detail.
+        """
 
     def listing(
         self,
@@ -330,6 +365,12 @@ class UnitOfWork(Protocol):
     def guesses(self) -> Guesses: ...
     @property
     def problems(self) -> Problems: ...
+    @property
+    def staff(self) -> Staff: ...
+    @property
+    def staff_rooms(self) -> StaffRooms: ...
+    @property
+    def heard_orders(self) -> HeardOrders: ...
     @property
     def audit(self) -> Audit: ...
     @property

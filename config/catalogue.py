@@ -37,9 +37,9 @@ class Catalogue:
 
 
 @cache
-def load(language: Language) -> Catalogue:
+def load(language: Language, name: str = "pli") -> Catalogue:
     """Read a catalogue once. Raises ``OSError`` or Babel's errors: without its texts nothing runs."""
-    with (FOLDER / language.value / "LC_MESSAGES" / "pli.po").open("rb") as file:
+    with (FOLDER / language.value / "LC_MESSAGES" / f"{name}.po").open("rb") as file:
         messages = read_po(file, locale=language.value, abort_invalid=True)
     texts = {str(m.id): str(m.string) for m in messages if m.id and m.string and not m.fuzzy}
     return Catalogue(language=language, locale=_LOCALES[language], texts=MappingProxyType(texts))

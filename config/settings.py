@@ -128,6 +128,13 @@ class Homeserver(_Section):
     ca_file: str = ""
 
 
+class Staff(_Section):
+    desk_socket: str = ""
+    desk_group: str = Field(default="", max_length=64)
+    desk_users: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = ()
+    approve_over: int = Field(default=5, ge=0, le=1000)
+
+
 class Health(_Section):
     host: str = "127.0.0.1"
     port: int = Field(default=8470, ge=0, le=65535)
@@ -150,6 +157,7 @@ class Settings(BaseSettings):
     matrix: Matrix = Matrix()
     storage: Storage = Storage()
     homeserver: Homeserver = Homeserver()
+    staff: Staff = Staff()
     health: Health = Health()
 
     @classmethod

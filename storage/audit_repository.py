@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, delete, func, insert, select
 
 from bot.domain.records import AuditEntry, AuditKind
+from bot.domain.staff import MemberId
 from bot.domain.values import RecipientId
 from storage import tables as t
 from storage.audit_chain import START, AuditRow, Checkpoint
@@ -52,6 +53,8 @@ class AuditRows:
         count: int = 0,
         *,
         note: str = "",
+        member: MemberId | None = None,
+        act: str = "",
     ) -> None:
         c = t.audit.c
         last = self._db.execute(select(c.seq, c.mac).order_by(c.seq.desc()).limit(1)).one_or_none()
@@ -60,7 +63,9 @@ class AuditRows:
         if seq <= length:  # rows were cut off: go on behind them, so that the gap stays to be seen
             seq, previous = length + 1, head
         at = now.astimezone(UTC)
-        fields = audit_fields(at.isoformat(), kind.value, recipient or "", count, note=note)
+        fields = audit_fields(
+            at.isoformat(), kind.value, recipient or "", count, member=member or "", act=act, note=note
+        )
         mac = self._chain.link(previous, seq, fields)
         self._db.execute(
             insert(t.audit).values(
@@ -71,6 +76,8 @@ class AuditRows:
                     "recipient": recipient or "",
                     "count": count,
                     "note": note,
+                    "member": member or "",
+                    "act": act,
                     "mac": mac,
                 }
             )
@@ -120,6 +127,8 @@ class AuditRows:
                 recipient=RecipientId(row["recipient"]) if row["recipient"] else None,
                 count=row["count"],
                 note=row["note"],
+                member=MemberId(row["member"]) if row["member"] else None,
+                act=row["act"],
             )
             for row in reversed(found)
         ]

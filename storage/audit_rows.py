@@ -26,20 +26,25 @@ _CHANGED: Final = "?"  # in place of a time that Pli did not write: no row was e
 # SQLite keeps what it is given, whatever the column says: values come as bytes, with the types that they have.
 _SQLITE: Final = (
     "SELECT seq, CAST(at AS BLOB) AS at, CAST(kind AS BLOB) AS kind, CAST(recipient AS BLOB) AS recipient,"
-    " CASE typeof(count) WHEN 'integer' THEN count END AS count, CAST(note AS BLOB) AS note, CAST(mac AS BLOB) AS mac,"
+    " CASE typeof(count) WHEN 'integer' THEN count END AS count, CAST(note AS BLOB) AS note,"
+    " CAST(member AS BLOB) AS member, CAST(act AS BLOB) AS act, CAST(mac AS BLOB) AS mac,"
     " typeof(at) || typeof(kind) || typeof(recipient) || typeof(count)"
-    " || typeof(note) || typeof(mac) AS types FROM audit ORDER BY seq"
+    " || typeof(note) || typeof(member) || typeof(act) || typeof(mac) AS types FROM audit ORDER BY seq"
 )
-_TYPES: Final = "texttexttextintegertextblob"
+_TYPES: Final = "texttexttextintegertexttexttextblob"
 
 
-def audit_fields(at: str, kind: str, recipient: str, count: int, *, note: str = "") -> tuple[str, ...]:
+def audit_fields(
+    at: str, kind: str, recipient: str, count: int, *, member: str = "", act: str = "", note: str = ""
+) -> tuple[str, ...]:
     """The fields of a row in the order in which they are chained; ``at`` is ISO 8601 in UTC.
 
-    ``note`` is chained where there is one: rows that are older than notes verify as they were written, and to take one
-    from a row, or to give one to it, changes its code all the same.
+    ``member`` and ``act``, and ``note``, are chained where there are any: rows that are older than they are verify as
+    they were written, and to take them from a row, or to give them to one, changes its code all the same: four fields
+    are followed by none, by two, by one, or by three.
     """
-    return (at, kind, recipient, str(count), *((note,) if note else ()))
+    staff = (member, act) if member or act else ()
+    return (at, kind, recipient, str(count), *staff, *((note,) if note else ()))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,9 +94,8 @@ def read_log(connection: Connection) -> tuple[list[AuditRow], Checkpoint]:
     if connection.dialect.name == "sqlite":
         return [_of_sqlite(row) for row in connection.execute(text(_SQLITE)).mappings()], checkpoint
     plain = audit.c
-    query = select(
-        plain.seq, text("audit.at AS at"), *(plain[n] for n in ("kind", "recipient", "note", "mac"))
-    )
+    names = ("kind", "recipient", "note", "member", "act", "mac")
+    query = select(plain.seq, text("audit.at AS at"), *(plain[n] for n in names))
     found = connection.execute(query.add_columns(text("audit.count AS count")).order_by(plain.seq)).mappings()
     return [_row(row) for row in found], checkpoint
 
@@ -100,14 +104,22 @@ def _of_sqlite(row: Any) -> AuditRow:  # noqa: ANN401 - a row of any types: rule
     if row["types"] != _TYPES:
         return AuditRow(number=row["seq"], fields=(_CHANGED,), mac=b"")
     try:
-        texts = {n: row[n].decode() for n in ("at", "kind", "recipient", "note")}
+        texts = {n: row[n].decode() for n in ("at", "kind", "recipient", "note", "member", "act")}
     except UnicodeDecodeError:
         return AuditRow(number=row["seq"], fields=(_CHANGED,), mac=b"")
     return _row({**row, **texts})
 
 
 def _row(row: Any) -> AuditRow:  # noqa: ANN401 - as above
-    fields = audit_fields(_chained(row["at"]), row["kind"], row["recipient"], row["count"], note=row["note"])
+    fields = audit_fields(
+        _chained(row["at"]),
+        row["kind"],
+        row["recipient"],
+        row["count"],
+        member=row["member"],
+        act=row["act"],
+        note=row["note"],
+    )
     return AuditRow(number=row["seq"], fields=fields, mac=row["mac"])
 
 

@@ -35,6 +35,10 @@ SEALED: Final = (
     Sealed(table=t.room, column="room", index="room"),
     Sealed(table=t.room, column="user", index="user"),
     Sealed(table=t.appointment, column="version"),
+    Sealed(table=t.staff_member, column="user", index="user"),
+    Sealed(table=t.staff_member, column="pin"),
+    Sealed(table=t.staff_member, column="other"),
+    Sealed(table=t.staff_room, column="room"),
     Sealed(table=t.meta, column="value"),
 )
 # Columns that hold the index of somebody's account beside the table where the account itself is sealed.
@@ -49,7 +53,7 @@ def rekey(db: Connection, old: Columns, new: Columns) -> int:
         changed = _cells(db, cell, old, new)
         count += len(changed)
         if cell.index == "user":
-            accounts = {row.pop("before"): row["index"] for row in changed}
+            accounts |= {row.pop("before"): row["index"] for row in changed}
         _write(db, cell, changed)
     for table, column in ACCOUNTS:
         _rename(db, table, column, accounts)

@@ -239,6 +239,36 @@ problem = Table(
     Column("recipient", String(64)),
 )
 
+staff_member = Table(
+    "staff_member",
+    metadata,
+    _id(),
+    Column("user_idx", String(64), nullable=False, unique=True),
+    Column("user_enc", LargeBinary, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("added_at", Moment, nullable=False),
+    Column("pin_enc", LargeBinary),
+    Column("other_enc", LargeBinary),
+    Column("leaving", Boolean, nullable=False),
+)
+
+staff_room = Table(
+    "staff_room",
+    metadata,
+    _id(),
+    Column("room_enc", LargeBinary, nullable=False),
+)
+
+heard_order = Table(
+    "heard_order",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("event", String(255), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("sent", Integer, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -250,6 +280,8 @@ audit = Table(
     # Numbers or an opaque id by name ("new=3 changed=1"); never a word of an agenda.
     Column("note", String(200), nullable=False, server_default=""),
     Column("mac", LargeBinary, nullable=False),
+    Column("member", String(64), nullable=False, server_default=""),
+    Column("act", String(24), nullable=False, server_default=""),
 )
 
 audit_checkpoint = Table(

@@ -30,6 +30,7 @@ from storage.data_key import require_own
 from storage.outbox import OutboxRows
 from storage.repositories import InvitationRows, PatientRows, RecipientRows, RoomRows
 from storage.small_repositories import GuessRows, MetaRows, ProblemRows, SeenRows
+from storage.staff_rows import HeardOrderRows, StaffRoomRows, StaffRows
 from storage.vault import Noted
 
 log = logging.getLogger("pli.storage")
@@ -140,6 +141,9 @@ class SqlUnitOfWork:
         self.seen = SeenRows(db)
         self.guesses = GuessRows(db)
         self.problems = ProblemRows(db)
+        self.staff = StaffRows(db, self._columns)
+        self.staff_rooms = StaffRoomRows(db, self._columns)
+        self.heard_orders = HeardOrderRows(db)
         self.audit = AuditRows(db, self._chain, self._anchored)
         self.meta = MetaRows(db, self._columns)
         return self

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
 from bot.app import Installation
-from bot.cli.common import Json, installation, print_json, say, table
-from bot.errors import WrongUse
+from bot.cli.reply import Column, Line, Part, Reply, Rows
+from bot.cli.seat import seat, told, words
+from bot.domain.staff import MemberId
+from bot.errors import Refused, WrongUse
 from bot.services.record_answer import Answer, ReadAnswers
+from config.staff_words import StaffWords
+
+IN_ROOM = 30  # answers at once
 
 group = typer.Typer(invoke_without_command=True, help="What patients answered.")
-WORDS = {"confirmed": "confirms", "cancelled": "cannot come", "move": "asks to move"}
+
+
+class LastLists:
+    """In the room: which answer a number meant, in the last list that each member asked for."""
+
+    def __init__(self) -> None:
+        self.ids: dict[MemberId, tuple[str, ...]] = {}
 
 
 def register(app: typer.Typer) -> None:
@@ -25,35 +38,52 @@ def _service(home: Installation) -> ReadAnswers:
 
 
 @group.callback()
+@told
 def answers(
     ctx: typer.Context,
     since: Annotated[str, typer.Option(help="YYYY-MM-DD or a time; answers received since then.")] = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Also those that are done or no longer hold.")
     ] = False,
-    json: Json = False,
-) -> None:
+) -> Reply | None:
     """List what patients answered and nobody has dealt with yet.
 
     Example: pli answers --since 2026-12-01; then: pli answers done ID
     """
     if ctx.invoked_subcommand is not None:
-        return
-    home = installation()
+        return None
+    here = seat()
+    home, say = here.home, words(here.home)
     found = _service(home)(now=home.clock.now(), since=_since(since, home), everything=everything)
+    shown = found[:IN_ROOM] if here.in_room else found
+    if here.member is not None:
+        here.memory.of(LastLists).ids[here.member.id] = tuple(a.id for a in shown)
     zone = home.settings.practice.zone
-    if json:
-        print_json([_as_json(a) for a in found])
-        return
-    rows = [
-        [a.id, WORDS[a.answer.value], a.patient, _local(a.at), a.with_, a.text]
-        if a.readable
-        else [a.id, "cannot be opened with this practice's key", "", "", "", ""]
-        for a in found
-    ]
-    table(["id", "answer", "patient", "appointment", "with", "text"], rows, empty="no open answers")
+    rows = Rows(
+        columns=tuple(
+            Column(heading=say(f"answers.column.{name}"), named=name in ("source", "text"))
+            for name in ("id", "answer", "patient", "at", "with", "source", "text")
+        ),
+        rows=tuple(
+            (str(number) if here.in_room else a.id, *_cells(a, say, zone))
+            for number, a in enumerate(shown, 1)
+        ),
+        empty=say("answers.none"),
+    )
+    parts: list[Part] = [rows]
+    if (left := len(found) - len(shown)) > 0:
+        parts.append(Line(text=say.count("answers.more", left)))
     if found:
-        say(f"times in {zone.key}; when the agenda is right again: pli answers done ID")
+        parts.append(Line(text=say("answers.done_how")))
+    return Reply(parts=tuple(parts), data=[_as_json(a) for a in found], private=True)
+
+
+def _cells(a: Answer, say: StaffWords, zone: ZoneInfo) -> tuple[str, ...]:
+    """``source`` is the agenda's own identity: what the secretary looks for in her agenda."""
+    if not a.readable:
+        return (say("answers.unreadable"), "", "", "", "", "")
+    at = say.moment(datetime.fromisoformat(a.at), zone) if a.at else ""
+    return (say(f"answer.{a.answer.value}"), a.patient, at, a.with_, a.source, a.text)
 
 
 def _as_json(a: Answer) -> dict[str, object]:
@@ -71,10 +101,6 @@ def _as_json(a: Answer) -> dict[str, object]:
     }
 
 
-def _local(at: str) -> str:
-    return datetime.fromisoformat(at).strftime("%Y-%m-%d %H:%M") if at else ""
-
-
 def _since(text: str, home: Installation) -> datetime | None:
     if not text:
         return None
@@ -86,14 +112,23 @@ def _since(text: str, home: Installation) -> datetime | None:
 
 
 @group.command("done")
-def done(answer: Annotated[str, typer.Argument(metavar="ID", help="As listed.")], json: Json = False) -> None:
+@told
+def done(answer: Annotated[str, typer.Argument(metavar="ID", help="As listed.")]) -> Reply:
     """Close an answer: the agenda is right again.
 
     Example: pli answers done w-abcd…
     """
-    home = installation()
-    _service(home).done(answer.strip(), now=home.clock.now())
-    if json:
-        print_json({"done": answer.strip()})
-    else:
-        say("done")
+    here = seat()
+    chosen = answer.strip()
+    if here.member is not None:
+        chosen = _meant(here.memory.of(LastLists).ids.get(here.member.id, ()), chosen)
+    _service(here.home).done(chosen, now=here.home.clock.now())
+    said = Line(text=words(here.home)("answers.done", answer=answer.strip()))
+    return Reply(parts=(said,), data={"done": chosen})
+
+
+def _meant(listed: Sequence[str], number: str) -> str:
+    """Raises :class:`Refused`: a number means the list that this member was shown."""
+    if not (number.isascii() and number.isdigit()) or not 1 <= int(number) <= len(listed):
+        raise Refused("no answer with this number in your last list", mend="ask for it again: answers")
+    return listed[int(number) - 1]

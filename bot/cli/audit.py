@@ -1,4 +1,7 @@
-"""``pli audit``: verify the log, read it, keep its head elsewhere and compare it later."""
+"""``pli audit``: verify the log, read it, keep its head elsewhere and compare it later.
+
+The staff room has the first two: administrators all of it, secretaries what concerns one patient.
+"""
 
 from __future__ import annotations
 
@@ -10,53 +13,29 @@ from typing import Annotated, Any
 import typer
 
 from bot.app import Installation
-from bot.cli.common import Json, installation, print_json, say, table
+from bot.cli.common import Json, installation, print_json, say
+from bot.cli.reply import Column, Line, Part, Reply, Rows
+from bot.cli.seat import seat, told, words
 from bot.domain.records import AuditEntry, AuditKind
+from bot.domain.staff import Role
 from bot.domain.values import RecipientId
 from bot.errors import Refused, StorageError, WrongUse
-from bot.services.read_audit import INSTEAD_OF, ReadAudit
+from bot.services.read_audit import ReadAudit
+from config.staff_words import StaffWords
 from storage.audit_rows import AuditHead, VerifiedLog, compare_head, head_of, verified
 
 group = typer.Typer(no_args_is_help=True, help="The log of releases and of the staff's acts.")
 FORMAT = "pli-audit-head-1"
-MEANING: dict[AuditKind, str] = {
-    AuditKind.STARTED: "the bot started",
-    AuditKind.STOPPED: "the bot stopped",
-    AuditKind.INVITED: "invited",
-    AuditKind.RELINK_INVITED: "a code for a new phone was made",
-    AuditKind.REVOKED: "open codes were closed",
-    AuditKind.REDEEMED: "a code was accepted",
-    AuditKind.RELINKED: "a new phone was linked",
-    AuditKind.CONSENTED: "consented",
-    AuditKind.ENROLLED: "chose a PIN",
-    AuditKind.PIN_CHANGED: "changed the PIN",
-    AuditKind.PIN_WRONG: "a wrong PIN",
-    AuditKind.LOCKED: "ten wrong PINs: the key was destroyed",
-    AuditKind.RELEASED: "appointments were shown",
-    AuditKind.DATA_SHOWN: "everything held was shown",
-    AuditKind.ANSWERED: "answered",
-    AuditKind.ANSWER_DONE: "an answer was closed",
-    AuditKind.ANSWERS_READ: "answers were read",
-    AuditKind.PROBLEMS_CLEARED: "problems were cleared",
-    AuditKind.REMINDERS_STOPPED: "stopped the reminders",
-    AuditKind.REMINDERS_STARTED: "started the reminders again",
-    AuditKind.LANGUAGE_SET: "chose a language",
-    AuditKind.LEFT: "left: the key was destroyed",
-    AuditKind.REMOVED: "removed: the key was destroyed",
-    AuditKind.IMPORTED: "an agenda was imported",
-    AuditKind.PATIENT_ADDED: "a patient was added",
-    AuditKind.CANCELLED: "an appointment was cancelled by hand",
-    AuditKind.PURGED: "what was too old was purged",
-    AuditKind.KEYS_ROTATED: "keys were changed",
-}
-COUNTED = {
-    AuditKind.RELEASED,
-    AuditKind.ANSWERS_READ,
-    AuditKind.PROBLEMS_CLEARED,
-    AuditKind.IMPORTED,
-    AuditKind.PURGED,
-    AuditKind.DATA_SHOWN,
-}
+COUNTED = frozenset(
+    {
+        AuditKind.RELEASED,
+        AuditKind.ANSWERS_READ,
+        AuditKind.PROBLEMS_CLEARED,
+        AuditKind.IMPORTED,
+        AuditKind.PURGED,
+    }
+)
+IN_ROOM = 40  # rows at once: a telephone shows no more
 
 
 def register(app: typer.Typer) -> None:
@@ -64,77 +43,100 @@ def register(app: typer.Typer) -> None:
 
 
 @group.command("verify")
-def verify(json: Json = False) -> None:
+@told
+def verify() -> Reply:
     """Verify the whole log against the vault's anchor; a row that was changed, removed or moved is named.
 
     Example: pli audit verify
     """
-    log = _verified(installation())
-    if json:
-        print_json({"rows": len(log.rows), "length": log.length, "purged": log.checkpoint.number})
-        return
-    say(f"{len(log.rows)} rows, unbroken{_span(log)}")
+    home = seat().home
+    say, log = words(home), _verified(home)
+    parts = [Line(text=say.count("audit.verified", len(log.rows)))]
+    if log.rows:
+        first, last = (_when(datetime.fromisoformat(log.rows[n].fields[0]), home) for n in (0, -1))
+        parts.append(Line(text=say("audit.span", first=first, last=last)))
     if log.checkpoint.number:
-        say(f"rows up to {log.checkpoint.number} were purged by the setting [retention] audit_days")
+        parts.append(Line(text=say("audit.purged", number=log.checkpoint.number)))
+    data = {"rows": len(log.rows), "length": log.length, "purged": log.checkpoint.number}
+    return Reply(parts=tuple(parts), data=data)
 
 
 def _verified(home: Installation) -> VerifiedLog:
     return verified(home.engine, home.audit_chain, home.vault)
 
 
-def _span(log: VerifiedLog) -> str:
-    return f": {log.rows[0].fields[0]} to {log.rows[-1].fields[0]}" if log.rows else ""
+def _when(at: datetime, home: Installation) -> str:
+    return at.astimezone(home.settings.practice.zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
 @group.command("show")
+@told
 def show(
+    ref: Annotated[str, typer.Argument(help="Only what concerns this patient's recipients.")] = "",
     since: Annotated[str, typer.Option(help="YYYY-MM-DD or a time; from then on.")] = "",
     until: Annotated[str, typer.Option(help="YYYY-MM-DD or a time; before then.")] = "",
     kind: Annotated[list[str] | None, typer.Option(help="Only this kind; may be given again.")] = None,
     recipient: Annotated[str, typer.Option(metavar="ID", help="What concerns one recipient.")] = "",
-    patient: Annotated[str, typer.Option(metavar="REF", help="What concerns one patient's recipients.")] = "",
+    patient: Annotated[str, typer.Option(metavar="REF", help="The same as REF.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many, the newest.")] = 100,
-    json: Json = False,
-) -> None:
+) -> Reply:
     """Show what was done, oldest first. A reset does not hide what was before it.
 
-    Example: pli audit show --patient P-1001 --since 2026-12-01
+    Example: pli audit show P-1001 --since 2026-12-01
     """
-    home = installation()
+    here = seat()
+    home, say, reference = here.home, words(here.home), ref or patient
+    if here.member is not None and here.member.role is not Role.ADMINISTRATOR and not reference:
+        raise Refused("only an administrator reads the whole log", mend="name a patient")
+    most = min(limit, IN_ROOM) if here.in_room else limit
     found = ReadAudit(home.uow)(
         since=_moment("--since", since, home),
         until=_moment("--until", until, home),
         kinds=[_kind(k) for k in kind or ()],
         recipient=RecipientId(recipient) if recipient else None,
-        reference=patient,
-        limit=limit,
+        reference=reference,
+        limit=most,
     )
-    if json:
-        print_json([_as_json(entry) for entry in found])
-        return
-    zone = home.settings.practice.zone
-    drawn = [
-        [
-            str(entry.number),
-            entry.at.astimezone(zone).isoformat(sep=" ", timespec="seconds")[:19],
-            _meaning(entry),
-            entry.recipient or "",
-        ]
-        for entry in found
-    ]
-    table(["row", "when", "what", "recipient"], drawn, empty="nothing in the log")
-    if len(found) == limit:
-        say(f"the newest {limit}; more with --limit")
+    listed = Rows(
+        columns=(
+            Column(heading=say("audit.column.row")),
+            Column(heading=say("audit.column.when")),
+            Column(heading=say("audit.column.what")),
+            Column(heading=say("audit.column.recipient"), named=True),
+            Column(heading=say("audit.column.member"), named=True),
+        ),
+        rows=tuple(
+            (
+                str(entry.number),
+                _when(entry.at, home),
+                _meaning(entry, say),
+                entry.recipient or "",
+                " ".join(filter(None, (entry.member or "", entry.act))),
+            )
+            for entry in found
+        ),
+        empty=say("audit.none"),
+    )
+    parts: list[Part] = [listed]
+    if len(found) == most:
+        parts.append(Line(text=say("audit.newest", count=most)))
+    return Reply(parts=tuple(parts), data=[_as_json(entry) for entry in found], private=True)
 
 
-def _meaning(entry: AuditEntry) -> str:
-    try:
-        kind = AuditKind(entry.kind)
-    except ValueError:
-        return entry.kind
-    number = f" ({entry.count})" if kind in COUNTED else ""
-    note = entry.note.replace(INSTEAD_OF, "in the place of ").replace("=", " ")
-    return f"{MEANING[kind]}{number}" + (f": {note}" if note else "")
+def _meaning(entry: AuditEntry, say: StaffWords) -> str:
+    identifier = f"audit.kind.{entry.kind}"
+    text = say(identifier) if say.has(identifier) else entry.kind
+    if entry.kind in COUNTED:
+        text += f" ({entry.count})"
+    noted = [_noted(each, say) for each in entry.note.split()]
+    return f"{text} : {', '.join(noted)}" if noted else text
+
+
+def _noted(each: str, say: StaffWords) -> str:
+    """ "new=3" in words; a name that is not known here as it stands."""
+    name, _, value = each.partition("=")
+    identifier = f"audit.note.{name}"
+    return say(identifier, value=value) if say.has(identifier) else each
 
 
 def _as_json(entry: AuditEntry) -> dict[str, Any]:
@@ -145,6 +147,8 @@ def _as_json(entry: AuditEntry) -> dict[str, Any]:
         "recipient": entry.recipient,
         "count": entry.count,
         "note": entry.note,
+        "member": entry.member,
+        "act": entry.act,
     }
 
 

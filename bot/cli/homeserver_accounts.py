@@ -13,8 +13,9 @@ from typing import Annotated, TypeVar
 import typer
 
 from bot.app import Installation
+from bot.cli.account_reset import new_password
 from bot.cli.common import Json, installation, print_json, say, show, table, warn
-from bot.cli.invitations import new_password, parse_duration
+from bot.cli.invitations import parse_duration
 from bot.domain.values import Secret, UserId, new_id
 from bot.errors import Refused, StorageError, WrongUse
 from bot.homeserver.admin import HomeserverAdmin, register_with_shared_secret

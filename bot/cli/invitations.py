@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -12,15 +11,18 @@ from urllib.parse import quote
 import typer
 
 from bot.app import Installation
-from bot.cli.common import Json, installation, print_json, say, show, warn
+from bot.cli.account_reset import has_admin_token, new_password, told_of_account
+from bot.cli.common import Json, installation, print_json, say
+from bot.cli.reply import Facts, Line, Part, Remark, Reply
+from bot.cli.seat import seat, told, words
 from bot.domain.values import Language, RecipientId, Secret, UserId, new_id
 from bot.errors import WrongUse
 from bot.services.invite_recipient import Invited, InviteRecipient
 from bot.services.open_rooms import OpenRooms
+from config.staff_words import StaffWords
 
 COMMANDS = ("to", "revoke")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 group = typer.Typer(
@@ -31,6 +33,7 @@ group = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     app.add_typer(group, name="invite")
+    app.command("relink")(relink)
 
 
 def parse_duration(text: str) -> timedelta:
@@ -43,6 +46,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 @group.command("to", hidden=True)
+@told
 def invite(
     ref: Annotated[str, typer.Argument(help="The agenda's patient reference.")],
     also: Annotated[
@@ -51,65 +55,124 @@ def invite(
     lang: Annotated[Language | None, typer.Option(help="Language of the first words.")] = None,
     expires: Annotated[str, typer.Option(help="How long the code is valid: 14d, 12h.")] = "14d",
     account: Annotated[
-        bool, typer.Option("--account", help="Make a Matrix account on the practice's homeserver too.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--account/--no-account", help="Make a Matrix account on the practice's homeserver too."
+        ),
+    ] = None,
     relink: Annotated[
         bool, typer.Option("--relink", help="For a new phone: key and PIN stay as they are.")
     ] = False,
     recipient: Annotated[
         str, typer.Option(help="With --relink: which recipient, where there are several.")
     ] = "",
-    json: Json = False,
-) -> None:
+) -> Reply:
     """Print a one-time code and the link to the bot. Both, and a password, are shown once and stored nowhere.
 
     Examples: pli invite P-1001 --also P-1002 --account; pli invite P-1001 --relink
 
     To close the open codes of a recipient: pli invite revoke RECIPIENT
     """
-    home = installation()
-    valid = parse_duration(expires)
-    now = home.clock.now()
-    session = home.session()
-    service = InviteRecipient(home.uow, home.import_side().registrar)
-    language = lang or home.settings.practice.language
-    user: str | None = None
-    password: str | None = None
     if relink:
         if also or account:
             raise WrongUse("--relink goes with neither --also nor --account", mend="leave them out")
-        invited = service.relink(
-            ref, recipient=RecipientId(recipient) if recipient else None, valid=valid, now=now
-        )
-    else:
-        references = [ref, *(also or [])]
-        service.check(references)
-        if account:  # first: a code that nobody was shown would be lost if this failed
-            user, password = asyncio.run(_make_account(home, session.user, language))
-        invited = service(references, language=language, valid=valid, now=now)
-    data: dict[str, Any] = {
+        return _relinked(ref, recipient, parse_duration(expires), password=False)
+    here = seat()
+    home, say = here.home, words(here.home)
+    valid = parse_duration(expires)
+    link = bot_link(home)
+    service = InviteRecipient(home.uow, home.import_side().registrar)
+    language = lang or home.settings.practice.language
+    references = [each.strip() for each in (ref, *(also or []))]
+    service.check(references)
+    user = password = None
+    if account or (account is None and here.in_room and has_admin_token(home)):
+        # First: a code that nobody was shown would be lost if this failed.
+        user, password = asyncio.run(_make_account(home, home.session().user, language))
+    invited = service(references, language=language, valid=valid, now=home.clock.now())
+    facts, data = facts_of(home, say, invited, link, user=user, password=password)
+    once = Line(text=say("invite.once"), bold=True)
+    return Reply(parts=(facts, once, *remarks_of(say, invited)), data=data, private=True)
+
+
+@told
+def relink(
+    ref: Annotated[str, typer.Argument(help="The agenda's patient reference.")],
+    recipient: Annotated[str, typer.Option(help="Which recipient, where there are several.")] = "",
+    expires: Annotated[str, typer.Option(help="How long the code is valid: 14d, 12h.")] = "14d",
+    password: Annotated[
+        bool,
+        typer.Option(
+            "--password", help="A new password for the account too: all its devices are logged out."
+        ),
+    ] = False,
+) -> Reply:
+    """Print a code for a new phone: key and PIN stay as they are. It is typed in the conversation with the bot.
+
+    Example: pli relink P-1001; where the account's password is forgotten too: pli relink P-1001 --password
+    """
+    return _relinked(ref, recipient, parse_duration(expires), password=password)
+
+
+def _relinked(ref: str, recipient: str, valid: timedelta, *, password: bool) -> Reply:
+    here = seat()
+    home, say = here.home, words(here.home)
+    link = bot_link(home)
+    service = InviteRecipient(home.uow, home.import_side().registrar)
+    chosen = RecipientId(recipient) if recipient else None
+    invited = service.relink(ref.strip(), recipient=chosen, valid=valid, now=home.clock.now())
+    facts, data = facts_of(home, say, invited, link)
+    parts: list[Part] = [facts, Line(text=say("invite.once"), bold=True), Line(text=say("relink.how"))]
+    if password:
+        with home.uow() as uow:
+            room = uow.rooms.by_recipient(invited.recipient)
+        account, new = asyncio.run(told_of_account(home, say, room.user if room else None))
+        parts += account
+        data |= {"user": room.user if room else None, "password": new or None}
+    return Reply(parts=tuple(parts), data=data, private=True)
+
+
+def bot_link(home: Installation) -> str:
+    """Raises :class:`WrongUse` for a bot that is not logged in."""
+    return "https://matrix.to/#/" + quote(home.session().user, safe="@:")
+
+
+def facts_of(
+    home: Installation,
+    say: StaffWords,
+    invited: Invited,
+    link: str,
+    *,
+    user: str | None = None,
+    password: str | None = None,
+) -> tuple[Facts, dict[str, Any]]:
+    """What is handed over the desk, and the same as data."""
+    zone = home.settings.practice.zone
+    shown = {
         "recipient": invited.recipient,
         "code": invited.code.reveal(),
-        "link": "https://matrix.to/#/" + quote(session.user, safe="@:"),
-        "expires": invited.expires.astimezone(home.settings.practice.zone).isoformat(timespec="minutes"),
+        "link": link,
+        "expires": say.moment(invited.expires, zone),
         "user": user,
         "password": password,
     }
-    if json:
-        print_json(data | {"reimport_due": invited.missing > 0, "by_hand": invited.by_hand})
-        return
-    show({k: v for k, v in data.items() if v})
-    say("shown once, stored nowhere", style="bold")
-    _remarks(invited)
+    data: dict[str, Any] = shown | {
+        "expires": invited.expires.astimezone(zone).isoformat(timespec="minutes"),
+        "reimport_due": invited.missing > 0,
+        "by_hand": invited.by_hand,
+    }
+    return Facts(values=tuple((say(f"fact.{name}"), value) for name, value in shown.items() if value)), data
 
 
-def _remarks(invited: Invited) -> None:
+def remarks_of(say: StaffWords, invited: Invited) -> list[Part]:
+    remarks: list[Part] = []
     if invited.others:
-        warn(f"{invited.others} other recipient(s) are told for this patient already")
+        remarks.append(Remark(text=say.count("invite.others", invited.others)))
     if (due := invited.missing - invited.by_hand) > 0:
-        warn(f"{due} appointment(s) to come: import the agenda again, or this code's owner cannot read them")
+        remarks.append(Remark(text=say.count("invite.due", due)))
     if invited.by_hand:
-        warn(f"{invited.by_hand} appointment(s) were entered by hand: enter them again (pli agenda add)")
+        remarks.append(Remark(text=say.count("invite.by_hand", invited.by_hand)))
+    return remarks
 
 
 async def _make_account(home: Installation, bot: UserId, language: Language) -> tuple[str, str]:
@@ -125,11 +188,6 @@ async def _make_account(home: Installation, bot: UserId, language: Language) -> 
     finally:
         await channel.stop()
     return user, password
-
-
-def new_password() -> str:
-    """To be typed once: four groups of four, 79 random bits."""
-    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
 
 
 @group.command("revoke")

@@ -13,8 +13,10 @@ import typer
 from bot.cli import (
     agenda,
     answers,
+    approvals,
     audit,
     conversation,
+    desk,
     doctor,
     homeserver,
     invitations,
@@ -22,6 +24,8 @@ from bot.cli import (
     patients,
     problems,
     purge,
+    reset,
+    room_help,
     run,
     setup,
 )
@@ -50,8 +54,12 @@ audit.register(app)
 purge.register(app)
 keys.register(app)
 run.register(app)
+reset.register(app)
 doctor.register(app)
 conversation.register(app)
+desk.register(app)
+room_help.register(app)
+approvals.register(app)
 
 
 def _print_version(wanted: bool) -> None:

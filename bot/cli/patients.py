@@ -6,12 +6,20 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.common import Json, installation, print_json, say, show, table
+from bot.app import Installation
+from bot.cli.common import Json, installation, print_json, show, table
+from bot.cli.line import as_typed
+from bot.cli.reply import Column, Line, Part, Reply, Rows
+from bot.cli.seat import agree, seat, told, touches, words
+from bot.cli.staffroom import fold
 from bot.domain.records import AuditKind, Patient, RecipientState, StoredAppointment
 from bot.domain.values import PatientId, new_id
 from bot.errors import Refused
 from bot.ports_storage import UnitOfWork
 from bot.services.remove_patient import RemovePatient
+from config.staff_words import StaffWords
+
+IN_ROOM = 60  # patients at once: a telephone shows no more
 
 group = typer.Typer(no_args_is_help=True, help="Patients, by the agenda's reference.")
 Ref = Annotated[str, typer.Argument(help="The agenda's patient reference.")]
@@ -22,11 +30,11 @@ def register(app: typer.Typer) -> None:
 
 
 @group.command("add")
+@told
 def add(
     ref: Ref,
     name: Annotated[str, typer.Option(help="First name, told where one person answers for several.")] = "",
-    json: Json = False,
-) -> None:
+) -> Reply:
     """Add a patient.
 
     Example: pli patient add P-1001 --name Léa
@@ -34,7 +42,8 @@ def add(
     ref = ref.strip()
     if not ref:
         raise Refused("a reference is needed", mend="use the reference that the agenda has")
-    home = installation()
+    here = seat()
+    home, say = here.home, words(here.home)
     with home.uow() as uow:
         if uow.patients.by_reference(ref) is not None:
             raise Refused("this patient is there already", mend="see: pli patient show REF")
@@ -42,21 +51,26 @@ def add(
         uow.patients.add(patient)
         uow.audit.add(AuditKind.PATIENT_ADDED, home.clock.now())
         uow.commit()
-    if json:
-        print_json({"patient": ref, "id": patient.id})
-    else:
-        say("added; next: pli invite REF, then import the agenda")
+    line = Line(text=say("patient.added", ref=ref))
+    return Reply(parts=(line,), data={"patient": ref, "id": patient.id}, private=True)
 
 
 @group.command("list")
-def list_patients(json: Json = False) -> None:
-    """List all patients.
+@told
+def list_patients(
+    text: Annotated[
+        list[str] | None, typer.Argument(help="Only those whose reference or first name has it.")
+    ] = None,
+) -> Reply:
+    """List patients.
 
-    Example: pli patient list --json
+    Example: pli patient list Léa --json
     """
-    home = installation()
+    here = seat()
+    home, say = here.home, words(here.home)
+    wanted = fold(" ".join(text or ()))
     with home.uow() as uow:
-        found = [
+        found: list[dict[str, object]] = [
             {
                 "patient": p.reference,
                 "name": p.given_name,
@@ -67,15 +81,38 @@ def list_patients(json: Json = False) -> None:
                 ),
             }
             for p in sorted(uow.patients.all(), key=lambda p: p.reference)
+            if wanted in fold(p.reference) or wanted in fold(p.given_name)
         ]
-    if json:
-        print_json(found)
-        return
-    rows = [[f["patient"], f["name"], f["recipients"], f["enrolled"]] for f in found]
-    table(
-        ["patient", "first name", "recipients", "enrolled"],
-        rows,
-        empty="no patients yet: pli patient add REF",
+    shown = found[:IN_ROOM] if here.in_room else found
+    listed = Rows(
+        columns=(
+            Column(heading=say("patients.column.ref")),
+            Column(heading=say("patients.column.name")),
+            Column(heading=say("patients.column.people"), named=True),
+            Column(heading=say("patients.column.enrolled"), named=True),
+        ),
+        rows=tuple(tuple(str(cell) for cell in f.values()) for f in shown),
+        empty=say("patients.none_like" if wanted else "patients.none"),
+    )
+    parts: list[Part] = [listed]
+    if (left := len(found) - len(shown)) > 0:
+        parts.append(Line(text=say.count("patients.more", left)))
+    if wanted and len(found) == 1:
+        parts.append(_told_for(home, say, str(found[0]["patient"])))
+    return Reply(parts=tuple(parts), data=found, private=True)
+
+
+def _told_for(home: Installation, say: StaffWords, reference: str) -> Rows:
+    """Whom to name where there are several."""
+    with home.uow() as uow:
+        ids = uow.patients.recipients_of(_patient(uow, reference).id)
+        people = [known for r in ids if (known := uow.recipients.get(r))]
+    return Rows(
+        columns=tuple(
+            Column(heading=say(f"patients.column.{n}")) for n in ("recipient", "state", "language")
+        ),
+        rows=tuple((r.id, say(f"state.{r.state.value}"), r.language.value) for r in people),
+        empty=say("patients.nobody", ref=reference),
     )
 
 
@@ -139,20 +176,25 @@ def _patient(uow: UnitOfWork, ref: str) -> Patient:
 
 
 @group.command("remove")
+@told
 def remove(
-    ref: Ref, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, json: Json = False
-) -> None:
-    """Remove a patient: appointments, answers, and whoever was told for this patient alone. Keys are destroyed.
+    refs: Annotated[list[str], typer.Argument(metavar="REF...", help="The agenda's patient references.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> Reply | None:
+    """Remove patients: appointments, answers, and whoever was told for them alone. Keys are destroyed.
 
     Example: pli patient remove P-1001 --yes
     """
-    if not yes:
-        typer.confirm(
-            "This destroys the keys of everyone who is told for this patient alone. Go on?", abort=True
-        )
-    home = installation()
-    removed = RemovePatient(home.uow, home.keyring)(ref.strip(), now=home.clock.now())
-    if json:
-        print_json({"removed_recipients": removed})
-    else:
-        say(f"removed, with {removed} recipient(s)")
+    here = seat()
+    home, say = here.home, words(here.home)
+    references = list(dict.fromkeys(ref.strip() for ref in refs))
+    service = RemovePatient(home.uow, home.keyring)
+    people = service.people(references)
+    again = " ".join((say("word.patient_remove"), *map(as_typed, refs), say("word.yes")))
+    if (asked := agree(say.count("patient.question", len(references)), yes=yes, line=again)) is not None:
+        return asked
+    touches(max(people, len(references)))
+    removed = sum(service(reference, now=home.clock.now()) for reference in references)
+    done = say.count("patient.removed", len(references))
+    text = f"{done} {say.count('patient.removed_people', removed)}"
+    return Reply(parts=(Line(text=text),), data={"removed_recipients": removed}, private=True)

@@ -33,6 +33,7 @@ class OpenSentence(StrEnum):
     UNENCRYPTED = "open.unencrypted"
     OUT_OF_ORDER = "open.out_of_order"
     UNREADABLE = "open.unreadable"
+    RESET = "open.reset"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)

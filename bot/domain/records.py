@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.appointment import Status
+from bot.domain.staff import MemberId
 from bot.domain.trust import Pin
 from bot.domain.values import AppointmentId, EventId, KeyId, Language, PatientId, RecipientId, RoomId, UserId
 
@@ -258,6 +259,9 @@ class AuditKind(StrEnum):
     DATA_SHOWN = "data_shown"
     PURGED = "purged"
     KEYS_ROTATED = "keys_rotated"
+    RESET = "reset"
+    STAFF_ACT = "staff_act"
+    STAFF_REFUSED = "staff_refused"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -273,6 +277,8 @@ class AuditEntry:
     recipient: RecipientId | None = None
     count: int = 0
     note: str = ""
+    member: MemberId | None = None
+    act: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NewType
 
 from bot.domain.trust import Pin
-from bot.domain.values import Language, UserId
+from bot.domain.values import EventId, Language, RoomId, UserId
 
 MemberId = NewType("MemberId", str)
 
@@ -23,7 +23,11 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Member:
-    """Somebody of the practice. ``pin`` is the identity seen first; what another identity says is refused."""
+    """Somebody of the practice. ``pin`` is the identity seen first; what another identity says is refused.
+
+    ``other`` is the master key of such another identity, the last one seen. ``leaving``: removed, and not yet out of
+    the room; such a member counts as nobody.
+    """
 
     id: MemberId
     user: UserId
@@ -31,6 +35,29 @@ class Member:
     language: Language
     added_at: datetime
     pin: Pin | None = None
+    other: str = ""
+    leaving: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
+class StaffRoom:
+    """The one room of all members; ``id`` names it in the outbox."""
+
+    id: str
+    room: RoomId
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeardOrder:
+    """An order that was heard and is not answered yet. ``sent`` pieces of its answer have arrived.
+
+    ``key`` is that of :class:`StaffOrder`; ``event`` is what the member sent, to be taken back.
+    """
+
+    key: str
+    event: EventId
+    at: datetime
+    sent: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -214,6 +214,14 @@ class HomeserverAdmin:
             await self._call("POST", _user_path("v2/users", user) + "/delete_devices", {"devices": gone})
         return len(gone)
 
+    async def allow_new_identity(self, user: UserId) -> bool:
+        """Let the account's next device replace its cross-signing keys without more ado, for ten minutes.
+
+        False where it has none to replace. After that time, and without this, the password is asked for.
+        """
+        path = _user_path("v1/users", user) + "/_allow_cross_signing_replacement_without_uia"
+        return (await self._call("POST", path, {}, accept=(404,))).status != 404
+
     async def delete_room(self, room: RoomId) -> None:
         """Empty the room and purge it from the database; returns when that is done. Idempotent.
 

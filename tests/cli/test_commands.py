@@ -291,7 +291,7 @@ def test_invite(home: Installation, tmp_path: Path) -> None:
         (found["recipient"], "invited", True)
     ]
     text = pli("invite", "P-1").out
-    assert "shown once" in text
+    assert "une seule fois" in text
     stored = b"".join(p.read_bytes() for p in home.settings.folder.rglob("*") if p.is_file())
     assert found["code"].encode() not in stored
     assert found["code"].replace("-", "")[6:-1].encode() not in stored
@@ -542,7 +542,7 @@ def test_answers_problems_and_the_picture(home: Installation) -> None:
     complaint(pli("answers", "done", "w-none"), REFUSED)
     assert pli("problems", "--json").json() == []
     assert "no problems" in pli("problems").out
-    assert "no open answers" in pli("answers").out
+    assert "Aucune réponse" in pli("answers").out
     assert "stateDiagram" in pli("conversation", "draw").out
     assert "digraph" in pli("conversation", "draw", "--format", "dot").out
 

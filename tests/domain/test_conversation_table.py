@@ -290,7 +290,11 @@ def test_every_template_and_sentence_is_used() -> None:
     used = {t for _, _, e in ENTRIES for t in e.templates}
     assert used | QUESTIONS == set(Template)
     sentences = {e.sentence for _, _, e in ENTRIES if e.sentence}
-    assert set(OpenSentence) - sentences == {OpenSentence.UNENCRYPTED, OpenSentence.UNREADABLE}
+    assert set(OpenSentence) - sentences == {
+        OpenSentence.UNENCRYPTED,
+        OpenSentence.UNREADABLE,
+        OpenSentence.RESET,
+    }
 
 
 def test_failure_26_free_text_is_never_acted_on() -> None:

@@ -34,7 +34,7 @@ _OF_A_PERSON = (
         "relink_invited",
     ),
     *("revoked", "redeemed", "relinked", "answered", "answer_done", "reminders_stopped", "reminders_started"),
-    *("language_set", "left", "removed"),
+    *("language_set", "left", "removed", "reset"),
 )
 _WITHOUT_VALUES = (
     *(

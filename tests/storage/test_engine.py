@@ -57,10 +57,17 @@ def _newest() -> str | None:
     return ScriptDirectory.from_config(engines._alembic()).get_current_head()
 
 
-AS_OF_0001 = (
+AS_OF_0002 = (
     "ALTER TABLE recipient DROP COLUMN left_at",
     "ALTER TABLE audit DROP COLUMN note",
     "DROP TABLE audit_checkpoint",
+    "ALTER TABLE audit DROP COLUMN member",
+    "ALTER TABLE audit DROP COLUMN act",
+    *(f"DROP TABLE {table}" for table in ("staff_member", "staff_room", "heard_order")),
+    "UPDATE alembic_version SET version_num = '0002'",
+)
+AS_OF_0001 = (
+    *AS_OF_0002,
     "ALTER TABLE recipient DROP COLUMN vault_serial",
     "UPDATE alembic_version SET version_num = '0001'",
 )
