@@ -29,8 +29,9 @@ from config.settings import FILE_NAME, Settings, load
 from config.wording import PracticeFacts, Wording
 from storage.audit_chain import AuditChain
 from storage.columns import Columns
-from storage.data_key import settle
+from storage.data_key import Epoch, settle
 from storage.engine import connect, is_current
+from storage.import_keys import settle_bot_side, settle_import_side
 from storage.keyring import BotKeyRing
 from storage.keys import BotKeys, ImportKeys
 from storage.sealing import ImportSealer, Registrar
@@ -60,6 +61,7 @@ class Installation:
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self._profile = profile
+        self._epoch = Epoch()
 
     @classmethod
     def at(cls, file: Path) -> Installation:
@@ -67,8 +69,11 @@ class Installation:
 
     @cached_property
     def keys(self) -> BotKeys:
-        settle(self.bot_dir, self.engine)  # a change of the data key that was broken off
-        return BotKeys.load(self.bot_dir)
+        settle(self.bot_dir, self.engine)  # a change of keys that was broken off
+        keys = BotKeys.load(self.bot_dir)
+        if settle_bot_side(self.bot_dir, self.engine, Columns(keys.data)):
+            keys = BotKeys.load(self.bot_dir)
+        return keys
 
     @property
     def bot_dir(self) -> Path:
@@ -122,6 +127,7 @@ class Installation:
             anchor=self.vault.set_anchor,
             anchored=self.vault.anchor,
             watch=self.watch,
+            epoch=self._epoch,
         )
 
     def schema_is_current(self) -> bool:
@@ -129,6 +135,9 @@ class Installation:
 
     def import_side(self) -> ImportSide:
         """The import side's keys, read from their own folder."""
+        settle_import_side(self.import_dir, self.engine, self._columns)
+        with self.uow():
+            pass  # from here on a change of keys is seen, so what is loaded now is what stays
         keys = ImportKeys.load(self.import_dir)
         return ImportSide(
             sealer=ImportSealer(keys), registrar=Registrar(keys, self.vault, profile=self._profile)

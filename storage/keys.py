@@ -10,6 +10,7 @@
     import/   signer.key    32 bytes   Ed25519
               digest.key    32 bytes   digests and indexes of the agenda's own ids
               answer.key    32 bytes   X25519, opens answers
+              digest.older  32 bytes each, where the keys were changed: digests go through all of them, oldest first
 
 1. The two folders are loaded apart; nothing that runs as the bot needs ``import/``.
 2. A file that others than its owner may read or write, or that is a link, is not loaded; nor is one in such a
@@ -45,6 +46,7 @@ _MOST_OLDER: Final = 10_000
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 BOT_FILES: Final = ("data.key", "pickle.key", "importer.pub", "answer.pub")
 AUDIT_OLDER: Final = "audit.older"
+DIGEST_OLDER: Final = "digest.older"
 IMPORT_FILES: Final = ("signer.key", "digest.key", "answer.key")
 
 
@@ -93,6 +95,7 @@ class ImportKeys:
     signer: Ed25519PrivateKey
     digest_key: SecretBytes
     answer_private: SecretBytes
+    digest_older: tuple[SecretBytes, ...] = ()
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -102,6 +105,7 @@ class ImportKeys:
             signer=Ed25519PrivateKey.from_private_bytes(signer),
             digest_key=SecretBytes(digest),
             answer_private=SecretBytes(answer),
+            digest_older=_read_keys(folder, DIGEST_OLDER),
         )
 
     def source_index(self, source: str) -> str:
@@ -121,8 +125,20 @@ class ImportKeys:
         return self._mac("detail", detail)
 
     def _mac(self, label: str, *fields: str | bytes) -> str:
+        first, *later = (*self.digest_older, self.digest_key)
         message = frame("pli/v1/" + label, *fields)
-        return hmac.digest(self.digest_key.reveal(), message, "sha256").hex()
+        found = hmac.digest(first.reveal(), message, "sha256").hex()
+        for key in later:
+            found = digest_again(key, found)
+        return found
+
+
+def digest_again(key: SecretBytes, digest: str) -> str:
+    """What a digest, an index or a tag becomes under a further key, without what it was made of.
+
+    So a change of the key needs no agenda; and who holds an older key alone can guess and check nothing any more.
+    """
+    return hmac.digest(key.reveal(), frame("pli/v1/digest-again", bytes.fromhex(digest)), "sha256").hex()
 
 
 def create_keys(bot: Path, importer: Path) -> None:
@@ -167,6 +183,16 @@ def _read_older(folder: Path) -> tuple[tuple[int, SecretBytes], ...]:
         raise StorageError(f"{folder / AUDIT_OLDER}: damaged", mend="Restore the file from a copy.")
     parts = [data[at : at + step] for at in range(0, len(data), step)]
     return tuple((int.from_bytes(p[:_NUMBER], "big"), SecretBytes(p[_NUMBER:])) for p in parts)
+
+
+def _read_keys(folder: Path, name: str) -> tuple[SecretBytes, ...]:
+    """None where there is no such file."""
+    if not os.path.lexists(folder / name):
+        return ()
+    data = _read(folder, name, most=_MOST_OLDER * _SIZE)
+    if len(data) % _SIZE:
+        raise StorageError(f"{folder / name}: damaged", mend="Restore the file from a copy.")
+    return tuple(SecretBytes(data[at : at + _SIZE]) for at in range(0, len(data), _SIZE))
 
 
 def write_key(path: Path, data: bytes) -> None:

@@ -26,7 +26,7 @@ from bot.ports_storage import UnitOfWorkFactory
 from storage.agenda_repositories import AnswerRows, AppointmentRows, EnvelopeRows, ReminderRows
 from storage.audit_repository import Anchored, AuditRows, Chain
 from storage.columns import Columns
-from storage.data_key import require_own
+from storage.data_key import Epoch, require_own
 from storage.outbox import OutboxRows
 from storage.repositories import InvitationRows, PatientRows, RecipientRows, RoomRows
 from storage.small_repositories import GuessRows, MetaRows, ProblemRows, SeenRows
@@ -104,10 +104,11 @@ class SqlUnitOfWork:
         anchor: Anchor,
         anchored: Anchored,
         watch: Watch | None = None,
+        epoch: Epoch | None = None,
     ) -> None:
         self._engine, self._columns, self._chain = engine, columns, chain
         self._anchor, self._anchored = anchor, anchored
-        self._watch = watch or Watch()
+        self._watch, self._epoch = watch or Watch(), epoch
         self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
@@ -125,7 +126,7 @@ class SqlUnitOfWork:
         finally:
             self._watch.has_begun(self)
         try:
-            require_own(db, self._columns)
+            require_own(db, self._columns, self._epoch)
         except (StorageError, SQLAlchemyError) as error:
             self.__exit__(type(error), error, None)
             raise

@@ -1,8 +1,9 @@
-"""``pli keys``: which keys there are and how old, and a new data key."""
+"""``pli keys``: which keys there are and how old, and new ones in their place."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bot.channels.matrix.files import DeviceLock
 from bot.cli.common import Json, installation, print_json, say, table, warn
 from storage.data_key import rotate_data_key
 from storage.engine import truncate_wal
+from storage.import_keys import rotate_import_keys
 from storage.keys import BOT_FILES, IMPORT_FILES
 
 group = typer.Typer(no_args_is_help=True, help="The practice's keys.")
@@ -103,5 +105,38 @@ def rotate_data(json: Json = False) -> None:
     else:
         say(f"the data key is new; {count} values were sealed again")
         say("next: pli run; and a new copy of the database and of the folder with the bot's keys")
+    if not emptied:
+        warn("the database's write-ahead log could not be emptied: somebody reads; run pli purge")
+
+
+@rotate.command("import")
+def rotate_import(json: Json = False) -> None:
+    """New keys of the import side: the one that signs, the one of digests, the one that opens answers.
+
+    What is stored is signed, sealed and indexed again, so the next import knows every entry. Stop the bot, and whatever
+    imports, before. Killed in the middle, the next command finishes it or leaves all as it was.
+    Example: pli keys rotate import
+    """
+    home = installation()
+    lock = DeviceLock(home.bot_dir / CRYPTO_STORE).take()  # refuses while the bot runs
+    try:
+        home.import_side()  # what was broken off is settled on both sides
+        changed = rotate_import_keys(home.bot_dir, home.import_dir, home.engine, home.vault, home.clock.now())
+        emptied = truncate_wal(home.engine)
+    finally:
+        lock.release()
+    if json:
+        print_json({**asdict(changed), "log_emptied": emptied})
+    else:
+        say(
+            f"the import side's keys are new; again signed: {changed.recipients} people, {changed.envelopes} sealed"
+            f" details; again sealed: {changed.answers} answers; again indexed: {changed.appointments} appointments"
+        )
+        say("next: pli run; and a new copy of the database and of both folders with keys")
+    if changed.doubtful:
+        warn(
+            f"{changed.doubtful} value(s) did not verify under the older keys and were left: nobody opens them;"
+            " import the agenda again"
+        )
     if not emptied:
         warn("the database's write-ahead log could not be emptied: somebody reads; run pli purge")

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from bot.app import CRYPTO_STORE
 from bot.channels.matrix.files import DeviceLock
@@ -23,24 +15,14 @@ from storage import tables as t
 from storage.audit_chain import AuditChain, BrokenChain, Fault
 from storage.audit_rows import read_log, verified, verify_audit
 from storage.columns import Columns
-from storage.data_key import NEXT, rotate_data_key
+from storage.data_key import DATA, rotate_data_key
 from storage.keys import AUDIT_OLDER, BotKeys
+from storage.next_keys import locked
 from storage.rekey import ACCOUNTS, OF_THE_IMPORT_SIDE, SEALED
-from storage.vault import Vault
-from tests.services.kit import PIN, WRONG_PIN, Person, Practice, entry, numbers
+from tests.rotation.dying import EVERYWHERE, again, audit_rows, back, die
+from tests.services.kit import PIN, WRONG_PIN, Practice, entry, numbers
 
-
-def again(practice: Practice) -> Practice:
-    """The same folder, opened by a new process."""
-    practice.close()
-    return Practice(practice.folder, practice.database, practice.clock)
-
-
-def back(practice: Practice, name: str) -> Person:
-    """Somebody who typed before: what comes now has other event ids."""
-    person = practice.person(name)
-    person.typed = 1000
-    return person
+NEXT = f"{DATA}.next"
 
 
 def rotate(practice: Practice) -> int:
@@ -131,7 +113,7 @@ def test_rule_3_a_process_with_the_older_key_writes_nothing_any_more(practice: P
     other.patient("P-1")
     rotate(practice)
     before = other.everything()
-    with pytest.raises(StorageError, match="another data key") as refused:
+    with pytest.raises(StorageError, match="another key") as refused:
         other.patient("P-2")
     assert "start this again" in refused.value.mend
     assert other.everything() == before
@@ -233,74 +215,22 @@ def test_an_old_database_under_the_new_key_is_refused(practice: Practice, tmp_pa
     rotate(practice)
     practice = again(practice)
     practice.restore_database(copy)
-    with pytest.raises(StorageError, match="another data key"):
+    with pytest.raises(StorageError, match="another key"):
         practice.patient("P-2")
     practice.close()
 
 
 def test_rule_2_nothing_is_settled_while_somebody_changes_it(practice: Practice) -> None:
     (practice.home.bot_dir / NEXT).write_bytes(b"n" * 32)
-    with data_key._locked(practice.home.bot_dir), pytest.raises(Refused, match="just now"):
+    with locked(practice.home.bot_dir), pytest.raises(Refused, match="just now"):
         Practice(practice.folder, clock=practice.clock)
     assert (practice.home.bot_dir / NEXT).exists()
 
 
 # -- kill -9 ----------------------------------------------------------------------------------------------------------
 
-STEPS = ("write_key", "sync_folder", "rekey")
 
-
-class Points:
-    """Dies at the ``n``-th point that is passed; names them."""
-
-    def __init__(self, n: int) -> None:
-        self.left, self.passed = n, list[str]()
-
-    def at(self, name: str) -> None:
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self.left -= 1
-        self.passed.append(name)
-
-    def around(self, owner: object, name: str) -> None:
-        inner: Callable[..., Any] = getattr(owner, name)
-
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            self.at(f"before {name}")
-            found = inner(*args, **kwargs)
-            self.at(f"after {name}")
-            return found
-
-        setattr(owner, name, wrapped)
-
-
-def _dying(folder: Path, database: str, n: int, pipe: Any) -> None:
-    practice = Practice(folder, database)
-    points = Points(n)
-    for name in STEPS:
-        points.around(data_key, name)
-    points.around(Path, "replace")
-    points.around(Vault, "set_anchor")
-    points.around(os, "pwrite")
-    event.listen(practice.home.engine, "commit", lambda _: points.at("before commit"))
-    rotate(practice)
-    pipe.send(points.passed)
-    os._exit(0)
-
-
-def rotate_and_die(folder: Path, database: str, n: int) -> list[str] | None:
-    """The points, where it lived through them all."""
-    fork = multiprocessing.get_context("fork")
-    pipe, other = fork.Pipe(duplex=False)
-    process = fork.Process(target=_dying, args=(folder, database, n, other))
-    process.start()
-    other.close()
-    process.join(timeout=120)
-    if process.exitcode == 0:
-        found: list[str] = pipe.recv()
-        return found
-    assert process.exitcode == -signal.SIGKILL
-    return None
+STEPS = (*EVERYWHERE, (data_key, "rekey"))
 
 
 async def test_killed_at_every_step_the_next_who_comes_finds_one_whole_state(practice: Practice) -> None:
@@ -310,8 +240,8 @@ async def test_killed_at_every_step_the_next_who_comes_finds_one_whole_state(pra
     keys, changed = set[bytes](), 0
     for n in range(100):
         practice.close()
-        points = rotate_and_die(practice.folder, practice.database, n)
-        rows = sqlite_rows(practice)
+        points = die(rotate, practice, n, *STEPS)
+        rows = audit_rows(practice)
         practice = again(practice)  # whoever opens the keys next
         home = practice.home
         assert rows_of(practice) == rows
@@ -322,7 +252,7 @@ async def test_killed_at_every_step_the_next_who_comes_finds_one_whole_state(pra
             assert known.pin is not None
             assert uow.rooms.by_user(anna.room.user) is not None
         assert numbers(practice.take(entry("u-1"))) == {"unchanged": 1}
-        left = {p.name for p in home.bot_dir.iterdir()} & {NEXT, data_key.OLDER_NEXT}
+        left = {p.name for p in home.bot_dir.iterdir()} & {NEXT, f"{AUDIT_OLDER}.next"}
         assert not left, (n, left)
         key = (home.bot_dir / "data.key").read_bytes()
         changed += key not in keys
@@ -332,8 +262,8 @@ async def test_killed_at_every_step_the_next_who_comes_finds_one_whole_state(pra
     else:
         raise AssertionError("it never ends")
     assert {p.removeprefix("before ").removeprefix("after ") for p in points} == {
-        *STEPS,
-        *("replace", "set_anchor", "pwrite", "commit"),
+        *(name for _, name in STEPS),
+        "commit",
     }
     assert changed > 5, "some of them were far enough to be finished"
     assert changed < n, "and some were not"
@@ -341,11 +271,6 @@ async def test_killed_at_every_step_the_next_who_comes_finds_one_whole_state(pra
     assert await anna.say("show") == ["reply.ask_pin"]
     assert await anna.say(PIN) == ["release"]
     practice.close()
-
-
-def sqlite_rows(practice: Practice) -> int:
-    with closing(sqlite3.connect(practice.folder / "pli.db")) as db:
-        return int(db.execute("SELECT count(*) FROM audit").fetchone()[0])
 
 
 def test_it_is_refused_while_the_bot_runs(practice: Practice) -> None:

@@ -55,9 +55,10 @@ async def test_each_kind_is_written_and_those_of_a_person_have_words(practice: P
     for text in (PIN, "528164", "528164"):
         await anna.say(text)
     inviting = InviteRecipient(home.uow, practice.registrar)
+    inviting.relink("P-1", recipient=None, valid=timedelta(days=1), now=practice.now)
+    inviting.revoke(anna.recipient.id, now=practice.now)
     relink = inviting.relink("P-1", recipient=None, valid=timedelta(days=1), now=practice.now)
     await anna.say(relink.code.reveal())
-    inviting.revoke(anna.recipient.id, now=practice.now)
     (appointment,) = practice.appointments("P-1")
     assert pli("agenda", "cancel", appointment.id).code == 0
     assert pli("problems", "--clear").code == 0
