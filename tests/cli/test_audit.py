@@ -230,3 +230,13 @@ def test_keys_are_not_changed_while_the_bot_runs(lived: Installation) -> None:
     lock.release()
     assert done.code == 1
     assert "stop it first" in done.err
+
+
+def test_the_import_sides_keys_are_changed(lived: Installation) -> None:
+    before = {n: (lived.import_dir / n).read_bytes() for n in ("signer.key", "digest.key", "answer.key")}
+    done = pli("keys", "rotate", "import", "--json").json()
+    assert (done["recipients"], done["doubtful"]) == (2, 0)
+    assert not [n for n, key in before.items() if (lived.import_dir / n).read_bytes() == key]
+    assert pli("audit", "verify").code == 0
+    assert pli("invite", "P-1").code == 0
+    assert "are new" in pli("keys", "rotate", "import").out
