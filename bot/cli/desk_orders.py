@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from bot.app import Installation
 from bot.cli.approvals import Approvals
@@ -39,7 +40,7 @@ class DeskOrders:
     def __init__(self, home: Installation, find: FindMember, *, take_file: TakeFile | None = None) -> None:
         self._home, self._find, self._take_file = home, find, take_file
         self._memory = Memory()
-        self._last: tuple[str, StaffReply] | None = None
+        self._last: tuple[tuple[str, str], StaffReply] | None = None
 
     @property
     def _say(self) -> StaffWords:
@@ -47,13 +48,14 @@ class DeskOrders:
 
     def __call__(self, order: StaffOrder) -> StaffReply:
         """Never raises but :class:`bot.errors.StorageError`, where nothing was begun because it could not be noted."""
-        if self._last is not None and self._last[0] == order.key:
+        whose = (order.member, order.key)
+        if self._last is not None and self._last[0] == whose:
             return self._last[1]
         self._last = None
         member = self._find(order.member)
         file = order.file
         reply = self._line(order, member) if file is None else self._file(order, member, file)
-        self._last = (order.key, reply)
+        self._last = (whose, reply)
         return reply
 
     # -- a line -------------------------------------------------------------------------------------------------
@@ -77,13 +79,16 @@ class DeskOrders:
             understood, Seat(home=self._home, member=member, memory=self._memory, run=self._rerun)
         )
 
-    @staticmethod
-    def _rerun(name: str, given: Sequence[str], seat: Seat) -> Reply:
-        """For an approval: the line as it was understood when it was typed. Raises :class:`Refused`."""
+    def _rerun(self, name: str, given: Sequence[str], seat: Seat) -> Reply:
+        """For an approval: the line as it was understood when it was typed, by whoever is a member now (rule 1).
+
+        Raises :class:`Refused`.
+        """
         command = named(name)
-        if command is None or not command.allows(seat.member):
+        member = self._find(seat.member.id) if seat.member else None
+        if command is None or member is None or not command.allows(member):
             raise Refused("nothing waits under this number", mend="see: approve")
-        return run(command, given, seat)
+        return run(command, given, replace(seat, member=member))
 
     def _carry_out(self, understood: Understood, seat: Seat) -> StaffReply:
         command = understood.command
