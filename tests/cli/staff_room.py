@@ -85,6 +85,8 @@ LINES = {
     "relink": "relier P-1",
     "answers": "réponses",
     "answers done": "réponses fait 1",
+    "audit": "journal P-1",
+    "audit verify": "journal vérifier",
     "approve": "approuver",
 }
 

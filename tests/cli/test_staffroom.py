@@ -30,6 +30,8 @@ RIGHTS: Mapping[str, set[Role]] = {
     "relink": ONLY_SECRETARIES,
     "answers": ONLY_SECRETARIES,
     "answers done": ONLY_SECRETARIES,
+    "audit": BOTH,
+    "audit verify": {Role.ADMINISTRATOR},
     "approve": BOTH,
 }
 NAMES = [command.name for command in COMMANDS]
@@ -160,7 +162,7 @@ def test_whoever_was_removed_is_nobody(room: Room) -> None:
 
 def test_rule_3_everything_but_help_and_numbers_is_private(room: Room) -> None:
     private = {command.name for command in allowed_to(None) if command.private}
-    assert private == set(RIGHTS) - {"help", "answers done"}
+    assert private == set(RIGHTS) - {"help", "answers done", "audit verify"}
     assert room.say("patients").private
     assert room.say("patiens canary").private, "what was typed may be anything"
     assert not room.say("aide").private
