@@ -233,6 +233,7 @@ async def test_no_freed_page_keeps_what_was_purged_while_another_process_has_it_
     folder = Path(practice.folder)
 
     def found() -> set[str]:
+        practice.home.engine.dispose()  # to close a file that SQLite has open here would give up its locks
         return {p.name for p in folder.rglob("*") if p.is_file() and CANARY[:26] in p.read_bytes()}
 
     fork = multiprocessing.get_context("fork")
