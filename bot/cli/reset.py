@@ -33,7 +33,7 @@ def reset(
     """Destroy the old key and print a new code; the patient reads of it in the old room. For a new phone: pli relink.
 
     With an administrator's token of the homeserver, the account gets a new password, its devices are logged out, and
-    the new phone may publish its keys. What is to come must be imported again. Example: pli reset P-1001
+    a new phone may publish keys of its own. What is to come must be imported again. Example: pli reset P-1001
     """
     here = seat()
     home, say = here.home, words(here.home)

@@ -215,9 +215,10 @@ class HomeserverAdmin:
         return len(gone)
 
     async def allow_new_identity(self, user: UserId) -> bool:
-        """Let the account's next device replace its cross-signing keys without more ado, for ten minutes.
+        """Let the account's next device replace its cross-signing keys, for ten minutes. False where it has none.
 
-        False where it has none to replace. After that time, and without this, the password is asked for.
+        Wanted where an authentication service keeps the passwords. A Synapse that keeps them itself asks the new
+        device for the password instead (1.163, ``rest/client/keys.py``), whatever was permitted here.
         """
         path = _user_path("v1/users", user) + "/_allow_cross_signing_replacement_without_uia"
         return (await self._call("POST", path, {}, accept=(404,))).status != 404

@@ -568,7 +568,7 @@ def test_doctor_on_a_practice_without_a_homeserver(home: Installation) -> None:
     assert all(check["mend"] for check in checks if not check["ok"])
 
 
-BLOCKING = {"run", "watch", "init", "login", "doctor"}
+BLOCKING = {"run", "watch", "init", "login", "doctor", "desk"}
 WORDS = st.one_of(
     st.sampled_from(sorted({w for path, _ in ALL for w in path} - BLOCKING)),
     st.sampled_from(sorted({o for _, c in ALL for p in c.params for o in getattr(p, "opts", ())})),

@@ -12,7 +12,7 @@ import stat
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -257,17 +257,21 @@ async def test_a_parent_that_is_killed_takes_its_child_along(home: Installation)
     )
     assert parent.stdout is not None
     pid = int(await asyncio.wait_for(parent.stdout.readline(), 60))
-    assert Path(f"/proc/{pid}").exists()
+    assert _runs(pid)
     parent.kill()
     await parent.wait()
 
     async def gone() -> bool:
-        try:
-            return "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            return True
+        return not _runs(pid)
 
     await until(gone, "the desk to end")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
@@ -370,10 +374,7 @@ class Listening:
         return DeskClient(to_socket(self.path), max_file=MAX_FILE)
 
     async def ready(self) -> None:
-        async def there() -> bool:
-            return self.path.exists()
-
-        await until(there, "the socket")
+        await until(_made(self.path), "the socket")
 
 
 @pytest.fixture
@@ -478,42 +479,46 @@ def test_settings_that_cannot_work(listening: Listening, environment: dict[str, 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may take another account")
 async def test_rule_1_another_account_gets_no_answer(listening: Listening, tmp_path: Path) -> None:
     """The kernel says who connects; the file's mode would have kept it out as well, so it is opened here."""
-    process = listening.start(PLI_STAFF__DESK_SOCKET=str(_reachable(tmp_path) / "desk.sock"))
-    path = _reachable(tmp_path) / "desk.sock"
-
-    async def there() -> bool:
-        return path.exists()
-
-    await until(there, "the socket")
-    path.chmod(0o666)
-    program = (
-        "import os, socket, sys\n"
-        "os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2]))\n"
-        "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
-        "s.sendall(bytes.fromhex(sys.argv[3])); s.shutdown(socket.SHUT_WR)\n"
-        "print(len(s.recv(10)))\n"
-    )
-    frame = Frame(head={"do": "alive"}).encode().hex()
+    folder = tmp_path / "open"
+    folder.mkdir(mode=0o755)
+    process = listening.start(PLI_STAFF__DESK_SOCKET=str(folder / "desk.sock"))
+    await until(_made(folder / "desk.sock"), "the socket")
+    (folder / "desk.sock").chmod(0o666)
     answers = [
-        subprocess.run(
-            [sys.executable, "-c", program, str(path), str(uid), frame],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        for uid in (pwd.getpwnam("nobody").pw_uid, 0)
+        await asyncio.to_thread(_connect_as, uid, folder) for uid in (pwd.getpwnam("nobody").pw_uid, 0)
     ]
     process.kill()
     process.communicate()
     assert answers == ["0", "10"]
 
 
-def _reachable(folder: Path) -> Path:
-    """A folder that other accounts may enter."""
-    for parent in (folder, *folder.parents):
-        with contextlib.suppress(OSError):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    return folder
+def _made(path: Path) -> Callable[[], Awaitable[bool]]:
+    async def there() -> bool:
+        return os.access(path, os.F_OK)
+
+    return there
+
+
+def _connect_as(uid: int, folder: Path) -> str:
+    """How many bytes come back. The folder is entered before the account is taken: those above it may be closed."""
+    program = (
+        "import os, socket, sys\n"
+        "os.chdir(sys.argv[1]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2]))\n"
+        "s = socket.socket(socket.AF_UNIX); s.connect('desk.sock')\n"
+        "try:\n"
+        "    s.sendall(bytes.fromhex(sys.argv[3])); s.shutdown(socket.SHUT_WR)\n"
+        "    print(len(s.recv(10)))\n"
+        "except ConnectionError:\n"  # closed while we were still speaking
+        "    print(0)\n"
+    )
+    frame = Frame(head={"do": "alive"}).encode().hex()
+    return subprocess.run(
+        [sys.executable, "-c", program, str(folder), str(uid), frame],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout.strip()
 
 
 def test_accounts_by_name_and_number() -> None:
@@ -552,7 +557,7 @@ async def test_rule_3_orders_wait_for_one_another_and_not_for_ever() -> None:
         asyncio.run_coroutine_threadsafe(go.wait(), loop).result()
         return StaffReply(texts=("done",))
 
-    server = DeskServer(slow, {}, max_file=MAX_FILE, busy=0.0)
+    server = DeskServer(slow, {}, max_file=MAX_FILE, busy=0.1)
     first = asyncio.create_task(ask(server, order_frame(order("x"))))
     await begun.wait()
     assert await ask(server, Frame(head={"do": "alive"})) == [{"error": "failed"}]

@@ -15,10 +15,12 @@ from sqlalchemy import delete, update
 from bot.app import Installation
 from bot.cli.main import main
 from bot.domain.records import AuditEntry, AuditKind
+from bot.domain.staff import MemberId
 from bot.domain.values import RecipientId
 from bot.errors import StorageError
 from storage.audit_chain import BrokenChain, Fault
 from storage.audit_rows import verify_audit
+from storage.engine import migrate
 from storage.tables import audit
 
 
@@ -84,7 +86,7 @@ def test_what_was_not_committed_is_not_anchored(home: Installation) -> None:
 
 # -- every byte -------------------------------------------------------------------------------------------------
 
-COLUMNS = ("seq", "at", "kind", "recipient", "count", "note", "mac")
+COLUMNS = ("seq", "at", "kind", "recipient", "count", "note", "member", "act", "mac")
 ROWS = 6
 
 
@@ -95,7 +97,16 @@ def small(home: Installation) -> Installation:
     for number, kind in enumerate(kinds, start=1):
         with home.uow() as uow:
             note = f"new={number}" if number % 2 else ""
-            uow.audit.add(kind, home.clock.now(), RecipientId(f"r-{number}"), count=number, note=note)
+            member, act = (MemberId(f"m-{number}"), "invite") if number > 3 else (None, "")
+            uow.audit.add(
+                kind,
+                home.clock.now(),
+                RecipientId(f"r-{number}"),
+                count=number,
+                note=note,
+                member=member,
+                act=act,
+            )
             uow.commit()
     home.engine.dispose()
     return home
@@ -321,3 +332,60 @@ def test_rule_1_of_the_repository_a_broken_log_is_never_shortened(small: Install
     with small.uow() as uow, pytest.raises(BrokenChain):
         uow.audit.cut(edge)
     assert len(_listed(small)) == ROWS
+
+
+# -- acts of the staff ----------------------------------------------------------------------------------------------
+
+
+def _act(home: Installation, act: str = "invite", member: str = "m-1") -> None:
+    with home.uow() as uow:
+        uow.audit.add(AuditKind.STAFF_ACT, home.clock.now(), member=MemberId(member), act=act)
+        uow.commit()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"member": "m-2"},
+        {"member": ""},
+        {"act": "patients"},
+        {"act": ""},
+        {"member": "", "act": ""},
+        {"member": "m-1i", "act": "nvite"},
+        {"member": "invite", "act": "m-1"},
+        {"kind": "staff_refused"},
+    ],
+)
+def test_who_acted_and_what_was_done_are_chained(home: Installation, values: dict[str, str]) -> None:
+    _add(home, 1)
+    _act(home)
+    _add(home, 1)
+    assert _verify(home) == 3
+    with home.engine.begin() as connection:
+        connection.execute(update(audit).where(audit.c.seq == 2).values(**values))
+    with pytest.raises(BrokenChain) as broken:
+        _verify(home)
+    assert broken.value.number == 2
+
+
+def test_a_member_is_not_given_to_a_row_that_had_none(home: Installation) -> None:
+    _add(home, 2)
+    with home.engine.begin() as connection:
+        connection.execute(update(audit).where(audit.c.seq == 1).values(member="m-1", act="invite"))
+    with pytest.raises(BrokenChain):
+        _verify(home)
+
+
+def test_a_log_from_before_the_staff_verifies_after_the_upgrade(home: Installation) -> None:
+    """Rows of an older version are chained as they were written, and new ones behind them."""
+    _add(home, 3)
+    with home.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE audit_checkpoint")
+        connection.exec_driver_sql("ALTER TABLE recipient DROP COLUMN left_at")
+        for column in ("member", "act", "note"):
+            connection.exec_driver_sql(f"ALTER TABLE audit DROP COLUMN {column}")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
+    migrate(home.engine)
+    assert _verify(home) == 3
+    _act(home)
+    assert _verify(home) == 4
