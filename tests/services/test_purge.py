@@ -215,6 +215,18 @@ async def test_no_freed_page_keeps_what_was_purged_while_another_process_has_it_
 ) -> None:
     anna = await practice.enrolled("P-1")
     practice.take(entry("u-1", "2026-09-03 10:00"))
+    folder = Path(practice.folder)
+
+    def found() -> set[str]:
+        practice.home.engine.dispose()  # to close a file that SQLite has open here would give up its locks
+        return {p.name for p in folder.rglob("*") if p.is_file() and CANARY[:26] in p.read_bytes()}
+
+    fork = multiprocessing.get_context("fork")
+    pipe, other = fork.Pipe()
+    holder = fork.Process(target=_hold_open, args=(practice.settings.database_url(), other), daemon=True)
+    practice.home.engine.dispose()
+    holder.start()
+    assert pipe.recv() == 1
     row, recipient = practice.stored("u-1"), anna.recipient
     with practice.home.uow() as uow:
         uow.envelopes.put(
@@ -230,18 +242,6 @@ async def test_no_freed_page_keeps_what_was_purged_while_another_process_has_it_
         )
         uow.seen.add(["canary-of-what-is-too-old-" + "mark"], practice.now)
         uow.commit()
-    folder = Path(practice.folder)
-
-    def found() -> set[str]:
-        practice.home.engine.dispose()  # to close a file that SQLite has open here would give up its locks
-        return {p.name for p in folder.rglob("*") if p.is_file() and CANARY[:26] in p.read_bytes()}
-
-    fork = multiprocessing.get_context("fork")
-    pipe, other = fork.Pipe()
-    holder = fork.Process(target=_hold_open, args=(practice.settings.database_url(), other))
-    practice.home.engine.dispose()
-    holder.start()
-    assert pipe.recv() == 1
     assert found(), "the search finds it while it is there"
     practice.clock.forward(days=90)
     keeping(practice, envelopes=DAY, marks=DAY)(practice.now)
