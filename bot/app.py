@@ -35,7 +35,9 @@ from config.settings import FILE_NAME, Settings, load
 from config.wording import PracticeFacts, Wording
 from storage.audit_chain import AuditChain
 from storage.columns import Columns
+from storage.data_key import Epoch, settle
 from storage.engine import connect, is_current
+from storage.import_keys import settle_bot_side, settle_import_side
 from storage.keyring import BotKeyRing
 from storage.keys import BotKeys, ImportKeys
 from storage.sealing import ImportSealer, Registrar
@@ -67,6 +69,7 @@ class Installation:
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self._profile = profile
+        self._epoch = Epoch()
 
     @classmethod
     def at(cls, file: Path) -> Installation:
@@ -74,7 +77,11 @@ class Installation:
 
     @cached_property
     def keys(self) -> BotKeys:
-        return BotKeys.load(self.bot_dir)
+        settle(self.bot_dir, self.engine)  # a change of keys that was broken off
+        keys = BotKeys.load(self.bot_dir)
+        if settle_bot_side(self.bot_dir, self.engine, Columns(keys.data)):
+            keys = BotKeys.load(self.bot_dir)
+        return keys
 
     @property
     def bot_dir(self) -> Path:
@@ -114,7 +121,7 @@ class Installation:
 
     @cached_property
     def audit_chain(self) -> AuditChain:
-        return AuditChain(self.keys.audit())
+        return AuditChain(self.keys.audit(), self.keys.audit_older)
 
     @cached_property
     def watch(self) -> Watch:
@@ -132,10 +139,11 @@ class Installation:
         return SqlUnitOfWork(
             self.engine,
             self._columns,
-            link=self.audit_chain.link,
+            chain=self.audit_chain,
             anchor=self.vault.set_anchor,
             anchored=self.vault.anchor,
             watch=self.watch,
+            epoch=self._epoch,
         )
 
     def schema_is_current(self) -> bool:
@@ -143,6 +151,9 @@ class Installation:
 
     def import_side(self) -> ImportSide:
         """The import side's keys, read from their own folder."""
+        settle_import_side(self.import_dir, self.engine, self._columns)
+        with self.uow():
+            pass  # from here on a change of keys is seen, so what is loaded now is what stays
         keys = ImportKeys.load(self.import_dir)
         return ImportSide(
             sealer=ImportSealer(keys), registrar=Registrar(keys, self.vault, profile=self._profile)

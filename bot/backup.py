@@ -27,13 +27,14 @@ from bot.restore import rehearse
 from bot.workplace import publish, work_file, work_folder
 from config.settings import FILE_NAME
 from storage.agebox import Passphrase, PublicKey, seal
-from storage.keys import BOT_FILES, IMPORT_FILES
+from storage.keys import AUDIT_OLDER, BOT_FILES, DIGEST_OLDER, IMPORT_FILES
 from storage.pack import Manifest, end_line, file_line, table_lines
 from storage.snapshot import Snapshot, differing, pack_tables, schema_of
 from storage.vault_copy import Held, held
 
 PICKLE: Final = "pickle.key"
-BOT_IN_BACKUP: Final = (*(name for name in BOT_FILES if name != PICKLE), SEEDS_FILE)
+BOT_IN_BACKUP: Final = (*(name for name in BOT_FILES if name != PICKLE), AUDIT_OLDER, SEEDS_FILE)
+_MAYBE: Final = (AUDIT_OLDER, DIGEST_OLDER, SEEDS_FILE)  # not every practice has them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,16 +125,20 @@ def _parts(
 
 def _files(home: Installation) -> Iterator[tuple[str, str, bytes]]:
     """Rule 2, by a list of what is in it: place, name, bytes. The authority comes before the settings that name it."""
+    _ = home.keys  # as above
     if home.ca_file is not None:
         yield "ca", "ca.pem", _read(home.ca_file)
     yield "settings", FILE_NAME, _read(home.settings.folder / FILE_NAME)
     for name in BOT_IN_BACKUP:
         path = home.bot_dir / name
-        if name != SEEDS_FILE or path.exists():
+        if name not in _MAYBE or path.exists():
             yield "bot", name, _read(path)
     if os.access(home.import_dir, os.R_OK | os.X_OK):  # the import side may live under another account
-        for name in IMPORT_FILES:
-            yield "import", name, _read(home.import_dir / name)
+        home.import_side()  # a change of keys that was broken off is finished first
+        for name in (*IMPORT_FILES, DIGEST_OLDER):
+            path = home.import_dir / name
+            if name not in _MAYBE or path.exists():
+                yield "import", name, _read(path)
 
 
 def _read(path: Path) -> bytes:

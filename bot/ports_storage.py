@@ -15,6 +15,7 @@ from bot.domain.appointment import Detail
 from bot.domain.figures import Figures
 from bot.domain.records import (
     AnswerState,
+    AuditEntry,
     AuditKind,
     Invitation,
     OutboxKind,
@@ -89,6 +90,8 @@ class Invitations(Protocol):
     def get(self, public: str) -> Invitation | None: ...
     def save(self, invitation: Invitation) -> None: ...
     def open_for(self, recipient: RecipientId) -> Sequence[Invitation]: ...
+    def purge(self, before: datetime) -> int:
+        """Delete what expired before then and is closed, or was never used; how many."""
 
 
 class Rooms(Protocol):
@@ -126,6 +129,8 @@ class Envelopes(Protocol):
 
     def mark_told(self, appointment: AppointmentId, recipient: RecipientId, change: int) -> None: ...
     def remove_of(self, recipient: RecipientId) -> None: ...
+    def purge(self, before: datetime) -> int:
+        """Delete those of appointments that were past before then; how many."""
 
 
 class Reminders(Protocol):
@@ -153,6 +158,9 @@ class Answers(Protocol):
     def get(self, answer: str) -> StoredAnswer | None: ...
     def set_state(self, answer: str, state: AnswerState) -> None: ...
     def has_open(self, recipient: RecipientId) -> bool: ...
+    def by(self, recipient: RecipientId) -> Sequence[StoredAnswer]:
+        """All that one recipient gave, in order."""
+
     def of(
         self, appointment: AppointmentId, recipient: RecipientId | None = None
     ) -> Sequence[StoredAnswer]: ...
@@ -164,6 +172,8 @@ class Answers(Protocol):
     def listing(self, *, since: datetime | None, states: Sequence[AnswerState]) -> Sequence[StoredAnswer]: ...
     def void_before(self, appointment: AppointmentId, time_revision: int) -> None: ...
     def mark_told(self, answers: Mapping[str, Told]) -> None: ...
+    def purge(self, before: datetime) -> int:
+        """Delete what is not open, of appointments that were past before then; how many."""
 
 
 class Outbox(Protocol):
@@ -226,14 +236,20 @@ class Outbox(Protocol):
     def nudges_since(self, recipients: Iterable[RecipientId], since: datetime) -> Mapping[RecipientId, int]:
         """How many nudges were sent to each; whoever got none is left out."""
 
-    def purge(self, before: datetime) -> int:
-        """Delete what was settled before then; how many."""
+    def purge(self, before: datetime, kinds: Collection[OutboxKind] = ...) -> int:
+        """Delete what was settled before then, of all kinds or of these; how many."""
+
+    def overdue(self, now: datetime) -> int:
+        """How many messages should have been taken back by now."""
 
     def has_waiting(self, room: str) -> bool: ...
     def is_silent(self, room: str, *, since: datetime) -> bool:
         """Nothing waits there, and nothing was settled after ``since``."""
 
     def drop_waiting(self, recipient: RecipientId, kinds: Sequence[OutboxKind]) -> int: ...
+    def unsent(self, recipient: RecipientId, now: datetime) -> int:
+        """How many rows are due and have not left."""
+
     def redact_now(self, room: str, now: datetime) -> int:
         """Let go at once what is to be taken back from a room later; how many."""
 
@@ -265,6 +281,7 @@ class Guesses(Protocol):
 class Problems(Protocol):
     def clear(self) -> int: ...
     def mark_told(self, problems: Iterable[int]) -> None: ...
+    def purge(self, before: datetime) -> int: ...
     def add(self, kind: ProblemKind, now: datetime, recipient: RecipientId | None = None) -> None: ...
     def all(self) -> Sequence[Problem]: ...
 
@@ -307,10 +324,27 @@ class Audit(Protocol):
         recipient: RecipientId | None = None,
         count: int = 0,
         *,
+        note: str = "",
         member: MemberId | None = None,
         act: str = "",
     ) -> None:
-        """``act`` is the name of a command, at most 24 letters; never what was typed behind it."""
+        """``note``: numbers or an opaque id by name, at most 200 characters; ``act`` is the name of a command, at most
+        24 letters; never what was typed behind it, never a detail.
+        """
+
+    def listing(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        kinds: Collection[AuditKind] = (),
+        recipients: Collection[RecipientId] | None = None,
+        limit: int | None = None,
+    ) -> Sequence[AuditEntry]:
+        """In the order in which they were written; of more than ``limit`` the last ones."""
+
+    def cut(self, before: datetime) -> int:
+        """Drop older rows behind a sealed checkpoint; raises :class:`bot.errors.InvalidSeal` for a broken log."""
 
     def recipients_since(self, kind: AuditKind, since: datetime) -> int:
         """How many recipients have a row of this kind since then."""

@@ -37,7 +37,7 @@ from storage.audit_chain import AuditChain
 from storage.checkup import Checkup, look_through
 from storage.columns import Columns
 from storage.engine import connect, is_known, migrate_within, truncate_wal
-from storage.keys import BOT_FILES, IMPORT_FILES, BotKeys, new_key, write_new
+from storage.keys import AUDIT_OLDER, BOT_FILES, DIGEST_OLDER, IMPORT_FILES, BotKeys, new_key, write_new
 from storage.pack import Cell, Manifest, Unpacker
 from storage.snapshot import Filling, count_rows, differing, tables_of
 from storage.unit_of_work import SqlUnitOfWork, noted_in
@@ -50,8 +50,8 @@ BOT: Final = "bot"
 IMPORT: Final = "import"
 _ALLOWED: Final = {
     "settings": {FILE_NAME},
-    "bot": {*BOT_FILES, SEEDS_FILE},
-    "import": set(IMPORT_FILES),
+    "bot": {*BOT_FILES, AUDIT_OLDER, SEEDS_FILE},
+    "import": {*IMPORT_FILES, DIGEST_OLDER},
     "ca": {"ca.pem"},
 }
 _RECIPIENTS: Final = "SELECT id, key_id, generation, state, vault_serial FROM recipient ORDER BY id"
@@ -234,7 +234,7 @@ class _Build:
         return look_through(
             db,
             Columns(keys.data),
-            AuditChain(keys.audit()),
+            AuditChain(keys.audit(), keys.audit_older),
             length=manifest.audit_length,
             head=manifest.audit_head,
         )
@@ -277,12 +277,10 @@ class _Build:
         """Units of work by the restored folder's own keys: settings of this process are not asked."""
         keys, engine = BotKeys.load(self._folder / BOT), self._engine
         assert engine is not None  # noqa: S101 - :meth:`_opened` has said so
-        chain, columns = AuditChain(keys.audit()), Columns(keys.data)
+        chain, columns = AuditChain(keys.audit(), keys.audit_older), Columns(keys.data)
 
         def unit() -> UnitOfWork:
-            return SqlUnitOfWork(
-                engine, columns, link=chain.link, anchor=vault.set_anchor, anchored=vault.anchor
-            )
+            return SqlUnitOfWork(engine, columns, chain=chain, anchor=vault.set_anchor, anchored=vault.anchor)
 
         vault = Vault(path, clock, noted_in(unit))
         return unit

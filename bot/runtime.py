@@ -23,6 +23,7 @@ from bot.channels.matrix.hearing import Listener
 from bot.domain.figures import Figures
 from bot.domain.messages import Incoming
 from bot.domain.records import AuditKind, ProblemKind
+from bot.domain.retention import is_due
 from bot.domain.values import RoomId, UserId
 from bot.errors import InvalidSeal, StorageError, WrongUse
 from bot.metrics import CONTENT_TYPE, Live, exposition, free_bytes
@@ -239,7 +240,15 @@ class BotProcess:
     def _purge(self) -> None:
         home = self._installation
         home.prove_storage()
-        Purge(home.uow, home.keyring)(home.clock.now())
+        purge = Purge(home.uow, home.keyring, home.settings.retention_rules())
+        now = home.clock.now()
+        purge.left(now)  # at once: leaving means gone
+        hour, zone = home.settings.purge_hour, home.settings.practice.zone
+        if is_due(now, purge.last_night(), hour=hour, zone=zone):
+            gone = purge.nightly(now)
+            log.info("purged", extra={"count": gone.total})
+            if gone.audit_broken:
+                log.error("the audit log does not verify: none of its rows was purged")
         truncate_wal(home.engine)
 
     def _connected(self) -> bool:

@@ -135,10 +135,11 @@ def page(
     alone = [each.number for each in listed] == [1] and not more
     for note_cap, cap in _CAPS:
         items = [
-            _item(
+            item(
                 each,
                 practice_zone,
                 catalogue,
+                lead=f"{each.number}. ",
                 several_patients=several_patients,
                 note_cap=note_cap,
                 cap=cap,
@@ -169,17 +170,19 @@ def _frame(
     return "\n\n".join([title if items else nothing, *items, "\n".join(foot)])
 
 
-def _item(
+def item(
     listed: Listed,
     practice_zone: ZoneInfo,
     catalogue: Catalogue,
     *,
+    lead: str,
     several_patients: bool,
     note_cap: int,
     cap: int,
 ) -> str:
+    """One appointment in a few lines, the first behind ``lead``; no value longer than its cap of bytes."""
     detail = listed.detail
-    lines = [f"{listed.number}. {when(detail, practice_zone, catalogue)}"]
+    lines = [f"{lead}{when(detail, practice_zone, catalogue)}"]
     if listed.mark is not None:
         lines.append(catalogue.fill(listed.mark))
     named = [("part.practitioner", detail.practitioner), ("part.place", detail.place)]

@@ -20,9 +20,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from bot.domain.retention import Retention as Keep
 from bot.domain.slots import NudgeRules, parse_hour
 from bot.domain.values import Language
-from bot.errors import WrongUse
+from bot.errors import PliError, WrongUse
 from config.agenda_settings import AgendaSettings
 
 FILE_NAME = "pli.toml"
@@ -68,6 +69,43 @@ class Release(_Section):
 
 class Pin(_Section):
     min_digits: int = Field(default=6, ge=6, le=12)
+
+
+def _days(default: int, least: int = 0) -> Any:  # noqa: ANN401 - what pydantic's Field gives
+    return Field(default=default, ge=least, le=36_500)
+
+
+class Retention(_Section):
+    """Days; see the example for what each means."""
+
+    hour: str = "03:30"
+    appointments_days: int = _days(7)
+    envelopes_days: int = _days(7)
+    answers_days: int = _days(7)
+    nudges_days: int = _days(2, 2)
+    messages_days: int = _days(2, 1)
+    marks_days: int = _days(60, 30)
+    codes_days: int = _days(1, 1)
+    invitations_days: int = _days(30)
+    problems_days: int = _days(0)
+    left_days: int = _days(0)
+    audit_days: int = _days(0)
+
+    @field_validator("hour")
+    @classmethod
+    def _an_hour(cls, text: str) -> str:
+        try:
+            parse_hour(text)
+        except PliError:
+            raise ValueError("not an hour; write it like 03:30") from None
+        return text
+
+    @field_validator("audit_days")
+    @classmethod
+    def _long_enough(cls, number: int) -> int:
+        if 0 < number < 30:
+            raise ValueError("0 (kept for good), or 30 at least")
+        return number
 
 
 class Matrix(_Section):
@@ -142,6 +180,7 @@ class Settings(BaseSettings):
     nudges: Nudges = Nudges()
     release: Release = Release()
     pin: Pin = Pin()
+    retention: Retention = Retention()
     agenda: AgendaSettings = AgendaSettings()
     matrix: Matrix = Matrix()
     staff: Staff = Staff()
@@ -190,6 +229,31 @@ class Settings(BaseSettings):
             quiet_to=parse_hour(self.nudges.quiet_to),
             daily_cap=self.nudges.daily_cap,
         )
+
+    def retention_rules(self) -> Keep:
+        """How long each kind of thing is kept; 0 days mean for good where nothing else makes sense."""
+        days = self.retention
+
+        def for_good(number: int) -> timedelta | None:
+            return timedelta(days=number) if number else None
+
+        return Keep(
+            appointments=timedelta(days=days.appointments_days),
+            envelopes=timedelta(days=days.envelopes_days),
+            answers=timedelta(days=days.answers_days),
+            nudges=timedelta(days=days.nudges_days),
+            messages=timedelta(days=days.messages_days),
+            marks=timedelta(days=days.marks_days),
+            codes=timedelta(days=days.codes_days),
+            invitations=for_good(days.invitations_days),
+            problems=for_good(days.problems_days),
+            left=timedelta(days=days.left_days),
+            audit=for_good(days.audit_days),
+        )
+
+    @property
+    def purge_hour(self) -> time:
+        return parse_hour(self.retention.hour)
 
     @property
     def staff_slots(self) -> tuple[time, ...]:

@@ -13,13 +13,14 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from bot.domain.appointment import Detail
+from bot.domain.held_data import HeldData
 from bot.domain.messages import OpenSentence
 from bot.domain.pin import MIN_DIGITS
 from bot.domain.staff import StaffSentence
 from bot.domain.templates import CONSENT_VERSION, LISTS, Listed, Template, asked_of, values_of
 from bot.domain.values import Language
 from bot.errors import WrongUse
-from config import rendering
+from config import held_rendering, rendering
 from config.catalogue import load
 
 NUDGE = "nudge"
@@ -98,6 +99,14 @@ class Wording:
             more=more,
             max_bytes=max_bytes,
         )
+
+    def data(self, held: HeldData) -> Sequence[str]:
+        """Everything held, in pages; see :mod:`config.held_rendering`."""
+        return held_rendering.pages(held, self._practice.zone, self._catalogue, max_bytes=MAX_TEXT_BYTES)
+
+    def data_page(self, pages: Sequence[str], number: int, *, until: datetime) -> str:
+        """One of them, counted from 0; ``until`` (aware) is when the message goes."""
+        return held_rendering.framed(pages, number, self._practice.zone, self._catalogue, until=until)
 
     def one(self, detail: Detail, *, several_patients: bool) -> str:
         """The value of ``appointment``."""

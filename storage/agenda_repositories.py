@@ -27,6 +27,10 @@ from storage.chunks import chunks
 from storage.columns import Columns
 
 
+def _past(before: datetime) -> Any:  # noqa: ANN401 - SQLAlchemy's clause types
+    return select(t.appointment.c.id).where(t.appointment.c.past_after < before)
+
+
 class AppointmentRows:
     """Appointments without their details. When the agenda last changed an entry is sealed too."""
 
@@ -191,6 +195,11 @@ class EnvelopeRows:
         query = update(t.envelope).where(c.appointment == appointment, c.recipient == recipient)
         self._db.execute(query.values(told=change))
 
+    def purge(self, before: datetime) -> int:
+        return int(
+            self._db.execute(delete(t.envelope).where(t.envelope.c.appointment.in_(_past(before)))).rowcount
+        )
+
     def remove_of(self, recipient: RecipientId) -> None:
         self._db.execute(delete(t.envelope).where(t.envelope.c.recipient == recipient))
 
@@ -322,6 +331,9 @@ class AnswerRows:
             self._select(t.answer.c.recipient == recipient, t.answer.c.state == AnswerState.OPEN.value)
         )
 
+    def by(self, recipient: RecipientId) -> Sequence[StoredAnswer]:
+        return self._select(t.answer.c.recipient == recipient)
+
     def set_state(self, answer: str, state: AnswerState) -> None:
         self._db.execute(update(t.answer).where(t.answer.c.id == answer).values(state=state.value))
 
@@ -345,6 +357,11 @@ class AnswerRows:
         if since is not None:
             conditions.append(t.answer.c.at >= since)
         return self._select(*conditions)
+
+    def purge(self, before: datetime) -> int:
+        c = t.answer.c
+        query = delete(t.answer).where(c.appointment.in_(_past(before)), c.state != AnswerState.OPEN.value)
+        return int(self._db.execute(query).rowcount)
 
     def void_before(self, appointment: AppointmentId, time_revision: int) -> None:
         c = t.answer.c

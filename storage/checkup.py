@@ -15,12 +15,13 @@ from typing import Final
 from sqlalchemy import Connection, Table, select
 
 from bot.errors import Refused
-from storage.audit_chain import AuditChain, AuditRow
+from storage.audit_chain import NOTHING_PURGED, AuditChain, AuditRow, Checkpoint
 from storage.audit_rows import audit_fields
 from storage.columns import Columns
 from storage.snapshot import count_rows, tables_of
 
 _SEALED: Final = "_enc"
+_LATER: Final = ("member", "act", "note")
 _BATCH: Final = 500
 
 
@@ -44,16 +45,18 @@ def look_through(
     tables = {table.name: table for table in tables_of(connection)}
     if "audit" not in tables:
         raise Refused("this is not a database of pli", mend="check [storage] database")
-    last = _Last()
-    chain.verify(last.through(_audit(connection, tables["audit"])), length=length, head=head)
+    kept = _checkpoint(connection, tables.get("audit_checkpoint"))
+    last = _Last(kept)
+    chain.verify(last.through(_audit(connection, tables["audit"])), length=length, head=head, checkpoint=kept)
     sealed = sum(_open_cells(connection, table, columns) for table in tables.values())
     return Checkup(rows=count_rows(connection), audit_rows=last.number, head=last.mac, sealed=sealed)
 
 
 class _Last:
-    """Remembers the last row that went through."""
+    """Remembers the last row that went through, or the last one that was purged."""
 
-    number, mac = 0, b""
+    def __init__(self, kept: Checkpoint) -> None:
+        self.number, self.mac = kept.number, kept.mac
 
     def through(self, rows: Iterator[AuditRow]) -> Iterator[AuditRow]:
         for row in rows:
@@ -62,12 +65,21 @@ class _Last:
 
 
 def _audit(connection: Connection, table: Table) -> Iterator[AuditRow]:
-    c = table.c
-    query = select(c.seq, c.at, c.kind, c.recipient, c["count"], c.mac).order_by(c.seq)
-    streamed = query.execution_options(yield_per=_BATCH)
-    for seq, at, kind, recipient, count, mac in connection.execute(streamed):
-        moment = datetime.fromisoformat(at).isoformat()
-        yield AuditRow(number=seq, fields=audit_fields(moment, kind, recipient, count), mac=mac)
+    streamed = select(table).order_by(table.c.seq).execution_options(yield_per=_BATCH)
+    for row in connection.execute(streamed).mappings():
+        fields = audit_fields(
+            datetime.fromisoformat(row["at"]).isoformat(),
+            *(row["kind"], row["recipient"], row["count"]),
+            **{name: row[name] for name in _LATER if name in row},  # rule 3
+        )
+        yield AuditRow(number=row["seq"], fields=fields, mac=row["mac"])
+
+
+def _checkpoint(connection: Connection, table: Table | None) -> Checkpoint:
+    row = None if table is None else connection.execute(select(table)).mappings().one_or_none()
+    return (
+        NOTHING_PURGED if row is None else Checkpoint(number=row["number"], mac=row["mac"], seal=row["seal"])
+    )
 
 
 def _open_cells(connection: Connection, table: Table, columns: Columns) -> int:

@@ -113,19 +113,24 @@ def is_current(engine: Engine) -> bool:
     return found == ScriptDirectory.from_config(_alembic()).get_current_head()
 
 
-def truncate_wal(engine: Engine) -> None:
-    """Write SQLite's log back into the file and empty it, so that deleted bytes leave the log as well."""
+def truncate_wal(engine: Engine) -> bool:
+    """Write SQLite's log back into the file and empty it, so that deleted bytes leave the log as well.
+
+    False where somebody reads for so long that it could not be emptied.
+    """
     if engine.dialect.name != "sqlite":
-        return
+        return True
+    busy = 1
     try:
         with engine.connect() as connection:
             raw = connection.connection.dbapi_connection
             if raw is not None:
                 cursor = raw.cursor()
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
                 cursor.close()
     except (
         SQLAlchemyError,
         sqlite3.Error,
     ) as error:  # the driver's own, as no statement of SQLAlchemy's runs here
         raise StorageError(f"the database does not answer ({type(error).__name__})") from None
+    return not busy

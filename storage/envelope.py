@@ -80,6 +80,13 @@ def open(  # noqa: A001  # read as envelope.open, the opposite of envelope.seal
     return open_box(_checked_box(blob, expected, verifier), private, _INFO + expected.encode())
 
 
+def sign_again(blob: bytes, expected: Header, verifier: Ed25519PublicKey, signer: Ed25519PrivateKey) -> bytes:
+    """The same box under another signature, nothing opened. Raises :class:`InvalidSeal` if the present one is not."""
+    _checked_box(blob, expected, verifier)
+    preceding = blob[:-SIGNATURE_BYTES]
+    return preceding + sign(signer, _LABEL, preceding)
+
+
 def _checked_box(blob: bytes, expected: Header, verifier: Ed25519PublicKey) -> bytes:
     head = expected.encode()
     preceding, signature = blob[:-SIGNATURE_BYTES], blob[-SIGNATURE_BYTES:]

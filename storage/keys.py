@@ -6,9 +6,11 @@
               pickle.key    32 bytes   encrypts the Matrix store
               importer.pub  32 bytes   Ed25519, verifies envelopes and recipients' public keys
               answer.pub    32 bytes   X25519, answers are sealed to it
+              audit.older   40 bytes each, where the data key was changed: the audit chain's older keys
     import/   signer.key    32 bytes   Ed25519
               digest.key    32 bytes   digests and indexes of the agenda's own ids
               answer.key    32 bytes   X25519, opens answers
+              digest.older  32 bytes each, where the keys were changed: digests go through all of them, oldest first
 
 1. The two folders are loaded apart; nothing that runs as the bot needs ``import/``.
 2. A file that others than its owner may read or write, or that is a link, is not loaded; nor is one in such a
@@ -23,6 +25,7 @@ import hmac
 import os
 import secrets
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -38,8 +41,12 @@ from storage.framing import frame
 from storage.sealed_box import new_key_pair
 
 _SIZE: Final = 32
+_NUMBER: Final = 8  # bytes of a row's number
+_MOST_OLDER: Final = 10_000
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 BOT_FILES: Final = ("data.key", "pickle.key", "importer.pub", "answer.pub")
+AUDIT_OLDER: Final = "audit.older"
+DIGEST_OLDER: Final = "digest.older"
 IMPORT_FILES: Final = ("signer.key", "digest.key", "answer.key")
 
 
@@ -57,6 +64,7 @@ class BotKeys:
     pickle: SecretBytes
     importer: Ed25519PublicKey
     answer_public: bytes
+    audit_older: tuple[tuple[int, SecretBytes], ...] = ()
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -67,11 +75,17 @@ class BotKeys:
             pickle=SecretBytes(pickle),
             importer=Ed25519PublicKey.from_public_bytes(importer),
             answer_public=answer,
+            audit_older=_read_older(folder),
         )
 
     def audit(self) -> SecretBytes:
         """The key of the audit chain."""
-        return derive(self.data, "audit")
+        return self.audit_of(self.data)
+
+    @staticmethod
+    def audit_of(data: SecretBytes) -> SecretBytes:
+        """The key of the audit chain under a data key."""
+        return derive(data, "audit")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -81,6 +95,7 @@ class ImportKeys:
     signer: Ed25519PrivateKey
     digest_key: SecretBytes
     answer_private: SecretBytes
+    digest_older: tuple[SecretBytes, ...] = ()
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -90,6 +105,7 @@ class ImportKeys:
             signer=Ed25519PrivateKey.from_private_bytes(signer),
             digest_key=SecretBytes(digest),
             answer_private=SecretBytes(answer),
+            digest_older=_read_keys(folder, DIGEST_OLDER),
         )
 
     def source_index(self, source: str) -> str:
@@ -109,8 +125,20 @@ class ImportKeys:
         return self._mac("detail", detail)
 
     def _mac(self, label: str, *fields: str | bytes) -> str:
+        first, *later = (*self.digest_older, self.digest_key)
         message = frame("pli/v1/" + label, *fields)
-        return hmac.digest(self.digest_key.reveal(), message, "sha256").hex()
+        found = hmac.digest(first.reveal(), message, "sha256").hex()
+        for key in later:
+            found = digest_again(key, found)
+        return found
+
+
+def digest_again(key: SecretBytes, digest: str) -> str:
+    """What a digest, an index or a tag becomes under a further key, without what it was made of.
+
+    So a change of the key needs no agenda; and who holds an older key alone can guess and check nothing any more.
+    """
+    return hmac.digest(key.reveal(), frame("pli/v1/digest-again", bytes.fromhex(digest)), "sha256").hex()
 
 
 def create_keys(bot: Path, importer: Path) -> None:
@@ -139,7 +167,32 @@ def create_keys(bot: Path, importer: Path) -> None:
     write_new(bot / "importer.pub", signer.public_key().public_bytes_raw())
     write_new(bot / "answer.pub", answer_public)
     for folder in (bot, bot.parent, importer, importer.parent):
-        _sync_folder(folder)
+        sync_folder(folder)
+
+
+def pack_older(older: Sequence[tuple[int, SecretBytes]]) -> bytes:
+    """The contents of :data:`AUDIT_OLDER`."""
+    return b"".join(last.to_bytes(_NUMBER, "big") + key.reveal() for last, key in older)
+
+
+def _read_older(folder: Path) -> tuple[tuple[int, SecretBytes], ...]:
+    if not os.path.lexists(folder / AUDIT_OLDER):
+        return ()
+    data, step = _read(folder, AUDIT_OLDER, most=_MOST_OLDER * (_NUMBER + _SIZE)), _NUMBER + _SIZE
+    if len(data) % step:
+        raise StorageError(f"{folder / AUDIT_OLDER}: damaged", mend="Restore the file from a copy.")
+    parts = [data[at : at + step] for at in range(0, len(data), step)]
+    return tuple((int.from_bytes(p[:_NUMBER], "big"), SecretBytes(p[_NUMBER:])) for p in parts)
+
+
+def _read_keys(folder: Path, name: str) -> tuple[SecretBytes, ...]:
+    """None where there is no such file."""
+    if not os.path.lexists(folder / name):
+        return ()
+    data = _read(folder, name, most=_MOST_OLDER * _SIZE)
+    if len(data) % _SIZE:
+        raise StorageError(f"{folder / name}: damaged", mend="Restore the file from a copy.")
+    return tuple(SecretBytes(data[at : at + _SIZE]) for at in range(0, len(data), _SIZE))
 
 
 def new_key() -> bytes:
@@ -161,7 +214,8 @@ def write_new(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """What was made, renamed or removed in it stays so after a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -180,7 +234,8 @@ def _require_private_folder(folder: Path) -> None:
         raise StorageError(f"{folder}: open to other accounts", mend=f"chmod 700 {folder}")
 
 
-def _read(folder: Path, name: str) -> bytes:
+def _read(folder: Path, name: str, *, most: int = 0) -> bytes:
+    """A key of 32 bytes, or a file of at most ``most``."""
     _require_private_folder(folder)
     path = folder / name
     try:
@@ -193,9 +248,9 @@ def _read(folder: Path, name: str) -> bytes:
             raise StorageError(f"{path}: not a plain file", mend="Put the key file itself there.")
         if mode & _OTHERS:
             raise StorageError(f"{path}: open to other accounts", mend=f"chmod 600 {path}")
-        data = os.read(handle, _SIZE + 1)
+        data = os.read(handle, max(_SIZE, most) + 1)
     finally:
         os.close(handle)
-    if len(data) != _SIZE:
+    if (len(data) != _SIZE and not most) or len(data) > max(_SIZE, most):
         raise StorageError(f"{path}: not {_SIZE} bytes long", mend="Restore the file from a copy.")
     return data

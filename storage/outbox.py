@@ -209,11 +209,16 @@ class OutboxRows:
             for recipient, number in self._db.execute(query.where(_c.recipient.in_(chunk)))
         }
 
-    def purge(self, before: datetime) -> int:
+    def purge(self, before: datetime, kinds: Collection[OutboxKind] = tuple(OutboxKind)) -> int:
         done = [
             s.value for s in (OutboxState.SENT, OutboxState.DROPPED, OutboxState.FAILED, OutboxState.UNKNOWN)
         ]
-        query = delete(t.outbox).where(_c.state.in_(done), _c.settled_at < before, _c.due < before)
+        query = delete(t.outbox).where(
+            _c.state.in_(done),
+            _c.kind.in_([k.value for k in kinds]),
+            _c.settled_at < before,
+            _c.due < before,
+        )
         return int(self._db.execute(query).rowcount)
 
     def has_waiting(self, room: str) -> bool:
@@ -282,6 +287,18 @@ class OutboxRows:
             _c.state == OutboxState.QUEUED.value,
         )
         return int(self._db.execute(query.values(state=OutboxState.DROPPED.value)).rowcount)
+
+    def unsent(self, recipient: RecipientId, now: datetime) -> int:
+        query = select(func.count()).where(
+            _c.recipient == recipient, _c.state == OutboxState.QUEUED.value, _c.due <= now
+        )
+        return int(self._db.execute(query).scalar_one())
+
+    def overdue(self, now: datetime) -> int:
+        query = select(func.count()).where(
+            _c.kind == OutboxKind.REDACT.value, _c.state == OutboxState.QUEUED.value, _c.due < now
+        )
+        return int(self._db.execute(query).scalar_one())
 
     def redact_now(self, room: str, now: datetime) -> int:
         query = update(t.outbox).where(

@@ -124,6 +124,7 @@ class RecipientRows:
             "changes_on": r.changes_on,
             "consent_version": r.consent_version,
             "consented_at": r.consented_at,
+            "left_at": r.left_at,
             "pin_enc": self._columns.seal(pin, table="recipient", column="pin", row=r.id) if pin else None,
         }
 
@@ -237,6 +238,11 @@ class InvitationRows:
     def save(self, invitation: Invitation) -> None:
         query = update(t.invitation).where(t.invitation.c.id == invitation.id)
         self._db.execute(query.values(self._values(invitation)))
+
+    def purge(self, before: datetime) -> int:
+        c = t.invitation.c
+        unused = or_(c.closed.is_(True), c.redeemed_by == "")
+        return int(self._db.execute(delete(t.invitation).where(c.expires < before, unused)).rowcount)
 
     def open_for(self, recipient: RecipientId) -> Sequence[Invitation]:
         c = t.invitation.c

@@ -1,18 +1,15 @@
-"""Small tables: what was seen already, wrong codes by sender, lines for the staff, the audit chain, named values."""
+"""Small tables: what was seen already, wrong codes by sender, lines for the staff, named values."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
-from bot.domain.records import AuditKind, Problem, ProblemKind
-from bot.domain.staff import MemberId
+from bot.domain.records import Problem, ProblemKind
 from bot.domain.values import RecipientId
 from storage import tables as t
-from storage.audit_chain import START
-from storage.audit_rows import audit_fields
 from storage.chunks import chunks
 from storage.columns import Columns
 
@@ -125,63 +122,8 @@ class ProblemRows:
         for chunk in chunks(problems):
             self._db.execute(update(t.problem).where(t.problem.c.id.in_(chunk)).values(told=True))
 
-
-class AuditRows:
-    """Append-only; ``link`` chains each row to the one before under a key that is not in the database."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        link: Callable[[bytes, int, tuple[str, ...]], bytes],
-        anchored: Callable[[], tuple[int, bytes]],
-    ) -> None:
-        self._db, self._link, self._anchored = connection, link, anchored
-        self.head: tuple[int, bytes] | None = None  # of the rows added here
-
-    def add(
-        self,
-        kind: AuditKind,
-        now: datetime,
-        recipient: RecipientId | None = None,
-        count: int = 0,
-        *,
-        member: MemberId | None = None,
-        act: str = "",
-    ) -> None:
-        c = t.audit.c
-        last = self._db.execute(select(c.seq, c.mac).order_by(c.seq.desc()).limit(1)).one_or_none()
-        seq, previous = (last[0] + 1, last[1]) if last else (1, START)
-        length, head = self._anchored()
-        if seq <= length:  # rows were cut off: go on behind them, so that the gap stays to be seen
-            seq, previous = length + 1, head
-        at = now.astimezone(UTC)
-        fields = audit_fields(
-            at.isoformat(), kind.value, recipient or "", count, member=member or "", act=act
-        )
-        mac = self._link(previous, seq, fields)
-        self._db.execute(
-            insert(t.audit).values(
-                {
-                    "seq": seq,
-                    "at": at,
-                    "kind": kind.value,
-                    "recipient": recipient or "",
-                    "count": count,
-                    "member": member or "",
-                    "act": act,
-                    "mac": mac,
-                }
-            )
-        )
-        self.head = (seq, mac)
-
-    def length(self) -> int:
-        return int(self._db.execute(select(func.count()).select_from(t.audit)).scalar_one())
-
-    def recipients_since(self, kind: AuditKind, since: datetime) -> int:
-        c = t.audit.c
-        query = select(func.count(c.recipient.distinct())).where(c.kind == kind.value, c.at >= since)
-        return int(self._db.execute(query).scalar_one())
+    def purge(self, before: datetime) -> int:
+        return int(self._db.execute(delete(t.problem).where(t.problem.c.at < before)).rowcount)
 
 
 class MetaRows:

@@ -91,6 +91,7 @@ recipient = Table(
     Column("paused", Boolean, nullable=False, server_default=false()),
     Column("nudged_at", Moment),
     Column("seen_at", Moment),
+    Column("left_at", Moment),
 )
 
 patient = Table(
@@ -282,9 +283,20 @@ audit = Table(
     Column("kind", String(24), nullable=False),
     Column("recipient", String(64), nullable=False),
     Column("count", Integer, nullable=False),
+    # Numbers or an opaque id by name ("new=3 changed=1"); never a word of an agenda.
+    Column("note", String(200), nullable=False, server_default=""),
     Column("mac", LargeBinary, nullable=False),
     Column("member", String(64), nullable=False, server_default=""),
     Column("act", String(24), nullable=False, server_default=""),
+)
+
+audit_checkpoint = Table(
+    "audit_checkpoint",
+    metadata,
+    Column("one", Integer, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
 )
 
 meta = Table(

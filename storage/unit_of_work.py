@@ -5,6 +5,7 @@
 3. The audit's head is anchored in the vault right after the transaction that moved it.
 4. Whoever asks learns that the database refuses (:class:`Watch`): somebody has waited for it for a while, or it refused
    and nothing has been written since.
+5. A database of another data key than this process has is refused at once (:mod:`storage.data_key` 3).
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from bot.domain.values import RecipientId
 from bot.errors import StaleGeneration, StorageError, WrongUse
 from bot.ports_storage import UnitOfWorkFactory
 from storage.agenda_repositories import AnswerRows, AppointmentRows, EnvelopeRows, ReminderRows
+from storage.audit_repository import Anchored, AuditRows, Chain
 from storage.columns import Columns
+from storage.data_key import Epoch, require_own
 from storage.figures import FigureRows
 from storage.outbox import OutboxRows
 from storage.repositories import InvitationRows, PatientRows, RecipientRows, RoomRows
-from storage.small_repositories import AuditRows, GuessRows, MetaRows, ProblemRows, SeenRows
+from storage.small_repositories import GuessRows, MetaRows, ProblemRows, SeenRows
 from storage.staff_rows import HeardOrderRows, StaffRoomRows, StaffRows
 from storage.vault import Noted
 
@@ -35,9 +38,7 @@ log = logging.getLogger("pli.storage")
 
 SLOW_SECONDS = 5.0
 
-Link = Callable[[bytes, int, tuple[str, ...]], bytes]
 Anchor = Callable[[int, bytes], None]
-Anchored = Callable[[], tuple[int, bytes]]
 
 
 class Watch:
@@ -108,14 +109,15 @@ class SqlUnitOfWork:
         engine: Engine,
         columns: Columns,
         *,
-        link: Link,
+        chain: Chain,
         anchor: Anchor,
         anchored: Anchored,
         watch: Watch | None = None,
+        epoch: Epoch | None = None,
     ) -> None:
-        self._engine, self._columns, self._link = engine, columns, link
+        self._engine, self._columns, self._chain = engine, columns, chain
         self._anchor, self._anchored = anchor, anchored
-        self._watch = watch or Watch()
+        self._watch, self._epoch = watch or Watch(), epoch
         self._connection: Connection | None = None
 
     def __enter__(self) -> Self:
@@ -132,6 +134,11 @@ class SqlUnitOfWork:
             raise StorageError(f"the database does not answer ({type(error).__name__})") from None
         finally:
             self._watch.has_begun(self)
+        try:
+            require_own(db, self._columns, self._epoch)
+        except (StorageError, SQLAlchemyError) as error:
+            self.__exit__(type(error), error, None)
+            raise
         self.patients = PatientRows(db, self._columns)
         self.recipients = RecipientRows(db, self._columns)
         self.invitations = InvitationRows(db)
@@ -147,7 +154,7 @@ class SqlUnitOfWork:
         self.staff = StaffRows(db, self._columns)
         self.staff_rooms = StaffRoomRows(db, self._columns)
         self.heard_orders = HeardOrderRows(db)
-        self.audit = AuditRows(db, self._link, self._anchored)
+        self.audit = AuditRows(db, self._chain, self._anchored)
         self.meta = MetaRows(db, self._columns)
         self.figures = FigureRows(db)
         return self

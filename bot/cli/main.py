@@ -15,16 +15,19 @@ from bot.cli import (
     agenda,
     answers,
     approvals,
+    audit,
     conversation,
     desk,
     doctor,
     dropped,
     homeserver,
     invitations,
+    keys,
     overview,
     patients,
     pausing,
     problems,
+    purge,
     reset,
     room_help,
     run,
@@ -56,6 +59,9 @@ invitations.register(app)
 agenda.register(app)
 answers.register(app)
 problems.register(app)
+audit.register(app)
+purge.register(app)
+keys.register(app)
 run.register(app)
 vault.register(app)
 reset.register(app)

@@ -184,6 +184,29 @@ COMMANDS: Final[tuple[RoomCommand, ...]] = (
         private=False,
     ),
     RoomCommand(
+        name="audit",
+        french="journal",
+        path=("audit", "show"),
+        roles=BOTH,
+        also=("audit show", "log"),
+        options=MappingProxyType(
+            {
+                "--patient": ("patient",),
+                "--since": ("depuis", "since"),
+                "--until": ("jusqu'à", "until"),
+                "--limit": ("dernières", "last"),
+            }
+        ),
+    ),
+    RoomCommand(
+        name="audit verify",
+        french="journal vérifier",
+        path=("audit", "verify"),
+        roles=ADMINISTRATOR,
+        also=("vérifier journal", "verify log"),
+        private=False,
+    ),
+    RoomCommand(
         name="approve",
         french="approuver",
         path=("approve",),

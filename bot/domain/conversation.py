@@ -6,7 +6,7 @@ answer at most.
 
 1. The table is total: every state has a transition for every input; inputs out of place are ignored by name.
 2. Nothing is released, and no command acts on an appointment, outside the open states (UNLOCKED, ASK_NUMBER,
-   ASK_YES, MOVE_WISH), which a right PIN alone reaches.
+   ASK_YES, MOVE_WISH, READ_DATA), which a right PIN alone reaches.
 3. A message that is or may hold a secret is redacted in every state; where a secret is awaited, so is
    everything that was not understood.
 4. A device that nobody vouched for reads one sentence, whatever it types; a sign-up code alone is acted on.
@@ -76,7 +76,7 @@ class Held(Enum):
     CODE = "the redeemed code, to open the key when the PIN is set"
     NEW_PIN = "the PIN chosen, until it is repeated"
     OLD_PIN = "the PIN that was right, until the new one is set"
-    LIST = "the appointments released in this window"
+    LIST = "the appointments released in this window, and the pages of everything held"
 
 
 class Limit(Enum):

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.appointment import Status
+from bot.domain.staff import MemberId
 from bot.domain.trust import Pin
 from bot.domain.values import AppointmentId, EventId, KeyId, Language, PatientId, RecipientId, RoomId, UserId
 
@@ -40,6 +41,7 @@ class Recipient:
     consent_version: str = ""
     consented_at: datetime | None = None
     pin: Pin | None = None
+    left_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -289,12 +291,36 @@ class AuditKind(StrEnum):
     STAFF_REPINNED = "staff_repinned"
     STAFF_IDENTITY = "staff_identity"
     STAFF_STRANGER = "staff_stranger"
+    CONSENTED = "consented"
+    REMINDERS_STOPPED = "reminders_stopped"
+    REMINDERS_STARTED = "reminders_started"
+    LANGUAGE_SET = "language_set"
+    DATA_SHOWN = "data_shown"
+    PURGED = "purged"
+    KEYS_ROTATED = "keys_rotated"
     RESET = "reset"
     STAFF_ACT = "staff_act"
     STAFF_REFUSED = "staff_refused"
     BACKED_UP = "backed_up"
     RESTORED = "restored"
     UPGRADED = "upgraded"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditEntry:
+    """One row of the audit log. ``kind`` as stored: a newer version may have written one that is not known here.
+
+    ``note`` names numbers or an opaque id ("new=3 changed=1").
+    """
+
+    number: int
+    at: datetime
+    kind: str
+    recipient: RecipientId | None = None
+    count: int = 0
+    note: str = ""
+    member: MemberId | None = None
+    act: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,6 +28,7 @@ class State(StrEnum):
     ASK_NUMBER = "ask_number"
     ASK_YES = "ask_yes"
     MOVE_WISH = "move_wish"
+    READ_DATA = "read_data"
     CHANGE_PIN_OLD = "change_pin_old"
     CHANGE_PIN_NEW = "change_pin_new"
     CHANGE_PIN_REPEAT = "change_pin_repeat"
@@ -61,6 +62,8 @@ class Outcome(StrEnum):
     LISTED = "listed"
     LISTED_NOTHING = "listed_nothing"
     NO_MORE = "no_more"
+    DATA_SHOWN = "data_shown"
+    DATA_END = "data_end"
     STALE = "stale"
     WHICH = "which"
     NO_SUCH_NUMBER = "no_such_number"
@@ -103,6 +106,8 @@ class Action(StrEnum):
     CHECK_OLD_PIN = "check_old_pin"
     LIST = "list"
     LIST_MORE = "list_more"
+    SHOW_DATA = "show_data"
+    MORE_DATA = "more_data"
     FIND = "find"
     ACT = "act"
     ACT_AGREED = "act_agreed"
@@ -159,6 +164,8 @@ OUTCOMES: Mapping[Action, frozenset[Outcome]] = {
     Action.LIST_MORE: frozenset(
         {Outcome.LISTED, Outcome.LISTED_NOTHING, Outcome.NO_MORE, Outcome.STALE, Outcome.TROUBLE}
     ),
+    Action.SHOW_DATA: frozenset({Outcome.DATA_SHOWN, Outcome.STALE, Outcome.TROUBLE}),
+    Action.MORE_DATA: frozenset({Outcome.DATA_SHOWN, Outcome.DATA_END, Outcome.TROUBLE}),
     Action.FIND: _NOT_FOUND | {Outcome.FOUND},
     Action.ACT: _NOT_FOUND | _DONE | {Outcome.FOUND},
     Action.ACT_AGREED: _NOT_FOUND | _DONE | {Outcome.CANCEL_PASSED_ON},
@@ -197,7 +204,7 @@ class Transition:
     question: bool = False
 
 
-OPEN_STATES = frozenset({State.UNLOCKED, State.ASK_NUMBER, State.ASK_YES, State.MOVE_WISH})
+OPEN_STATES = frozenset({State.UNLOCKED, State.ASK_NUMBER, State.ASK_YES, State.MOVE_WISH, State.READ_DATA})
 ENROLLING = frozenset({State.CONSENT, State.CHOOSE_PIN, State.REPEAT_PIN})
 AWAITING_SECRET = ENROLLING | {
     State.UNKNOWN_DEVICE,

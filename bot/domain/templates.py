@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bot.domain.appointment import Detail
 from bot.domain.messages import OpenSentence
 from bot.domain.staff import StaffSentence
+
+if TYPE_CHECKING:  # it is made of the lists that stand here
+    from bot.domain.held_data import HeldData
 
 CONSENT_VERSION = "2026-1"
 
@@ -50,6 +53,8 @@ class Template(StrEnum):
     LIST = "reply.list"
     LIST_EMPTY = "reply.list_empty"
     NO_MORE = "reply.no_more"
+    DATA = "reply.data"
+    DATA_END = "reply.data_end"
     WHICH = "reply.which"
     NO_SUCH_NUMBER = "reply.no_such_number"
     NUMBER_ALONE = "reply.number_alone"
@@ -99,6 +104,7 @@ _NAMED: dict[Template, frozenset[str]] = {
     Template.LOCKED_NOW: frozenset({"call"}),
     Template.LOCKED: frozenset({"call"}),
     Template.FORGOT_PIN: frozenset({"call"}),
+    Template.DATA: frozenset({"page", "pages"}),
     Template.WHICH: frozenset({"count"}),
     Template.GONE: frozenset({"call"}),
     Template.ASK_CONFIRM: frozenset({"appointment"}),
@@ -119,7 +125,8 @@ _NAMED: dict[Template, frozenset[str]] = {
 
 # Filled in by the wording itself from what the practice is; the others come from the caller.
 OF_THE_PRACTICE = frozenset({"call", "practice", "version", "minimum"})
-LISTS = frozenset({Template.LIST, Template.LIST_EMPTY})
+# Rendered from what a window holds, and never by :meth:`Words.text`.
+LISTS = frozenset({Template.LIST, Template.LIST_EMPTY, Template.DATA})
 
 
 def values_of(template: Template) -> frozenset[str]:
@@ -176,6 +183,12 @@ class Words(Protocol):
 
     def list(self, listed: Sequence[Listed], *, several_patients: bool, until: datetime, more: bool) -> str:
         """A page of at most five, or that there is nothing."""
+
+    def data(self, held: HeldData) -> Sequence[str]:
+        """Everything held, in pages; each fits one message together with its foot."""
+
+    def data_page(self, pages: Sequence[str], number: int, *, until: datetime) -> str:
+        """One of them, counted from 0, with its foot."""
 
     def one(self, detail: Detail, *, several_patients: bool) -> str:
         """The value of ``appointment``: one appointment in one line."""

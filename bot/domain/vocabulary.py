@@ -19,6 +19,7 @@ class IntentKind(StrEnum):
 
     SHOW = "show"
     MORE = "more"
+    DATA = "data"
     CONFIRM = "confirm"
     CANCEL = "cancel"
     KEEP = "keep"
@@ -132,6 +133,14 @@ PHRASES: dict[IntentKind, str] = {
         suite, la suite, plus, encore, voir plus, voir la suite, suivant, suivants, voir les suivants,
         les autres, autres, voir les autres, reste, le reste, voir le reste, more, next, show more,
         see more, the rest, rest
+    """,
+    IntentKind.DATA: """
+        mes donnees, donnees, donnees personnelles, mes donnees personnelles, voir mes donnees,
+        montrer mes donnees, afficher mes donnees, toutes mes donnees, consulter mes donnees,
+        que savez vous, que savez vous de moi, que gardez vous, que gardez vous de moi, journal,
+        mon journal, le journal, my data, data, personal data, my personal data, show my data,
+        see my data, view my data, show data, all my data, what do you know, what do you know about me,
+        what do you keep, what do you keep about me, my log, log, the log
     """,
     IntentKind.CONFIRM: """
         confirmer, confirme, confirmez, confirmation, confirmes, confimer, confirmer rendez vous,

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
+from bot.domain.retention import Retention
 from bot.domain.values import Secret
 from bot.errors import WrongUse
-from bot.services.purge import PAST
 
+PAST = Retention().appointments
 LONGEST_NOTICE_DAYS = 60  # the most that [nudges] days_before takes
 BOT_NAME = "messages"  # neutral: push services and the homeserver see it
 _NAME = re.compile(r"(?=.{1,200}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")

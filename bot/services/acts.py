@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import ceil
@@ -11,10 +11,12 @@ from bot.domain.conversation import Action, Held, Outcome, Session, Step
 from bot.domain.intents import Intent
 from bot.domain.pin import PinFault, judge_pin
 from bot.domain.records import AuditKind, Recipient, Room
+from bot.domain.templates import Words
 from bot.domain.trust import Device
-from bot.domain.values import AppointmentId, RecipientId, Secret
+from bot.domain.values import AppointmentId, Language, RecipientId, Secret
 from bot.errors import InvalidSeal, KeyDestroyed, MustWait, StaleGeneration, WrongSecret
 from bot.ports_storage import KeyRing, UnitOfWorkFactory
+from bot.services.collect_data import CollectData
 from bot.services.enrol import Enrol
 from bot.services.plan_nudges import plan_nudges
 from bot.services.redeem_code import RedeemCode
@@ -89,11 +91,13 @@ class Acts:
         keys: KeyRing,
         enrol: Enrol,
         release: ReleaseDetails,
+        words: Mapping[Language, Words],
         unlock: timedelta,
         min_digits: int,
     ) -> None:
         self._uow, self._keys, self._enrol, self.release = uow, keys, enrol, release
         self._redeem_code = RedeemCode(uow, keys)
+        self._collect_data, self._words = CollectData(uow), words
         self._unlock, self._min_digits = unlock, min_digits
         self._table: dict[Action, Callable[[_Call], Result]] = {
             Action.REDEEM_CODE: self._redeem,
@@ -105,6 +109,8 @@ class Acts:
             Action.CHECK_OLD_PIN: self._check_old_pin,
             Action.LIST: self._list,
             Action.LIST_MORE: self._more,
+            Action.SHOW_DATA: self._show_data,
+            Action.MORE_DATA: self._more_data,
             Action.FIND: self._find,
             Action.ACT: self._act,
             Action.ACT_AGREED: self._act,
@@ -248,6 +254,23 @@ class Acts:
             return Result(outcome=Outcome.LISTED)
         return Result(outcome=Outcome.NO_MORE if window.items else Outcome.LISTED_NOTHING)
 
+    def _show_data(self, call: _Call) -> Result:
+        window, recipient = self._window(call), self._recipient(call)
+        if window is None or recipient is None:
+            return Result(outcome=Outcome.STALE)
+        held = self._collect_data(recipient, call.room, window, call.now)
+        window.data, window.data_page = self._words[recipient.language].data(held), 0
+        return Result(outcome=Outcome.DATA_SHOWN)
+
+    def _more_data(self, call: _Call) -> Result:
+        window = call.memory.window
+        if window is None:
+            return Result(outcome=Outcome.TROUBLE)
+        if window.data_page + 1 >= len(window.data):
+            return Result(outcome=Outcome.DATA_END)
+        window.data_page += 1
+        return Result(outcome=Outcome.DATA_SHOWN)
+
     def _find(self, call: _Call) -> Result:
         window, command = call.memory.window, call.step.session.pending
         if window is None or command is None:
@@ -281,6 +304,7 @@ class Acts:
             recipient = uow.recipients.get(room.recipient) if room and room.recipient else None
             if recipient is not None:
                 uow.recipients.save(replace(recipient, language=language))
+                uow.audit.add(AuditKind.LANGUAGE_SET, call.now, recipient.id)
             uow.commit()
         return Result(outcome=Outcome.LANGUAGE_SET)
 
@@ -296,6 +320,8 @@ class Acts:
             return Result(outcome=Outcome.TROUBLE)
         with self._uow() as uow:
             uow.recipients.save(replace(recipient, reminders_on=on))
+            kind = AuditKind.REMINDERS_STARTED if on else AuditKind.REMINDERS_STOPPED
+            uow.audit.add(kind, call.now, recipient.id)
             if on:
                 plan_nudges(uow, [recipient.id], call.now)
             uow.commit()

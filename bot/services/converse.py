@@ -79,6 +79,7 @@ _ASKED_WHILE_OPEN = frozenset(
     {
         IntentKind.SHOW,
         IntentKind.MORE,
+        IntentKind.DATA,
         IntentKind.CONFIRM,
         IntentKind.CANCEL,
         IntentKind.KEEP,
@@ -134,7 +135,13 @@ class Converse:
     ) -> None:
         self._uow, self._deliver, self._words, self._clock, self._rules = uow, deliver, words, clock, rules
         self._acts = Acts(
-            uow, keys=keys, enrol=enrol, release=release, unlock=rules.unlock, min_digits=rules.min_digits
+            uow,
+            keys=keys,
+            enrol=enrol,
+            release=release,
+            words=words,
+            unlock=rules.unlock,
+            min_digits=rules.min_digits,
         )
         self._memories: dict[RoomId, Memory] = {}
         self._locks: dict[RoomId, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -343,11 +350,14 @@ class Converse:
         if begun.held is None or begun.recipient is None or window is None:
             return
         shown = window.page() if Template.LIST in told.step.templates else [c for c in (told.chosen,) if c]
-        uow.audit.add(AuditKind.RELEASED, now, begun.recipient.id, count=len(shown))
-        if not window.counted:
-            tally(uow, Counted.OPENED, now)
-            window.counted = True
         uow.recipients.note_seen(begun.recipient.id, now)
+        if Template.DATA in told.step.templates:
+            uow.audit.add(AuditKind.DATA_SHOWN, now, begun.recipient.id, count=window.data_page + 1)
+        else:
+            uow.audit.add(AuditKind.RELEASED, now, begun.recipient.id, count=len(shown))
+            if not window.counted:
+                tally(uow, Counted.OPENED, now)
+                window.counted = True
         release = Release(
             text=text,
             until=window.until,
@@ -389,6 +399,8 @@ class Converse:
             page = [i.listed() for i in window.page()]
             text = words.list(page, several_patients=several, until=gone, more=window.more)
             return PrivateText(text=text)
+        if Template.DATA in step.templates and window is not None:
+            return PrivateText(text=words.data_page(window.data, window.data_page, until=gone))
         if Template.LIST_EMPTY in step.templates and window is not None:
             return PrivateText(text=words.list([], several_patients=several, until=gone, more=False))
         values = dict(told.values)

@@ -38,6 +38,7 @@ class Enrol:
             if recipient is None:
                 return Outcome.TROUBLE
             uow.recipients.save(replace(recipient, consent_version=CONSENT_VERSION, consented_at=now))
+            uow.audit.add(AuditKind.CONSENTED, now, recipient_id)
             uow.commit()
         return Outcome.CONSENTED
 
@@ -107,7 +108,7 @@ class Enrol:
             recipient = uow.recipients.get(recipient_id)
             if recipient is None:
                 return Outcome.LEFT
-            forget_recipient(uow, recipient)
+            forget_recipient(uow, recipient, now)
             uow.outbox.reword_held(recipient_id, Template.LEFT.value)
             uow.problems.add(ProblemKind.LEFT, now, recipient_id)
             uow.audit.add(AuditKind.LEFT, now, recipient_id)
@@ -119,7 +120,7 @@ def _is_invited(uow: UnitOfWork, recipient: RecipientId) -> bool:
     return any(i.kind is InvitationKind.ENROL and i.redeemed_by for i in uow.invitations.open_for(recipient))
 
 
-def forget_recipient(uow: UnitOfWork, recipient: Recipient) -> None:
+def forget_recipient(uow: UnitOfWork, recipient: Recipient, now: datetime) -> None:
     """Everything but the empty row, which its open answers and last words still need. The caller commits."""
     uow.reminders.remove_of(recipient.id)
     uow.outbox.drop_waiting(recipient.id, LEAVES)
@@ -133,5 +134,6 @@ def forget_recipient(uow: UnitOfWork, recipient: Recipient) -> None:
         salt=b"",
         reminders_on=False,
         changes_on=False,
+        left_at=now,
     )
     uow.recipients.save(gone)

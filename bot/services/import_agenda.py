@@ -31,6 +31,8 @@ from bot.services.cancel_appointment import cancel_stored
 from bot.services.import_batch import Entry, ImportOptions, Run, TakeBatch
 
 BATCH = 500
+# What the audit log says of an import: numbers only.
+COUNTED = ("new", "changed", "moved", "cancelled", "unchanged", "past", "unmatched", "refused")
 MANY, SHARE = 5, 5  # rule 4: more than five, and more than one in five
 
 
@@ -68,8 +70,10 @@ class ImportAgenda:
         self._cancel(self._bounded(self._left_out(), "series", "are in their series no more"))
         if not self._options.dry_run:
             with self._uow() as uow:
-                written = sum(self._run.counts[n] for n in ("new", "changed", "moved", "cancelled"))
-                uow.audit.add(AuditKind.IMPORTED, self._now, count=written)
+                counts = self._run.counts
+                written = sum(counts[n] for n in ("new", "changed", "moved", "cancelled"))
+                note = " ".join(f"{name}={counts[name]}" for name in COUNTED if counts[name])
+                uow.audit.add(AuditKind.IMPORTED, self._now, count=written, note=note)
                 uow.commit()
         return self._run.result()
 

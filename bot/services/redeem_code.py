@@ -38,6 +38,7 @@ from bot.domain.values import RecipientId, Secret
 from bot.errors import KeyDestroyed, StaleGeneration, WrongSecret
 from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
 from bot.services.enrol import forget_recipient
+from bot.services.read_audit import INSTEAD_OF
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,7 +102,7 @@ class RedeemCode:
             else:
                 if superseded is not None:
                     fresh = self._take_over(uow, superseded, fresh, device, now)
-                redeemed = self._enrol(uow, current, fresh, room, device, sender, now)
+                redeemed = self._enrol(uow, current, fresh, room, device, sender, now, superseded)
             uow.commit()
         return redeemed
 
@@ -146,7 +147,7 @@ class RedeemCode:
                     uow.appointments.save(replace(row, only=recipient.id))
                     uow.problems.add(ProblemKind.UNREADABLE, now, recipient.id)
         uow.patients.unlink(old.id)
-        forget_recipient(uow, old)
+        forget_recipient(uow, old, now)
         uow.audit.add(AuditKind.REMOVED, now, old.id)
         return replace(recipient, language=old.language)
 
@@ -159,11 +160,13 @@ class RedeemCode:
         device: Device,
         sender: str,
         now: datetime,
+        old: Recipient | None,
     ) -> Redeemed:
         uow.recipients.save(replace(recipient, pin=Pin.of(device)))
         _move_room(uow, room, recipient)
         uow.invitations.save(replace(invitation, redeemed_by=sender))
-        uow.audit.add(AuditKind.REDEEMED, now, recipient.id)
+        note = f"{INSTEAD_OF}{old.id}" if old else ""
+        uow.audit.add(AuditKind.REDEEMED, now, recipient.id, note=note)
         known = recipient.consent_version == CONSENT_VERSION
         outcome = Outcome.CODE_RIGHT_CONSENTED if known else Outcome.CODE_RIGHT
         return Redeemed(outcome=outcome, recipient=recipient.id)

@@ -61,6 +61,7 @@ class Opened:
 class Window:
     """What an unlocked window holds: the list, how much of it was shown, for how many patients.
 
+    ``data`` are the pages of everything held, once they were asked for, and ``data_page`` the one that was shown last.
     ``before`` is what the numbers of the list before this window stood for: ids only, no details. ``standing`` is what
     there was to open, so that a list that is asked for again can be seen to be old. ``counted``: by the statistics.
     """
@@ -73,6 +74,8 @@ class Window:
     before: tuple[tuple[AppointmentId, int], ...] = ()
     standing: frozenset[tuple[AppointmentId, int]] = frozenset()
     counted: bool = False
+    data: Sequence[str] = ()
+    data_page: int = 0
 
     def turn(self) -> bool:
         """Go to the next page; False where there is none."""

@@ -96,6 +96,8 @@ LINES = {
     "resume": "reprendre",
     "apply": "appliquer",
     "drop": "oublier",
+    "audit": "journal P-1",
+    "audit verify": "journal vérifier",
     "approve": "approuver",
 }
 

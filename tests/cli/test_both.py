@@ -247,6 +247,21 @@ def test_stats(way: Way, home: Installation) -> None:
     assert words_of(way.say("stats --weeks 3", "statistiques --semaines 3")) >= {"37", "<5", "lundi"}
 
 
+def test_audit(home: Installation) -> None:
+    """The rows that the room adds by being asked are its own: what is said of one patient is the same in both."""
+    pli("patient", "add", "P-1")
+    pli("invite", "P-1")
+    room = StaffRoom(home)
+    there = words_of("\n".join(room.say("journal P-1").texts))
+    here = words_of(pli("audit", "show", "P-1").out)
+    assert {"invitation", recipient_of(home, "P-1")} & there == {"invitation"}
+    assert there <= here
+    assert "administrateur" in "\n".join(room.say("journal").texts)
+    assert "invitation" in "\n".join(room.say("journal", ADMINISTRATOR).texts)
+    assert "intact" in pli("audit", "verify").out
+    assert "intact" in "\n".join(room.say("journal vérifier", ADMINISTRATOR).texts)
+
+
 def test_help(way: Way) -> None:
     text = way.say("help", "aide")
     assert all(f"\n{start} " in f"\n{text}" for start in ("inviter", "patients", "réinitialiser", "relier"))
@@ -267,6 +282,8 @@ REFUSALS = [
     ("answers --since lately", "réponses --depuis hier", "not a day", "pas un jour"),
     ("stats --weeks 0", "chiffres --semaines 0", "--weeks", "valeurs"),
     ("help nothing", "aide rien", "no such command", "n’existe pas"),
+    ("audit show P-9", "journal P-9", "no patient", "Aucun patient"),
+    ("audit show --since lately", "journal P-1 depuis hier", "not a day", "pas un jour"),
     ("approve 1", "approuver 1", "staff room", "Rien n’attend"),
 ]
 

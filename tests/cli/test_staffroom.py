@@ -41,6 +41,8 @@ RIGHTS: Mapping[str, set[Role]] = {
     "resume": BOTH,
     "apply": ONLY_SECRETARIES,
     "drop": ONLY_SECRETARIES,
+    "audit": BOTH,
+    "audit verify": {Role.ADMINISTRATOR},
     "approve": BOTH,
 }
 NAMES = [command.name for command in COMMANDS]
@@ -171,7 +173,8 @@ def test_whoever_was_removed_is_nobody(room: Room) -> None:
 
 def test_rule_3_everything_but_help_and_numbers_is_private(room: Room) -> None:
     private = {command.name for command in allowed_to(None) if command.private}
-    assert private == set(RIGHTS) - {"help", "answers done", "preview", "drop", "stats"}
+    open_ones = {"help", "answers done", "preview", "drop", "stats", "audit verify"}
+    assert private == set(RIGHTS) - open_ones
     assert room.say("patients").private
     assert room.say("patiens canary").private, "what was typed may be anything"
     assert not room.say("aide").private

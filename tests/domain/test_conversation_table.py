@@ -74,7 +74,14 @@ def resolved(entry: Transition) -> list[Transition]:
     """The entry, or what it may become when the waiting command goes on."""
     if entry.action is not Action.RESUME:
         return [entry]
-    commands = (IntentKind.SHOW, IntentKind.CONFIRM, IntentKind.CANCEL, IntentKind.KEEP, IntentKind.MOVE)
+    commands = (
+        IntentKind.SHOW,
+        IntentKind.DATA,
+        IntentKind.CONFIRM,
+        IntentKind.CANCEL,
+        IntentKind.KEEP,
+        IntentKind.MOVE,
+    )
     return [step(entry.state, kind) for kind in commands]
 
 
@@ -127,7 +134,15 @@ def test_rule_2_only_a_right_pin_opens() -> None:
 
 
 def test_rule_2_nothing_is_released_or_done_outside_the_open_states() -> None:
-    inside = {Action.LIST, Action.LIST_MORE, Action.FIND, Action.ACT, Action.ACT_AGREED}
+    inside = {
+        Action.LIST,
+        Action.LIST_MORE,
+        Action.SHOW_DATA,
+        Action.MORE_DATA,
+        Action.FIND,
+        Action.ACT,
+        Action.ACT_AGREED,
+    }
     for state, given, entry in ENTRIES:
         if entry.action in inside:
             assert state in OPEN_STATES, (state, given)
@@ -135,6 +150,28 @@ def test_rule_2_nothing_is_released_or_done_outside_the_open_states() -> None:
         if entry.question or any(is_release(t) for t in entry.templates):
             assert state is State.UNLOCKED, (state, given)
             assert isinstance(given, Outcome)
+
+
+@pytest.mark.parametrize("state", State)
+def test_my_data_is_shown_behind_a_pin_and_to_nobody_else(state: State) -> None:
+    entry = step(state, IntentKind.DATA)
+    if state in OPEN_STATES:
+        assert (entry.state, entry.action, entry.pending) == (State.UNLOCKED, Action.SHOW_DATA, Pending.TAKE)
+    elif rest_of(state) is State.READY:
+        assert (entry.state, entry.templates) == (State.ASK_PIN, (Template.ASK_PIN,))
+        assert entry.pending is Pending.TAKE
+    else:
+        assert entry.action in {Action.SAY, Action.SAY_OPEN}
+        assert Template.DATA not in entry.templates
+
+
+def test_more_means_the_next_page_of_what_was_shown() -> None:
+    shown = {s for s, i, e in ENTRIES if e.templates == (Template.DATA,)}
+    assert shown == {State.UNLOCKED}
+    assert step(State.UNLOCKED, Outcome.DATA_SHOWN).state is State.READ_DATA
+    assert step(State.READ_DATA, IntentKind.MORE).action is Action.MORE_DATA
+    assert {s for s in State if step(s, IntentKind.MORE).action is Action.MORE_DATA} == {State.READ_DATA}
+    assert step(State.UNLOCKED, IntentKind.MORE).action is Action.LIST_MORE
 
 
 def test_cancelling_always_asks_first() -> None:
@@ -169,7 +206,9 @@ def test_rule_3_where_a_secret_is_awaited_what_is_unclear_is_redacted() -> None:
     takes_digits = {
         s
         for s, i, e in ENTRIES
-        if i is IntentKind.DIGITS and e.action not in ENDS and s not in {State.READY, State.UNLOCKED}
+        if i is IntentKind.DIGITS
+        and e.action not in ENDS
+        and s not in {State.READY, State.UNLOCKED, State.READ_DATA}
     }
     takes_code = {s for s, i, e in ENTRIES if i is Outcome.CODE_RIGHT and not e.ignored}
     rests_after = {State.READY, State.LOCKED, State.LEFT}
@@ -218,7 +257,13 @@ def test_a_pin_is_checked_where_it_is_asked_and_when_nothing_was_asked() -> None
         for s, i, e in ENTRIES
         if i is IntentKind.DIGITS and e.action in {Action.CHECK_PIN, Action.CHECK_OLD_PIN}
     }
-    assert checks == {State.READY, State.ASK_PIN, State.UNLOCKED, State.CHANGE_PIN_OLD}
+    assert checks == {
+        State.READY,
+        State.ASK_PIN,
+        State.UNLOCKED,
+        State.READ_DATA,
+        State.CHANGE_PIN_OLD,
+    }
 
 
 def test_rule_6_what_is_held_is_what_the_next_actions_need() -> None:

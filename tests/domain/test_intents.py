@@ -25,6 +25,10 @@ UNDERSTOOD = {
         "/show", "voir mes rendez-vous", "mes rendez-vous", "rdv", "je voudrais voir mes rendez-vous",
         "I would like to see my appointments", "c'est quand ?", "à quelle heure ?", "voir voir", "« voir »", "“show”",
     ],
+    K.DATA: [
+        *("mes données", "Mes donnees svp", "données", "voir mes données", "que savez-vous de moi ?", "mon journal"),
+        *("my data", "show my data", "please show me my data", "what do you know about me?", "my log"),
+    ],
     K.MORE: ["suite", "la suite", "plus", "more", "voir la suite", "show more"],
     K.CONFIRM: ["confirmer", "Je confirme", "je viendrai", "confirm", "I confirm my appointment", "CONFIRMÉ"],
     K.CANCEL: [

@@ -51,7 +51,7 @@ async def test_five_messages_from_hello_to_ready(anywhere: Practice) -> None:
     assert recipient.pin is not None
     assert recipient.pin.knows(anna.phone)
     assert anywhere.keys.tries_left(recipient.id) == 10
-    assert anywhere.audited() == ["invited", "redeemed", "enrolled"]
+    assert anywhere.audited() == ["invited", "redeemed", "consented", "enrolled"]
 
 
 async def test_code_and_pins_are_redacted_at_once(practice: Practice) -> None:

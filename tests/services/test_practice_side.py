@@ -11,11 +11,12 @@ import pytest
 
 from bot.domain.appointment import Status
 from bot.domain.records import AnswerState, RecipientState
+from bot.domain.retention import Retention
 from bot.domain.values import Language, Secret
 from bot.errors import Refused, StaleGeneration
 from bot.services.invite_recipient import InviteRecipient
 from bot.services.open_rooms import FAREWELL
-from bot.services.purge import PAST, SETTLED, Purge
+from bot.services.purge import Purge
 from bot.services.record_answer import ReadAnswers
 from tests.services.kit import OTHER_PIN, PIN, Practice, at, entry
 
@@ -185,7 +186,7 @@ async def test_done_closes_an_answer_and_a_void_one_cannot_be_closed(practice: P
 
 
 def purge(practice: Practice) -> int:
-    return Purge(practice.home.uow, practice.keys)(practice.now)
+    return Purge(practice.home.uow, practice.keys)(practice.now).total
 
 
 async def test_purging_keeps_what_is_needed_and_forgets_the_rest(anywhere: Practice) -> None:
@@ -194,13 +195,13 @@ async def test_purging_keeps_what_is_needed_and_forgets_the_rest(anywhere: Pract
     await anna.say(PIN)
     await anna.say("confirm 1")
     assert purge(anywhere) == 0
-    anywhere.clock.moment += SETTLED + timedelta(hours=1)
+    anywhere.clock.moment += Retention().messages + timedelta(hours=1)
     await anywhere.send_replies()
     before = len(anywhere.outbox())
     assert purge(anywhere) > 0
     assert len(anywhere.outbox()) < before
     assert len(anywhere.nudge_rows()) == 2, "one waits, one is young"
-    anywhere.clock.moment = at("2026-09-03 00:00") + PAST + timedelta(hours=1)
+    anywhere.clock.moment = at("2026-09-03 00:00") + Retention().appointments + timedelta(hours=1)
     purge(anywhere)
     assert len(anywhere.appointments()) == 2, "an answer is open"
     (answer,) = anywhere.answers()

@@ -58,7 +58,7 @@ class Store:
         return SqlUnitOfWork(
             self.engine,
             self.columns,
-            link=self.chain.link,
+            chain=self.chain,
             anchor=self.vault.set_anchor,
             anchored=self.vault.anchor,
             watch=self.watch,

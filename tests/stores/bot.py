@@ -74,6 +74,7 @@ class Bot:
             keys=home.keyring,
             enrol=self.enrolment,
             release=ReleaseDetails(home.uow, home.keyring, PARIS),
+            words=home.words,
             unlock=MINUTES,
             min_digits=6,
         )

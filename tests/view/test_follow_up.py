@@ -15,6 +15,7 @@ Shape = list[tuple[str, timedelta, int, bool]]
 WORDS = (
     "show",
     "more",
+    "my data",
     "confirm 1",
     "cancel 1",
     "keep 1",
@@ -63,6 +64,8 @@ async def test_rule_8_of_converse_right_and_wrong_look_alike_in_what_follows(
     seen = {
         "right": await after(practice, anna, PIN, word),
         "right and shown": await after(practice, anna, PIN, "show", word),
+        "right, and everything held shown": await after(practice, anna, "my data", PIN, word),
+        "wrong, for everything held": await after(practice, anna, "my data", WRONG_PIN, word),
         "wrong": await after(practice, anna, WRONG_PIN, word),
         "none": await after(practice, anna, word),
         "right, nothing to come": await after(practice, ben, PIN, word),

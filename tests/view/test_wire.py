@@ -118,6 +118,8 @@ async def decoy(on: Stage) -> None:
     assert [sign.kind for sign in signs["B"]][-1] == "PUT rooms/send/m.room.encrypted"
     after = await on.round({"B": RIGHT, "E": RIGHT, "D": WRONG}, before=("show",))
     assert len({e.signs for e in after}) == 1, differences(after)
+    held = await on.round({"B": RIGHT, "E": RIGHT, "D": WRONG}, before=("my data",))
+    assert len({e.signs for e in held}) == 1, differences(held)
     said = [await on.talks[patient][0].from_bot() for patient in ("B", "E")]
     assert [message.wire_size for message in said[0]][-1] == [message.wire_size for message in said[1]][-1]
 

@@ -9,7 +9,14 @@ from bot.domain.states import OPEN_STATES, Action, Outcome, Pending, State, Tick
 from bot.domain.templates import Template
 from bot.domain.vocabulary import IntentKind
 
-_COMMANDS = (IntentKind.SHOW, IntentKind.CONFIRM, IntentKind.CANCEL, IntentKind.KEEP, IntentKind.MOVE)
+_COMMANDS = (
+    IntentKind.SHOW,
+    IntentKind.DATA,
+    IntentKind.CONFIRM,
+    IntentKind.CANCEL,
+    IntentKind.KEEP,
+    IntentKind.MOVE,
+)
 _ANSWERS = (IntentKind.YES, IntentKind.NO, IntentKind.NUMBER)
 
 
@@ -21,6 +28,7 @@ def _enrolled(state: State) -> Row:
         commands = {
             IntentKind.SHOW: do(State.UNLOCKED, Action.LIST, pending=Pending.TAKE),
             IntentKind.MORE: do(State.UNLOCKED, Action.LIST_MORE, pending=Pending.SHOW),
+            IntentKind.DATA: do(State.UNLOCKED, Action.SHOW_DATA, pending=Pending.TAKE),
             IntentKind.CONFIRM: do(State.UNLOCKED, Action.ACT, pending=Pending.TAKE),
             IntentKind.CANCEL: do(State.UNLOCKED, Action.FIND, pending=Pending.TAKE),
             IntentKind.KEEP: do(State.UNLOCKED, Action.ACT, pending=Pending.TAKE),
@@ -93,6 +101,8 @@ def _unlocked() -> Row:
         Outcome.LISTED: say(state, Template.LIST),
         Outcome.LISTED_NOTHING: say(state, Template.LIST_EMPTY),
         Outcome.NO_MORE: say(state, Template.NO_MORE),
+        Outcome.DATA_SHOWN: say(State.READ_DATA, Template.DATA),
+        Outcome.DATA_END: say(state, Template.DATA_END),
         Outcome.STALE: say(State.ASK_PIN, Template.ASK_PIN_CHANGED, pending=Pending.KEEP),
         Outcome.WHICH: say(State.ASK_NUMBER, Template.WHICH, pending=Pending.KEEP),
         Outcome.NO_SUCH_NUMBER: say(State.ASK_NUMBER, Template.NO_SUCH_NUMBER, pending=Pending.KEEP),
@@ -137,6 +147,15 @@ def _move_wish() -> Row:
         **{kind: aside(state) for kind in (IntentKind.DIGITS, IntentKind.DIGITS_ODD, IntentKind.NUMBER)},
         IntentKind.YES: aside(state),
         IntentKind.NO: say(State.UNLOCKED, Template.NOTHING_DONE),
+    }
+
+
+def _read_data() -> Row:
+    """A page of everything held was shown: "more" means its next one."""
+    return {
+        **_open(State.READ_DATA),
+        IntentKind.DIGITS: do(State.ASK_PIN, Action.CHECK_PIN, pending=Pending.SHOW),
+        IntentKind.MORE: do(State.UNLOCKED, Action.MORE_DATA),
     }
 
 
@@ -213,6 +232,7 @@ ROWS: Mapping[State, Row] = {
     State.ASK_NUMBER: _ask_number(),
     State.ASK_YES: _ask_yes(),
     State.MOVE_WISH: _move_wish(),
+    State.READ_DATA: _read_data(),
     State.CHANGE_PIN_OLD: _change_pin_old(),
     State.CHANGE_PIN_NEW: _change_pin_new(),
     State.CHANGE_PIN_REPEAT: _change_pin_repeat(),

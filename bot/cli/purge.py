@@ -1,0 +1,66 @@
+"""``pli purge``: what is too old goes now, and not tonight."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bot.cli.common import PARTLY, Json, installation, print_json, say, table, warn
+from bot.services.purge import Purge
+from storage.engine import truncate_wal
+
+WHAT = {
+    "nudges": "nudges that were settled",
+    "messages": "other messages that were settled",
+    "marks": "marks of messages that were seen",
+    "codes": "senders of wrong codes",
+    "invitations": "invitations that nobody can use any more",
+    "problems": "lines of pli problems",
+    "envelopes": "sealed details of past appointments",
+    "answers": "answers to past appointments",
+    "appointments": "past appointments",
+    "recipients": "people who left",
+    "rows": "rows of the audit log",
+}
+
+
+def register(app: typer.Typer) -> None:
+    app.command("purge")(purge)
+
+
+def purge(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only; delete nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Delete what is older than [retention] says, overwrite it on the disk, and print the counts.
+
+    The bot does it by itself every night; this may be run beside it. Example: pli purge --dry-run
+    """
+    home = installation()
+    purged = Purge(home.uow, home.keyring, home.settings.retention_rules())(home.clock.now(), dry_run=dry_run)
+    overwritten = not dry_run and truncate_wal(home.engine)
+    if json:
+        print_json(
+            {
+                "dry_run": dry_run,
+                **purged.counts,
+                "overdue": purged.overdue,
+                "audit_broken": purged.audit_broken,
+                "log_emptied": overwritten,
+            }
+        )
+    else:
+        rows = [[str(number), WHAT[name]] for name, number in purged.counts.items() if number]
+        if rows:
+            say("would go:" if dry_run else "gone:")
+        table(["", ""], rows, empty="nothing is too old")
+    if purged.overdue:
+        warn(
+            f"{purged.overdue} message(s) should have been taken back by now: only the running bot can do that"
+        )
+    if not dry_run and not overwritten:
+        warn("the database's write-ahead log could not be emptied: somebody reads; run pli purge again")
+    if purged.audit_broken:
+        warn("the audit log does not verify, so none of its rows went: pli audit verify")
+        raise typer.Exit(PARTLY)
