@@ -188,7 +188,7 @@ def _next_steps(plan: Plan) -> tuple[str, ...]:
                 f" {bot_login} …;"
                 f" rm {folder}/bot.password /var/lib/pli/bot.password",
                 'in /var/lib/pli/cabinet/pli.toml: [homeserver] admin_token_file = "/var/lib/pli/admin.token";'
-                " systemctl enable --now pli",
+                " systemctl enable --now pli-desk pli",
                 f"pli homeserver check --config {folder}/homeserver.yaml --url {plan.public_url}",
             )
     return (

@@ -108,6 +108,7 @@ def systemd(plan: Plan) -> Mapping[str, File]:
     return {
         "pli-synapse.service": File(text=_fill("systemd/pli-synapse.service", synapse), mode=OPEN),
         "pli-vault.service": File(text=_fill("systemd/pli-vault.service", shared), mode=OPEN),
+        "pli-desk.service": File(text=_fill("systemd/pli-desk.service", shared), mode=OPEN),
         "pli.service": File(text=_fill("systemd/pli.service", shared), mode=OPEN),
         "pli.tmpfiles.conf": File(text=_fill("systemd/pli.tmpfiles.conf", {}), mode=OPEN),
         "pli.sysusers.conf": File(text=_fill("systemd/pli.sysusers.conf", {}), mode=OPEN),

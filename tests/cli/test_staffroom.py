@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import typer
@@ -178,3 +180,20 @@ def test_rule_3_everything_but_help_and_numbers_is_private(room: Room) -> None:
     assert room.say("patients").private
     assert room.say("patiens canary").private, "what was typed may be anything"
     assert not room.say("aide").private
+
+
+def test_the_table_in_the_documentation_is_this_one() -> None:
+    """Every command, in both languages, with the roles that have it."""
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    _, _, table = text.partition("| in the room | secretary | administrator |\n|---|---|---|\n")
+    told: dict[str, set[Role]] = {}
+    for row in table.split("\n\n")[0].splitlines():
+        words, secretary, administrator = (cell.strip() for cell in row.strip("|").split("|"))
+        roles = {
+            role
+            for role, cell in ((Role.SECRETARY, secretary), (Role.ADMINISTRATOR, administrator))
+            if cell == "yes"
+        }
+        for word in re.findall(r"`([^`]+)`", words):
+            told.setdefault(re.sub(r" (N|REF)$", "", word), set()).update(roles)
+    assert told == {name: set(c.roles) for c in COMMANDS for name in (c.name, c.french)}

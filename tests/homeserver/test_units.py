@@ -24,7 +24,7 @@ from tests.homeserver.plans import DOMAIN
 from tests.rig.deployed import ensure_tool
 
 MOST_EXPOSURE = 1.5
-UNITS = ("pli.service", "pli-vault.service", "pli-synapse.service")
+UNITS = ("pli.service", "pli-vault.service", "pli-synapse.service", "pli-desk.service")
 
 
 def _made(folder: Path, deployment: Deployment, engine: Engine) -> Path:
@@ -77,7 +77,7 @@ def _unit(folder: Path, name: str) -> Mapping[str, list[str]]:
 
 def test_rule_4_bot_vault_and_homeserver_have_accounts_and_folders_of_their_own(tmp_path: Path) -> None:
     folder = _made(tmp_path, Deployment.SYSTEMD, Engine.POSTGRESQL)
-    bot, vault, synapse = (_unit(folder, name) for name in UNITS)
+    bot, vault, synapse, desk = (_unit(folder, name) for name in UNITS)
     for unit, account in ((bot, "pli"), (vault, "pli-vault"), (synapse, "pli-synapse")):
         assert unit["User"] == unit["StateDirectory"] == [account]
         assert unit["StateDirectoryMode"] == ["0700"]
@@ -88,7 +88,12 @@ def test_rule_4_bot_vault_and_homeserver_have_accounts_and_folders_of_their_own(
     assert f"PLI_STORAGE__VAULT_SOCKET={where}" in bot["Environment"][0].split()
     assert (vault["RuntimeDirectory"], vault["RuntimeDirectoryMode"]) == ([where.split("/")[1]], ["0750"])
     assert "m pli pli-vault" in (folder / "pli.sysusers.conf").read_text().splitlines()
-    assert (bot["IPAddressDeny"], bot["IPAddressAllow"]) == (["any"], ["localhost"])
+    assert desk["User"] == ["pli"]
+    assert desk["InaccessiblePaths"] == ["-%S/pli-synapse", "-%S/pli-vault"], "it has the import side's keys"
+    assert "PLI_STAFF__DESK_SOCKET=%t/pli/desk.sock" in bot["Environment"]
+    assert set(bot["Environment"]) == set(desk["Environment"])
+    for unit in (bot, desk):
+        assert (unit["IPAddressDeny"], unit["IPAddressAllow"]) == (["any"], ["localhost"])
     assert "MemoryDenyWriteExecute" in bot
     assert "MemoryDenyWriteExecute" not in synapse, "Synapse does not start with it"
     named = {each.split(":")[0]: each.split(":")[1] for each in synapse["LoadCredential"]}
