@@ -186,9 +186,9 @@ def _text(cell: Text | str, style: str) -> Text:
     return cell if isinstance(cell, Text) else Text(cell, style=style)
 
 
-def typed(text: str) -> Text:
+def typed(text: str, style: str = PATIENT) -> Text:
     """What a person typed."""
-    return Text.assemble(("❯ ", f"bold {PATIENT}"), (text, f"bold {PATIENT}"))
+    return Text.assemble(("❯ ", f"bold {style}"), (text, f"bold {style}"))
 
 
 def command(text: str) -> Text:

@@ -61,13 +61,14 @@ class Story(Teller):
     async def _play(self) -> None:
         await self._set_up()
         her_letter, mothers_letter = await self._people()
+        camille = await self._staff()
         await self._import()
         odette = await self._sign_up(her_letter)
         tomorrow, slot = await self._book()
         await self._meanwhile(mothers_letter, slot)
         await self._nudge(odette, slot)
         await self._pins(odette)
-        await self._confirm(odette)
+        await self._confirm(odette, camille)
         await self._cancel(odette, tomorrow)
         await self._leave(odette, RecipientId(her_letter["recipient"]))
 
@@ -108,6 +109,20 @@ class Story(Teller):
             )
         self.stage.row(outside=lines(w.accounts, *self._accounts(), "", w.room_seen, style=OUTSIDE))
         return hers, mothers
+
+    async def _staff(self) -> Phone:
+        """The secretary's phone, in the staff room."""
+        w = self.words
+        self.scene(w.staff)
+        account = await self.programs.pli_json("homeserver", "accounts", "staff", "camille")
+        self.ledger.secrets.append(Canary(kind="password", text=account["password"]))
+        await self.programs.pli("staff", "add", account["user"], "--role", "secretary")
+        phone = await self.log_in(account)
+        self.stage.row(
+            practice=lines(command("pli staff add @camille:… --role secretary"), w.staff_added),
+        )
+        await self.order(phone, w.typed.patients, "P-1001", "P-1003", "P-1004")
+        return phone
 
     def _accounts(self) -> list[str]:
         """As far as the colon: the rest is the server's own name."""
@@ -204,7 +219,7 @@ class Story(Teller):
         told = await self.hear(odette, Kind.DETAILS, pin=event)
         self.happened(_DOCTOR in told and _LABORATORY in told)
 
-    async def _confirm(self, odette: Phone) -> None:
+    async def _confirm(self, odette: Phone, camille: Phone) -> None:
         w = self.words
         self.scene(w.confirm)
         await self.say(odette, w.typed.confirm)
@@ -212,19 +227,9 @@ class Story(Teller):
         answers = await self.programs.pli_json("answers")
         self.happened({(a["patient"], a["answer"]) for a in answers} >= {("P-1001", "confirmed")})
         self.happened(any(a["text"] == w.typed.wish for a in answers))
-        read = [
-            w.answer_read.format(
-                patient=a["patient"],
-                at=datetime.fromisoformat(a["at"]).strftime("%d/%m %H:%M"),
-                answer=w.answers[a["answer"]],
-                text=w.quoted.format(text=a["text"]) if a["text"] else "",
-            )
-            for a in answers
-        ]
         (sealed,) = self.stolen("SELECT hex(blob) FROM answer LIMIT 1")
-        self.stage.row(
-            practice=lines(command("pli answers"), *read), outside=self.at_rest(w.answer_at_rest, sealed)
-        )
+        self.stage.row(outside=self.at_rest(w.answer_at_rest, sealed))
+        await self.order(camille, w.typed.answers, "P-1001", w.typed.wish)
 
     async def _cancel(self, odette: Phone, day: date) -> None:
         w = self.words

@@ -16,7 +16,7 @@ from bot.demo.leaks import Canary
 from bot.demo.phone import Phone
 from bot.demo.places import Folder
 from bot.demo.programs import Programs
-from bot.demo.stage import OUTSIDE, PATIENT, Stage, excerpt, lines, typed
+from bot.demo.stage import OUTSIDE, PATIENT, PRACTICE, Stage, excerpt, lines, typed
 from bot.demo.words import Kind, Scene, Words
 
 _CUT: Final = "\n[…]"
@@ -85,6 +85,19 @@ class Teller:
         self.happened(rings is (kind is Kind.NUDGE))
         self.ledger.sent[kind].append(event)
         return event, text
+
+    async def order(self, phone: Phone, line: str, *wanted: str) -> None:
+        """A line in the staff room, and the answer that holds each of ``wanted``. What comes unasked is passed over."""
+        event = await phone.say(line)
+        self.stage.row(
+            practice=Text.assemble((f"{self.words.staff_phone}\n", "dim"), typed(line, PRACTICE)),
+            outside=self.seen(event),
+        )
+        text = ""
+        while not all(part in text for part in wanted):
+            event, text, _ = await phone.hear()
+            self.ledger.sent[Kind.STAFF].append(event)
+        self.stage.row(practice=Text(text, style=PRACTICE), outside=self.seen(event))
 
     async def hear(
         self,

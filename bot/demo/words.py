@@ -26,6 +26,7 @@ class Kind(StrEnum):
     NEWS = "news"
     ANSWER = "answer"
     FAREWELL = "farewell"
+    STAFF = "staff room"
 
 
 class Place(StrEnum):
@@ -51,6 +52,8 @@ class Typed:
     wish: str
     move: str
     leave: str
+    patients: str
+    answers: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +69,7 @@ class Words:
 
     set_up: Scene
     people: Scene
+    staff: Scene
     agenda: Scene
     sign_up: Scene
     booking: Scene
@@ -83,6 +87,8 @@ class Words:
     bot_up: str
     accounts: str
     letter: str
+    staff_added: str
+    staff_phone: str
     reference_at_rest: str
     agenda_lines: str
     counts: Mapping[str, str]
@@ -98,9 +104,6 @@ class Words:
     slot_set: str
     waiting: str
     rings: str
-    answer_read: str
-    quoted: str
-    answers: Mapping[str, str]
     answer_at_rest: str
     left_at_practice: str
     thief_before: str

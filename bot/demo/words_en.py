@@ -17,6 +17,8 @@ ENGLISH: Final = Words(
         wish="rather a Wednesday after school",
         move="move 2 rather a Wednesday after school",
         leave="leave",
+        patients="patients",
+        answers="answers",
     ),
     headings=Headings(patient="Odette’s phone", practice="The practice", outside="The server, and a thief"),
     other_phone="The mother’s phone",
@@ -41,6 +43,12 @@ ENGLISH: Final = Words(
         "Odette, and two children, Zoé and Noé, whose mother answers for them. The practice gives each of "
         "the two women a letter: an account, a password, a sign-up code. A key is born for each at this "
         "moment.",
+    ),
+    staff=(
+        "The secretary’s own phone",
+        "Camille works at the front desk. She gets an account and is invited to a room of the staff, "
+        "encrypted like the patients’. What she types there is carried out by the import side, a process of "
+        "its own; the bot only carries it.",
     ),
     agenda=(
         "The agenda goes in, and is sealed",
@@ -97,6 +105,8 @@ ENGLISH: Final = Words(
     made="folder ready: settings, keys, database, vault",
     homeserver_up="the messaging server answers",
     bot_up="the bot is online",
+    staff_added="invited; her phone’s keys are remembered",
+    staff_phone="Camille’s phone",
     accounts="server: the accounts that it knows",
     letter="letter handed over:\naccount {user}\npassword {password}\ncode {code}",
     reference_at_rest="thief: the first one’s reference, in the database",
@@ -122,9 +132,6 @@ ENGLISH: Final = Words(
     slot_set="next sending time: {at}",
     waiting="Next sending time at {at}, in",
     rings="the phone rings",
-    answer_read="patient {patient}, {at}: {answer}{text}",
-    quoted=" “{text}”",
-    answers={"confirmed": "confirms", "cancelled": "cannot come", "move": "asks to move"},
     answer_at_rest="thief: the answer in the database",
     left_at_practice="the patient has left; her envelopes are erased",
     thief_before=(
@@ -166,6 +173,7 @@ ENGLISH: Final = Words(
         Kind.NEWS: "… with a cancellation",
         Kind.ANSWER: "answer passed on",
         Kind.FAREWELL: "farewell",
+        Kind.STAFF: "in the staff room",
     },
     messages="number",
     size="characters",

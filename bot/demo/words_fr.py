@@ -17,6 +17,8 @@ FRENCH: Final = Words(
         wish="plutôt un mercredi après l’école",
         move="déplacer 2 plutôt un mercredi après l’école",
         leave="quitter",
+        patients="patients",
+        answers="réponses",
     ),
     headings=Headings(
         patient="Le téléphone d’Odette", practice="Le cabinet", outside="Le serveur, et un voleur"
@@ -45,6 +47,12 @@ FRENCH: Final = Words(
         "Odette, et deux enfants, Zoé et Noé, pour qui leur mère répond. Le cabinet remet à chacune une "
         "lettre : un compte, un mot de passe, un code d’inscription. Une clé naît pour chacune à cet "
         "instant.",
+    ),
+    staff=(
+        "Le téléphone de la secrétaire",
+        "Camille tient l’accueil. Elle reçoit un compte, et une invitation au salon de l’équipe, chiffré "
+        "comme ceux des patients. Ce qu’elle y tape est exécuté par un processus à part, celui qui tient "
+        "l’agenda ; le robot ne fait que porter.",
     ),
     agenda=(
         "L’agenda entre, et se ferme",
@@ -101,6 +109,8 @@ FRENCH: Final = Words(
     made="dossier prêt : réglages, clés, base, coffre",
     homeserver_up="le serveur de messagerie répond",
     bot_up="le robot est en ligne",
+    staff_added="invitée ; les clés de son téléphone sont retenues",
+    staff_phone="Le téléphone de Camille",
     accounts="serveur : les comptes qu’il connaît",
     letter="lettre remise :\ncompte {user}\nmot de passe {password}\ncode {code}",
     reference_at_rest="voleur : la référence du premier, dans la base",
@@ -126,9 +136,6 @@ FRENCH: Final = Words(
     slot_set="prochaine heure d’envoi : {at}",
     waiting="Prochaine heure d’envoi à {at}, dans",
     rings="le téléphone sonne",
-    answer_read="patient {patient}, {at} : {answer}{text}",
-    quoted=" « {text} »",
-    answers={"confirmed": "confirme", "cancelled": "ne peut pas venir", "move": "demande à déplacer"},
     answer_at_rest="voleur : la réponse dans la base",
     left_at_practice="la patiente s’est retirée ; ses enveloppes sont effacées",
     thief_before=(
@@ -170,6 +177,7 @@ FRENCH: Final = Words(
         Kind.NEWS: "… avec une annulation",
         Kind.ANSWER: "réponse transmise",
         Kind.FAREWELL: "départ",
+        Kind.STAFF: "dans le salon de l’équipe",
     },
     messages="nombre",
     size="caractères",
