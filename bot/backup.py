@@ -71,9 +71,10 @@ def make_backup(home: Installation, folder: Path, lock: PublicKey | Passphrase, 
             raise StorageError("the rehearsal found other rows than were written", mend="try again")
         size = part.stat().st_size
         file = publish(part, _names(now))
-    with home.uow() as uow:
-        uow.audit.add(AuditKind.BACKED_UP, now, count=int(with_vault))
-        uow.commit()
+    if home.schema_is_current():  # otherwise nothing can be noted: an upgrade comes next
+        with home.uow() as uow:
+            uow.audit.add(AuditKind.BACKED_UP, now, count=int(with_vault))
+            uow.commit()
     places = {place for place, _, _ in files}
     return Made(
         file=file,

@@ -56,13 +56,15 @@ def list_members(json: Json = False) -> None:
     if json:
         print_json([_as_json(member) for member in members])
         return
-    rows = [[m.user, m.role.value, m.language.value, _state(m), _fingerprint(m)] for m in members]
+    rows = [[m.user, m.role.value, m.language.value, _state(m)] for m in members]
     table(
-        ["account", "role", "language", "state", "fingerprint"],
+        ["account", "role", "language", "state"],
         rows,
         empty="nobody yet: pli staff add @USER:SERVER --role secretary",
     )
     for member in members:
+        if member.pin is not None:  # a line of its own: it is compared, group by group
+            say(f"{member.user}: {_grouped(member.pin.master_key or '')}")
         if member.other and not member.leaving:
             say(f"{member.user} now shows another identity: {_grouped(member.other)}", "yellow")
             say(
@@ -96,7 +98,7 @@ def repin(user: Account, json: Json = False) -> None:
     if json:
         print_json(_as_json(member))
     else:
-        say(f"pinned: {_fingerprint(member)}")
+        say(f"pinned: {_grouped(member.pin.master_key or '') if member.pin else '-'}")
 
 
 def _as_json(member: Member) -> dict[str, object]:
@@ -117,10 +119,6 @@ def _state(member: Member) -> str:
     if member.pin is None:
         return "invited"
     return "refused" if member.other else "pinned"
-
-
-def _fingerprint(member: Member) -> str:
-    return _grouped(member.pin.master_key or "") if member.pin else "-"
 
 
 def _grouped(key: str) -> str:

@@ -192,15 +192,6 @@ async def test_rule_3_nothing_that_was_typed_is_kept(desk: DeskClient, home: Ins
     assert b"canary" not in stored
 
 
-async def test_no_files_are_taken_before_there_is_something_to_take_them(
-    desk: DeskClient, home: Installation
-) -> None:
-    file = StaffFile(name="a.ics", media_type="text/calendar", data=b"x" * 100_000)
-    told = await desk.order(order("", file=file))
-    assert told.texts == ("Aucun fichier n’est pris ici. Rien n’a été fait.",)
-    assert staff_audit(home) == [("staff_refused", SECRETARY, "file")]
-
-
 async def test_a_file_over_the_limit_is_not_even_sent(
     home: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

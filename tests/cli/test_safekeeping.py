@@ -148,20 +148,6 @@ def test_upgrade_says_what_was_looked_through_and_removes_what_a_kill_left(home:
     assert not left.exists()
 
 
-def test_pause_and_resume(home: Installation) -> None:
-    assert home
-    for command, said in (
-        ("pause", "nudges are paused"),
-        ("pause", "paused already"),
-        ("resume", "leave again"),
-        ("resume", "were not paused"),
-    ):
-        done = pli(command)
-        assert done.code == DONE
-        assert said in done.out
-    assert pli("pause", "--json").json() == {"paused": True, "changed": True}
-
-
 def test_status(home: Installation) -> None:
     assert home
     assert "not running" in pli("status").out

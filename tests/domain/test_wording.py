@@ -35,7 +35,7 @@ _OF_A_PERSON = (
         "relink_invited",
     ),
     *("revoked", "redeemed", "relinked", "answered", "answer_done", "reminders_stopped", "reminders_started"),
-    *("language_set", "left", "removed", "reset"),
+    *("language_set", "left", "removed", "reset", "paused", "resumed"),
 )
 _WITHOUT_VALUES = (
     *(

@@ -23,7 +23,7 @@ from tests.services.kit import Person, Practice
 
 Step = tuple[object, str]
 EVERYWHERE: tuple[Step, ...] = (
-    (next_keys, "write_key"),
+    (next_keys, "write_new"),
     (next_keys, "sync_folder"),
     (Path, "replace"),
     (os, "pwrite"),

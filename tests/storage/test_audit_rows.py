@@ -384,7 +384,7 @@ def test_a_log_from_before_the_staff_verifies_after_the_upgrade(home: Installati
         connection.exec_driver_sql("ALTER TABLE recipient DROP COLUMN left_at")
         for column in ("member", "act", "note"):
             connection.exec_driver_sql(f"ALTER TABLE audit DROP COLUMN {column}")
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0004'")
     migrate(home.engine)
     assert _verify(home) == 3
     _act(home)

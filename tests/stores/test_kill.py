@@ -179,7 +179,7 @@ CASES = {
     "enrol": Case(
         state="invited",
         act=enrol,
-        steps=(REDEEM, *ATTEMPT, REDEEM, ANCHOR, "database.consent", *ATTEMPT, *SET),
+        steps=(REDEEM, *ATTEMPT, REDEEM, ANCHOR, "database.consent", ANCHOR, *ATTEMPT, *SET),
         after=after_enrolling,
     ),
     "change": Case(
@@ -209,7 +209,18 @@ CASES = {
     "take-over": Case(
         state="enrolled",
         act=take_over,
-        steps=(REDEEM, *ATTEMPT, "vault.destroy", NOTE, REDEEM, ANCHOR, "database.consent", *ATTEMPT, *SET),
+        steps=(
+            REDEEM,
+            *ATTEMPT,
+            "vault.destroy",
+            NOTE,
+            REDEEM,
+            ANCHOR,
+            "database.consent",
+            ANCHOR,
+            *ATTEMPT,
+            *SET,
+        ),
         after=after_taking_over,
     ),
 }
