@@ -93,6 +93,7 @@ async def test_each_kind_is_written_and_those_of_a_person_have_words(practice: P
     for command in ("pause", "resume"):
         assert pli(command, "P-2").code == pli(command).code == 0
     (home.settings.folder / "passphrase").write_text("a passphrase of several words")
+    (home.settings.folder / "passphrase").chmod(0o600)
     (home.settings.folder / "copies").mkdir()
     copies, words = str(home.settings.folder / "copies"), str(home.settings.folder / "passphrase")
     assert pli("backup", copies, "--passphrase-file", words).code == 0
