@@ -4,8 +4,8 @@
    closed goes to the end of the line. No backslash, no variable, no pattern: a word is what was typed.
 2. Non-breaking spaces are spaces, what has no width is not there, a dash that a telephone made out of two is two again,
    and the full stop that it puts at the end is taken away. In quotation marks all of it stays.
-3. A plain word that the command knows as an option's is that option, behind the first word of its own and outside of
-   quotation marks.
+3. A plain word that the command knows as an option's is that option, outside of quotation marks and behind the first
+   word of its own, if it takes any: the first one is always what is meant, whatever it looks like.
 4. Anything that begins with a dash and is not an option that the room's table names is refused, quoted or not: nothing
    reaches the parser as an option but those.
 """
@@ -119,7 +119,7 @@ def arguments(understood: Understood, flags: Collection[str]) -> list[str]:
             option = dashed.get(fold(name))
             if option is not None and equals:
                 value = after
-            if option is None and values:
+            if option is None and (values or command.bare):
                 option = plain.get(fold(word.text))
         if option is None:
             if word.text.startswith("-"):

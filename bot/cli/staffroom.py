@@ -43,7 +43,7 @@ class RoomCommand:
     """``name`` as the audit log keeps it, and as it is typed in English; ``also``: other ways to type it.
 
     ``path``: the words of the command line that it stands for. ``options``: those that the room has, and the plain
-    words that mean them. ``private``: rule 3.
+    words that mean them. ``private``: rule 3. ``bare``: it takes no word but options.
     """
 
     name: str
@@ -53,6 +53,7 @@ class RoomCommand:
     also: tuple[str, ...]
     options: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NONE)
     private: bool = True
+    bare: bool = False
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -137,6 +138,7 @@ COMMANDS: Final[tuple[RoomCommand, ...]] = (
         roles=SECRETARY,
         also=("réponse", "answer"),
         options=MappingProxyType({"--since": ("depuis", "since")}),
+        bare=True,
     ),
     RoomCommand(
         name="answers done",
@@ -182,6 +184,7 @@ COMMANDS: Final[tuple[RoomCommand, ...]] = (
         also=("chiffres", "statistics"),
         options=MappingProxyType({"--weeks": ("semaines", "weeks")}),
         private=False,
+        bare=True,
     ),
     RoomCommand(
         name="audit",

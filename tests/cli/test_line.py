@@ -83,7 +83,7 @@ def test_rule_2_what_telephones_do_to_a_line_is_undone(line: str, words: list[st
         ("reinitialiser P-1 P-2 oui", ["reset", "--yes", "--", "P-1", "P-2"]),
         ("nouveau code P-1", ["reset", "--", "P-1"]),
         ("reponses", ["answers", "--"]),
-        ("réponses depuis 2026-12-01", ["answers", "--", "depuis", "2026-12-01"]),
+        ("réponses depuis 2026-12-01", ["answers", "--since=2026-12-01", "--"]),
         ("réponses fait 2", ["answers", "done", "--", "2"]),
         ("Fait 2", ["answers", "done", "--", "2"]),
         ("approuver 3.", ["approve", "--", "3"]),

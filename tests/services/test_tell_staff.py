@@ -66,7 +66,13 @@ async def test_1_the_rest_comes_in_its_slot_once(duty: Duty) -> None:
     assert await moved(duty, "2026-09-01 17:59") == []
     duty.restart()
     assert await moved(duty, "2026-09-01 21:00") == ["later"], "late, after a stop"
-    assert duty.desk.asked.count("all") == 2
+    assert duty.desk.asked.count("all") == 4, "in each slot until there is no more"
+
+
+async def test_1_a_slot_tells_all_there_is(duty: Duty) -> None:
+    """A piece holds so much: after an outage there are several."""
+    duty.desk.rest, duty.desk.urgent = REST, URGENT
+    assert await moved(duty, "2026-09-01 12:00") == ["confirmed", "locked"]
 
 
 async def test_2_what_the_desk_did_not_hear_of_is_not_said_twice(duty: Duty) -> None:
