@@ -33,17 +33,13 @@ WEEKDAYS: Final = (
 )
 MONTH: Final = {name: i for i, names in enumerate(MONTHS, 1) for name in names.split()}
 WEEKDAY: Final = {name: i for i, names in enumerate(WEEKDAYS) for name in names.split()}
-NAMED_FIRST: Final = "january february march april may june july august september october november december"
+ANY_MONTH: Final = "|".join(MONTH)
+ANY_WEEKDAY: Final = "|".join(WEEKDAY)
+NAMED_FIRST: Final = "january|february|march|april|may|june|july|august|september|october|november|december"
 
-
-def one_of(words: dict[str, int] | str) -> str:
-    names = words.split() if isinstance(words, str) else words
-    return "|".join(sorted(names, key=len, reverse=True))
-
-
-END = r"(?![^\W_])"  # no letter or digit goes on
+END = r"(?![^\W_])"  # no letter or digit goes on: behind a name, so that no shorter one is read within it
 THE = r"(?:le\s+|the\s+|on\s+)?"
-NAME = rf"{THE}(?:(?P<weekday>{one_of(WEEKDAY)}){END}\.?,?\s*)?{THE}"
+NAME = rf"{THE}(?:(?P<weekday>{ANY_WEEKDAY}){END}\.?,?\s*)?{THE}"
 ORDINAL = r"(?:er|st|nd|rd|th)?"
 YEAR = r"(?P<year>\d{4}|\d{2})"
 DAYS: Final = tuple(
@@ -52,8 +48,8 @@ DAYS: Final = tuple(
         rf"(?P<year>\d{{4}})-(?P<month>\d{{1,2}})-(?P<day>\d{{1,2}})(?=t\d|{END})",
         rf"{NAME}(?P<day>\d{{1,2}})[/.](?P<month>\d{{1,2}})(?:[/.]{YEAR})?{END}(?![/.]\d)",
         rf"{NAME}(?P<day>\d{{1,2}})-(?P<month>\d{{1,2}})-(?P<year>\d{{4}}){END}",
-        rf"{NAME}(?P<day>\d{{1,2}}){ORDINAL}\s*(?:of\s+)?(?P<name>{one_of(MONTH)}){END}\.?(?:,?\s+(?P<year>\d{{4}}){END})?",
-        rf"{NAME}(?P<name>{one_of(NAMED_FIRST)})\s+(?P<day>\d{{1,2}}){ORDINAL}{END}(?!\s*(?:[h:]|am|pm))"
+        rf"{NAME}(?P<day>\d{{1,2}}){ORDINAL}\s*(?:of\s+)?(?P<name>{ANY_MONTH}){END}\.?(?:,?\s+(?P<year>\d{{4}}){END})?",
+        rf"{NAME}(?P<name>{NAMED_FIRST})\s+(?P<day>\d{{1,2}}){ORDINAL}{END}(?!\s*(?:[h:]|am|pm))"
         rf"(?:,?\s+(?P<year>\d{{4}}){END})?",
     )
 )
@@ -62,7 +58,7 @@ RELATIVE: Final = (
     (re.compile(rf"(?:demain|tomorrow){END}"), 1),
     (re.compile(rf"(?:aujourd['’]?hui|today|ce jour){END}"), 0),
 )
-ALONE: Final = re.compile(rf"(?:le\s+|on\s+)?(?P<weekday>{one_of(WEEKDAY)}){END}")
+ALONE: Final = re.compile(rf"(?:le\s+|on\s+)?(?P<weekday>{ANY_WEEKDAY}){END}")
 HOURS: Final = tuple(
     re.compile(pattern)
     for pattern in (
@@ -88,6 +84,4 @@ THIS_HALF: Final = re.compile(
 TO: Final = re.compile(r"\s*(?:-|–|—|\b(?:au|jusqu['’]au|to|until|till)\b)\s*(?:le\s+)?")
 FROM: Final = re.compile(r"(?:du|from)\s+")
 DAY_ALONE: Final = re.compile(rf"(?P<day>\d{{1,2}}){ORDINAL}{END}")
-EXACT: Final = re.compile(
-    r"\d{4}-\d{2}-\d{2}[t ]\d{2}:\d{2}(?::\d{2})?(?:z|[+-]\d{2}:\d{2})(?!\d)", re.IGNORECASE
-)
+EXACT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2})?(?:[Zz]|[+-]\d{2}:\d{2})(?!\d)")

@@ -15,7 +15,6 @@ from __future__ import annotations
 import calendar
 import re
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
@@ -26,7 +25,7 @@ from bot.errors import Unclear, require_aware
 
 MONTHS_AHEAD: Final = 11
 MAX_RANGE_DAYS: Final = 93
-NOON: Final = time(12, 0)
+NOON: Final = time(12)
 
 Half = Literal["morning", "afternoon"]
 
@@ -57,7 +56,7 @@ def take_moment(text: str, *, now: datetime, zone: ZoneInfo) -> tuple[datetime, 
         except (ValueError, OverflowError):
             raise Unclear("no_such_day") from None
         return moment, _behind(text, found.end())
-    scan = _Scan(text, require_aware(now, "now").astimezone(zone))
+    scan = _Scan(text, now, zone)
     day, hour, end = scan.day_and_hour()
     return _moment(day, hour, zone), _behind(text, end)
 
@@ -65,7 +64,7 @@ def take_moment(text: str, *, now: datetime, zone: ZoneInfo) -> tuple[datetime, 
 def take_day(text: str, *, now: datetime, zone: ZoneInfo) -> tuple[date, str]:
     """The day with which ``text`` begins, and what stands behind it. Raises :class:`Unclear`."""
     text = unicodedata.normalize("NFC", text).strip()
-    scan = _Scan(text, require_aware(now, "now").astimezone(zone))
+    scan = _Scan(text, now, zone)
     read = scan.day(0)
     if read is None:
         raise Unclear("day")
@@ -78,7 +77,7 @@ def read_days(text: str, *, now: datetime, zone: ZoneInfo) -> Days:
     Raises :class:`Unclear`.
     """
     text = unicodedata.normalize("NFC", text).strip()
-    return _Scan(text, require_aware(now, "now").astimezone(zone)).days()
+    return _Scan(text, now, zone).days()
 
 
 def split_days(text: str, *, now: datetime, zone: ZoneInfo) -> tuple[str, Days]:
@@ -117,8 +116,7 @@ def _flat(text: str) -> str:
 def _flat_one(char: str) -> str:
     if char.isspace():
         return " "
-    base = unicodedata.normalize("NFD", char)[0].lower()
-    return base if len(base) == 1 else char
+    return unicodedata.normalize("NFD", char)[0].lower()  # a single character, whichever it is
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,10 +135,10 @@ class _Day:
 
 
 class _Scan:
-    """``now`` in the zone whose days and hours are read."""
+    """``zone`` is that whose days and hours are read."""
 
-    def __init__(self, text: str, now: datetime) -> None:
-        self._text, self._now = _flat(text), now
+    def __init__(self, text: str, now: datetime, zone: ZoneInfo) -> None:
+        self._text, self._now = _flat(text), require_aware(now, "now").astimezone(zone)
 
     # -- a day and an hour ---------------------------------------------------------------------------------------
 
@@ -153,8 +151,7 @@ class _Scan:
                 raise Unclear("hour")
             return self.settle(read, found[0]), found[0], found[1]
         if (found := self.hour(0)) is not None:
-            gap = self._skip(words.GAP, found[1])
-            read = self.day(gap) if gap > found[1] else None
+            read = self.day(self._skip(words.GAP, found[1]))
             if read is not None:
                 return self.settle(read, found[0]), found[0], read.end
         raise Unclear("day")
@@ -174,13 +171,14 @@ class _Scan:
         if groups.get("noon"):
             return NOON, found.end()
         hour, minute = int(groups["hour"]), int(groups.get("minute") or 0)
-        end, half = found.end(), (groups.get("half") or "")[:1]
-        if not half and (part := words.PART_OF_DAY.match(self._text, end)) is not None and hour <= 12:
-            half, end = "a" if part["morning"] else "p", part.end()
+        end, half, most = found.end(), (groups.get("half") or "")[:1], 12
+        if not half and (part := words.PART_OF_DAY.match(self._text, end)) is not None:
+            end = part.end()
+            half, most = ("a", 12) if part["morning"] else ("p", 23)  # "14h de l'après-midi" says it twice
         if half:
-            if not 1 <= hour <= 12:
+            if not 1 <= hour <= most:
                 raise Unclear("no_such_hour")
-            hour = hour % 12 + (12 if half == "p" else 0)
+            hour = hour % 12 + {"a": 0, "p": 12}[half]
         if hour > 23 or minute > 59:
             raise Unclear("no_such_hour")
         return time(hour, minute), end
@@ -257,21 +255,18 @@ class _Scan:
 
     def _span(self, start: int) -> Days | None:
         """Two days with a word or a dash between them; the first may leave its month to the second."""
-        for begin in self._beginnings(start):
-            between = words.TO.match(self._text, begin.end)
-            if between is None or between.end() == begin.end:
-                continue
-            end = self.day(between.end())
-            if end is None or end.end != len(self._text):
-                continue
-            return self._from_to(begin, end)
-        return None
+        begin = self.day(start) or self._day_alone(start)
+        between = words.TO.match(self._text, begin.end) if begin is not None else None
+        if begin is None or between is None:
+            return None
+        end = self.day(between.end())
+        if end is None or end.end != len(self._text):
+            return None
+        return self._from_to(begin, end)
 
-    def _beginnings(self, start: int) -> Iterator[_Day]:
-        if (read := self.day(start)) is not None:
-            yield read
-        if (found := words.DAY_ALONE.match(self._text, start)) is not None:
-            yield _Day(end=found.end(), day=int(found["day"]))
+    def _day_alone(self, start: int) -> _Day | None:
+        found = words.DAY_ALONE.match(self._text, start)
+        return _Day(end=found.end(), day=int(found["day"])) if found is not None else None
 
     def _from_to(self, begin: _Day, end: _Day) -> Days:
         if begin.exact is None and begin.month == 0:

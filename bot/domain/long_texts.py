@@ -18,9 +18,9 @@ def in_parts(text: str, limit: int) -> Sequence[str]:
         end = _fits(rest, limit)
         if end < len(rest):
             for sign in ("\n", " "):
-                at = rest.rfind(sign, 1, end + 1)
-                if at > 0 and rest[:at].strip():
-                    end = at
+                head = rest[: end + 1].rpartition(sign)[0]
+                if head.strip():
+                    end = len(head)
                     break
         parts.append(rest[:end])
         rest = rest[end:]

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -25,19 +25,19 @@ MOST: Final = {"practitioner": 200, "place": 200, "note": 600}
 
 _NOTE: Final = re.compile(r"\s*:(?:\s+|$)")
 _AT: Final = re.compile(r"\s*@\s*")
-_WORD: Final = re.compile(r"(?:^|\s+)(?:à|chez|at)\s+", re.IGNORECASE)
-_LENGTH: Final = re.compile(r"(?P<minutes>\d{1,4})\s*min(?:utes?)?\b[\s,]*", re.IGNORECASE)
+_WORD: Final = re.compile(r"(?i)(?:^|\s+)(?:à|chez|at)\s+")
+_LENGTH: Final = re.compile(r"(?i)(?P<minutes>\d{1,4})\s*min(?:utes?)?\b[\s,]*")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class OneLine:
-    """``start`` in UTC."""
+    """``start`` in UTC; a part that is not there is empty."""
 
     start: datetime
     length: timedelta
-    practitioner: str = field(default="", repr=False)
-    place: str = field(default="", repr=False)
-    note: str = field(default="", repr=False)
+    practitioner: str
+    place: str
+    note: str
 
 
 def read_line(text: str, *, now: datetime, zone: ZoneInfo) -> OneLine:

@@ -41,5 +41,5 @@ def why_not(described: Attachment, *, limit: int) -> StaffSentence | None:
 
 def shown_name(name: str) -> str:
     """Rule 3."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    last = name.replace("\\", "/").rpartition("/")[2]
     return "".join(sign for sign in last if sign.isprintable()).strip()[-_LONGEST_NAME:] or "file"

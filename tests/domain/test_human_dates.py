@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.human_dates import Days, read_days, read_moment, split_days, take_day, take_moment
-from bot.errors import Unclear
+from bot.errors import Unclear, WrongUse
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)  # a Wednesday, ten in the morning in Paris
@@ -91,12 +91,20 @@ def local(text: str) -> datetime:
         ("2026-12-03 14:30", "2026-12-03 14:30"),
         ("2026-12-03T13:30Z", "2026-12-03 14:30"),
         ("2026-12-03T14:30:00+01:00", "2026-12-03 14:30"),
+        ("2026-12-03t13:30z", "2026-12-03 14:30"),
         ("jeudi 14h", "2026-11-26 14:00"),
         ("mardi 14h", "2026-12-01 14:00"),
         ("14h30 le 3/12", "2026-12-03 14:30"),
         ("9h demain", "2026-11-26 09:00"),
         ("demain 2h de l'après-midi", "2026-11-26 14:00"),
         ("demain 9h du matin", "2026-11-26 09:00"),
+        ("demain 12h de l'après-midi", "2026-11-26 12:00"),
+        ("demain 13h de l'après-midi", "2026-11-26 13:00"),
+        ("demain 23h du soir", "2026-11-26 23:00"),
+        ("demain 1 pm", "2026-11-26 13:00"),
+        ("demain 14h59", "2026-11-26 14:59"),
+        ("demain 23h", "2026-11-26 23:00"),
+        ("9h jeudi", "2026-11-26 09:00"),
         ("1/2 10h", "2027-02-01 10:00"),
         ("25/11 18h", "2026-11-25 18:00"),
         ("25/10 10h", "2027-10-25 10:00"),
@@ -115,7 +123,13 @@ def test_what_people_write(text: str, expected: str) -> None:
         ("3/12", "hour"),
         ("3/12 14", "hour"),
         ("3/1214h30", "day"),
+        ("3 déc.14h30", "hour"),
+        ("3/12 24h", "no_such_hour"),
         ("3/12 25h", "no_such_hour"),
+        ("3/12 14h60", "no_such_hour"),
+        ("3/12 0 am", "no_such_hour"),
+        ("3/12 13h du matin", "no_such_hour"),
+        ("3/12 24h du soir", "no_such_hour"),
         ("3/12 14h75", "no_such_hour"),
         ("3/12 13 pm", "no_such_hour"),
         ("12/25 14h", "no_such_month"),
@@ -124,6 +138,8 @@ def test_what_people_write(text: str, expected: str) -> None:
         ("29/02/2027 14h", "no_such_day"),
         ("29/02 14h", "far"),
         ("25/11 9h", "far"),
+        ("25/11 10h", "far"),
+        ("9h le 25/11", "far"),
         ("24/11 9h", "far"),
         ("26/10 9h", "far"),
         ("vendredi 3 décembre 14h30", "weekday"),
@@ -158,10 +174,32 @@ def test_rule_4_a_skipped_hour_moves_on_and_one_that_comes_twice_is_the_first(
         ("demain à 9h à Lyon", "2026-11-26 09:00", "à Lyon"),
         ("tomorrow at 9 Dr Hall", "2026-11-26 09:00", "Dr Hall"),
         ("3/12 14h A. Petit", "2026-12-03 14:00", "A. Petit"),
+        ("3/12 14h X. Petit", "2026-12-03 14:00", "X. Petit"),
+        ("demain 14h de l'après-midi Dr Noël", "2026-11-26 14:00", "Dr Noël"),
     ],
 )
 def test_the_rest_is_given_back_as_it_was_typed(text: str, expected: str, rest: str) -> None:
     assert take_moment(text, now=NOW, zone=PARIS) == (local(expected), rest)
+
+
+@pytest.mark.parametrize("text", ["3/12 14h30", "2026-12-03T13:30Z"])
+def test_rule_4_moments_come_out_in_utc(text: str) -> None:
+    assert read_moment(text, now=NOW, zone=PARIS).tzinfo is UTC
+
+
+def test_today_is_that_of_the_zone() -> None:
+    noon = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)  # tomorrow in the Pacific
+    for zone, day in ((PARIS, 26), (ZoneInfo("Pacific/Chatham"), 27)):
+        tomorrow = date(2026, 11, day)
+        assert read_moment("demain 9h", now=noon, zone=zone).astimezone(zone).date() == tomorrow
+        assert take_day("demain", now=noon, zone=zone) == (tomorrow, "")
+        assert read_days("demain", now=noon, zone=zone).first == tomorrow
+        assert split_days("Dr Noël demain", now=noon, zone=zone)[1].first == tomorrow
+
+
+def test_a_clock_without_a_zone_is_refused() -> None:
+    with pytest.raises(WrongUse, match=r"^now "):
+        read_moment("demain 9h", now=NOW.replace(tzinfo=None), zone=PARIS)
 
 
 def test_a_day_alone() -> None:
@@ -184,6 +222,8 @@ def days(first: str, last: str = "", half: str | None = None) -> Days:
         ("3/12", days("2026-12-03")),
         ("jeudi", days("2026-11-26")),
         ("3/12-5/12", days("2026-12-03", "2026-12-05")),
+        ("3/12-3/12", days("2026-12-03")),
+        ("1/12-4/3", days("2026-12-01", "2027-03-04")),
         ("3/12 – 5/12", days("2026-12-03", "2026-12-05")),
         ("3-5/12", days("2026-12-03", "2026-12-05")),
         ("3-5/12/2026", days("2026-12-03", "2026-12-05")),
@@ -208,14 +248,32 @@ def test_days_of_absence(text: str, expected: Days) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Dr Noël: 3/12", "Dr Noël"),
+        ("Dr Noël, 3/12", "Dr Noël"),
+        ("X. Noël X 3/12", "X. Noël X"),
+        ("Cabinet 1/2 3/12", "Cabinet 1/2"),
+    ],
+)
+def test_the_name_before_days_of_absence(text: str, name: str) -> None:
+    assert split_days(text, now=NOW, zone=PARIS) == (name, days("2026-12-03"))
+
+
+@pytest.mark.parametrize(
     ("text", "place"),
     [
         ("Dr Noël", "day"),
         ("3/12", "day"),
         ("Dr Noël 5/12/2026-3/12/2026", "backwards"),
         ("Dr Noël 1/12-31/5", "long"),
+        ("Dr Noël 1/12-5/3", "long"),
+        ("Dr Noël 20/12-5/12", "far"),
+        ("Dr Noël 20/12/2026-5/12", "far"),
         ("Dr Noël 31/11", "no_such_day"),
         ("Dr Noël 3/12 soon", "rest"),
+        ("Dr Noël 3/12 au revoir", "rest"),
+        ("Dr Noël 3/12-5/12 soon", "rest"),
         ("Dr Noël vendredi 3/12", "weekday"),
         ("Dr Noël mercredi", "which_week"),
     ],

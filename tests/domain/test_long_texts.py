@@ -25,6 +25,8 @@ def test_parts_end_where_a_line_does_else_a_word() -> None:
     assert in_parts("one two\nthree four\nfive", 20) == ["one two\nthree four", "five"]
     assert in_parts("one two three", 8) == ["one two", "three"]
     assert in_parts("x" * 25, 10) == ["x" * 10, "x" * 10, "x" * 5]
-    assert in_parts("short", 100) == ["short"]
+    assert in_parts("all of\nit fits", 100) == ["all of\nit fits"]
+    assert in_parts("a b", 2) == ["a", "b"]
+    assert in_parts("\u00e9\u00e9", 1) == ["\u00e9", "\u00e9"], "where not even one sign fits, it goes alone"
     assert in_parts(" \n ", 100) == []
     assert in_parts('"' * 10, 10) == ['"' * 5, '"' * 5], "as it is written in JSON"

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.domain.staff import Member, MemberId, Role, StaffFile, StaffOrder, StaffReply
-from bot.domain.values import Language, UserId
+from bot.domain.staff import HeardOrder, Member, MemberId, Role, StaffFile, StaffOrder, StaffReply
+from bot.domain.values import EventId, Language, UserId
 
 FILE = StaffFile(name="Dupont.csv", media_type="text/csv", data=b"P-1001")
 MEMBER = MemberId("m-1")
@@ -31,6 +31,14 @@ MEMBER = MemberId("m-1")
 def test_no_detail_shows(value: object) -> None:
     shown = repr(value)
     assert not any(word in shown for word in ("P-1001", "Dupont", "dupont"))
+
+
+def test_a_member_is_one_until_it_leaves_and_nothing_is_sent_of_an_answer_at_first() -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    made = Member(id=MEMBER, user=UserId("@a:b"), role=Role.SECRETARY, language=Language.FR, added_at=at)
+    assert (made.pin, made.other) == (None, "")
+    assert made.leaving is False
+    assert HeardOrder(key="k", event=EventId("$e"), at=at).sent == 0
 
 
 def test_what_was_not_said_is_not_there() -> None:

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.domain.appointment import Status
-from bot.domain.messages import Incoming, PrivateText
+from bot.domain.messages import Attachment, Incoming, PrivateText
 from bot.domain.records import (
     AnswerKind,
     AnswerState,
+    AuditEntry,
+    AuditKind,
     Invitation,
     InvitationKind,
     OutboxKind,
@@ -22,9 +24,11 @@ from bot.domain.records import (
     Recipient,
     RecipientState,
     Room,
+    Signs,
     StoredAnswer,
     StoredAppointment,
     StoredEnvelope,
+    Told,
 )
 from bot.domain.values import (
     AppointmentId,
@@ -98,11 +102,18 @@ def test_a_private_text_shows_nothing() -> None:
     assert repr(PrivateText(text="Dr Noël")) == "PrivateText(…)"
 
 
+def test_a_file_shows_nothing() -> None:
+    file = Attachment(
+        name="Dupont.csv", media_type="text/csv", size=1, url="mxc://x/y", key="K", iv="I", sha256="S"
+    )
+    assert repr(file) == "Attachment(…)"
+
+
 def test_a_message_says_nothing_of_itself() -> None:
     """No device, no key, no text: whatever is left out counts as unknown."""
     made = Incoming(room=RoomId("!r:x"), user=UserId("@a:b"), event=EventId("$e"), at=NOW)
     assert made.text.reveal() == ""
-    assert (made.device, made.replay_key, made.oddity) == (None, None, None)
+    assert (made.device, made.replay_key, made.oddity, made.attachment) == (None, None, None, None)
 
 
 def test_a_recipient_begins_with_reminders_and_without_consent() -> None:
@@ -118,7 +129,13 @@ def test_a_recipient_begins_with_reminders_and_without_consent() -> None:
         generation=0,
     )
     assert (made.reminders_on, made.changes_on) == (True, True)
-    assert (made.consent_version, made.consented_at, made.pin) == ("", None, None)
+    assert (made.consent_version, made.consented_at, made.pin, made.left_at) == ("", None, None, None)
+
+
+def test_a_recipient_is_not_paused_and_not_heard_of_unless_said() -> None:
+    made = Signs()
+    assert made.paused is False
+    assert (made.nudged_at, made.seen_at) == (None, None)
 
 
 def test_an_invitation_begins_open_and_unredeemed() -> None:
@@ -167,6 +184,7 @@ def test_nothing_sealed_or_named_shows_in_a_repr() -> None:
     for shown in map(repr, (envelope, answer, patient)):
         assert not any(word in shown for word in ("SEALED", "P-1001", "Odette"))
     assert (envelope.told, envelope.blob, answer.blob) == (0, b"SEALED", b"SEALED")
+    assert answer.told is Told.NOTHING
     assert Patient(id=PatientId("p-1"), reference="P-1001").given_name == ""
 
 
@@ -176,4 +194,12 @@ def test_what_leaves_begins_unclaimed_and_stays_until_said() -> None:
     assert (made.slot, made.useful_until, made.event) == (None, None, None)
     assert (made.redact_after, made.rotate, made.attempts) == (0, False, 0)
     assert (made.claimed_at, made.claimed_by) == (None, "")
-    assert Problem(at=NOW, kind=ProblemKind.LEFT).recipient is None
+    problem = Problem(at=NOW, kind=ProblemKind.LEFT)
+    assert (problem.recipient, problem.id) == (None, 0)
+    assert problem.told is False
+
+
+def test_a_row_of_the_audit_log_names_nobody_unless_said() -> None:
+    made = AuditEntry(number=1, at=NOW, kind=AuditKind.STARTED)
+    assert (made.recipient, made.member) == (None, None)
+    assert (made.count, made.note, made.act) == (0, "", "")

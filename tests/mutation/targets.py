@@ -44,7 +44,16 @@ TARGETS: Final = (
     Target(
         files=("bot/domain/intents.py", "bot/domain/vocabulary.py"), tests=("tests/domain/test_intents.py",)
     ),
+    Target(files=("bot/domain/figures.py",), tests=("tests/domain/test_figures.py",)),
+    Target(files=("bot/domain/held_data.py",), tests=("tests/domain/test_held_data.py",)),
+    Target(
+        files=("bot/domain/date_words.py", "bot/domain/human_dates.py"),
+        tests=("tests/domain/test_date_words.py", "tests/domain/test_human_dates.py"),
+    ),
     Target(files=("bot/domain/late.py",), tests=("tests/domain/test_late.py",)),
+    Target(files=("bot/domain/long_texts.py",), tests=("tests/domain/test_long_texts.py",)),
+    Target(files=("bot/domain/one_line.py",), tests=("tests/domain/test_one_line.py",)),
+    Target(files=("bot/domain/retention.py",), tests=("tests/domain/test_retention.py",)),
     Target(files=("bot/domain/slots.py",), tests=("tests/domain/test_slots.py",)),
     Target(files=("bot/domain/templates.py",), tests=_WORDS),
     Target(
@@ -57,6 +66,7 @@ TARGETS: Final = (
         tests=("tests/domain/test_values.py", "tests/domain/test_appointment.py"),
     ),
     Target(files=("bot/domain/staff.py",), tests=("tests/domain/test_staff.py",)),
+    Target(files=("bot/domain/staff_files.py",), tests=("tests/domain/test_staff_files.py",)),
     # Without the stateful model and the processes that are killed, which take too long for each mutant.
     Target(
         files=(
