@@ -33,7 +33,7 @@ def purge(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only; delete nothing.")] = False,
     json: Json = False,
 ) -> None:
-    """Delete what is older than [retention] says, overwrite it on the disk, and print the counts.
+    """Delete what is older than \\[retention] says, overwrite it on the disk, and print the counts.
 
     The bot does it by itself every night; this may be run beside it. Example: pli purge --dry-run
     """

@@ -53,7 +53,7 @@ def backup(
 
     The file is opened again at once and looked through, before it gets its name. Never in it: the device's own keys.
 
-    Example: pli backup /media/stick --public-key backup.pub
+    Example: pli backup /media/stick --public-key backup.key.pub
     """
     lock = _lock(public_key, passphrase_file)
     made = make_backup(installation(), folder.expanduser().absolute(), lock, with_vault=with_vault)

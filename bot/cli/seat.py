@@ -25,6 +25,7 @@ from config.staff_words import StaffWords
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_YES = frozenset({"o", "oui", "y", "yes"})
 
 
 class Memory:
@@ -96,7 +97,9 @@ def agree(question: str, *, yes: bool, line: str) -> Reply | None:
     if yes:
         return None
     if not here.in_room:
-        typer.confirm(question, abort=True)
+        answer = str(typer.prompt(f"{question} [o/N, y/N]", default="", show_default=False))
+        if answer.strip().lower() not in _YES:
+            raise typer.Abort
         return None
     told = words(here.home)("ask.line", question=question, line=line)
     return Reply(parts=(Line(text=told),), data=None, private=True)

@@ -3,6 +3,7 @@
 1. A patient counts as heard of where the visit as it stands was read, answered, or where somebody who is told for them
    gave a right PIN or a read receipt since its first nudge was due.
 2. Unreached is a visit whose last nudge was due and of whom nobody was heard, or that no nudge can reach.
+3. A cancellation that no nudge can tell is to be telephoned until somebody read of it, or a patient comes for nothing.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class _Look:
         slots = [r.slot for r in self._reminders.get(row.id, ()) if r.kind is ReminderKind.REMIND]
         signs = self._signs(row)
         begun = min(slots, default=None)
-        over = row.status is Status.CANCELLED or row.past_after <= self._now
+        past = row.past_after <= self._now
         return Visit(
             id=row.id,
             patient=self._references.get(row.patient, ""),
@@ -102,7 +103,7 @@ class _Look:
             nudged=begun is not None and any(s.nudged_at is not None and s.nudged_at >= begun for s in signs),
             opened=opened,
             answer=answer,
-            to_call=None if over or opened or answer is not None else self._to_call(row),
+            to_call=None if past or opened or answer is not None else self._to_call(row),
         )
 
     def _signs(self, row: StoredAppointment) -> list[Signs]:
@@ -111,8 +112,10 @@ class _Look:
         return [known[e.recipient] for e in self._envelopes[row.id] if e.recipient in known]
 
     def _to_call(self, row: StoredAppointment) -> Why | None:
-        """Rules 1 and 2, of what was neither read nor answered."""
+        """Rules 1 to 3, of what was neither read nor answered."""
         envelopes = self._envelopes[row.id]
+        if row.status is Status.CANCELLED:
+            return self._reach.why_not(row.patient, [e.recipient for e in envelopes], news=True)
         reminders: Sequence[Reminder] = self._reminders.get(row.id, ())
         slots = [r.slot for r in reminders if r.kind is ReminderKind.REMIND]
         if slots and any(s.seen_at is not None and s.seen_at >= min(slots) for s in self._signs(row)):

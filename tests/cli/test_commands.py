@@ -259,7 +259,8 @@ def test_patients(home: Installation) -> None:
     complaint(pli("patient", "show", "P-2"), REFUSED)
     assert "Léa" in pli("patient", "list").out
     assert "Léa" in pli("patient", "show", "P-1").out
-    assert pli("patient", "remove", "P-1", stdin="n\n").code == REFUSED
+    for no in ("n\n", "\n", "perhaps\n"):
+        assert pli("patient", "remove", "P-1", stdin=no).code == REFUSED
     assert pli("patient", "remove", "P-1", stdin="").code == REFUSED
     assert pli("patient", "remove", "P-1", "--yes", "--json").json() == {"removed_recipients": 0}
     complaint(pli("patient", "remove", "P-1", "--yes"), REFUSED)
@@ -474,11 +475,14 @@ def test_add_and_cancel(home: Installation) -> None:
     words = ("agenda", "add", "P-1", "--at", f"{day(9):%Y-%m-%dT%H:%M}", "--with", "Dr Noël", "--where", "2e")
     first = pli(*words, "--json").json()["id"]
     second = pli(*words, "--note", "à jeun", "--only", recipient, "--json").json()["id"]
+    assert "already" in complaint(pli(*words), REFUSED)
     shown = pli("patient", "show", "P-1", "--json").json()["appointments"]
     assert [(a["appointment"], a["by_hand"]) for a in shown] == [(first, True), (second, True)] or len(
         shown
     ) == 2
     assert pli("invite", "P-1", "--json").json()["by_hand"] == 1
+    again = pli(*words, "--json").json()["id"]  # for whoever was invited since
+    assert pli("agenda", "cancel", again).code == 0
     assert pli("agenda", "cancel", first, "--json").json() == {"cancelled": first}
     assert "already" in pli("agenda", "cancel", first).err
     complaint(pli("agenda", "cancel", "a-none"), REFUSED)

@@ -113,7 +113,7 @@ def test_the_first_real_set_up_as_it_is_written(shell: Shell) -> None:
     assert all(check.startswith("ok  ") for check in checks), checks
     (invited,) = [text for words, text in said.items() if words.startswith("pli invite")]
     assert re.search(r"code\s+\S{4}-\S{4}", invited)
-    assert re.search(r"nouveaux +2\n", said["pli agenda import agenda.ics --dry-run"])
+    assert re.search(r"nouveaux +2\s", said["pli agenda import agenda.ics --dry-run"])
 
 
 def test_what_is_told_of_a_taken_port_is_a_mend(shell: Shell) -> None:

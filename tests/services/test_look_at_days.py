@@ -60,6 +60,16 @@ async def test_a_cancelled_visit_is_listed_and_nobody_is_called(practice: Practi
     assert (visit.cancelled, visit.to_call) == (True, None)
 
 
+async def test_rule_3_a_cancellation_that_no_nudge_can_tell_is_to_be_telephoned(practice: Practice) -> None:
+    anna = await practice.enrolled()
+    practice.take(entry())
+    practice.execute("UPDATE appointment SET status = 'cancelled'")
+    for text in ("leave", "yes"):
+        await anna.say(text)
+    (visit,) = on(practice)
+    assert (visit.cancelled, visit.to_call) == (True, Why.NOBODY)
+
+
 async def test_the_old_answer_of_a_moved_visit_does_not_count(practice: Practice) -> None:
     anna = await practice.enrolled()
     practice.take(entry())
