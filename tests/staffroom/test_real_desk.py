@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from bot.agenda.sample import write_sample
 from bot.domain.values import Language
 from config.staff_words import StaffWords
 from tests.journey.practice import Practice, judge_log
@@ -55,4 +57,26 @@ async def test_orders_of_two_roles_are_carried_out_by_the_import_side(real: Staf
         (member, "patient add"),
         (member, "patients"),
     ]
+    assert await real.practice.stop() == 0
+
+
+async def test_an_agenda_dropped_into_the_room_is_looked_at_and_then_imported(
+    real: Staff, tmp_path: Path
+) -> None:
+    """The whole way of a file: encrypted by a strict client, opened by the bot, read and sealed by the import side."""
+    secretary = await real.seat(JsPatient)
+    await secretary.tell("patient ajouter P-1001")
+    agenda = tmp_path / "agenda.ics"
+    write_sample(agenda, datetime.now(real.practice.home.settings.practice.zone).date())
+    await secretary.client.send_file(secretary.room, "agenda.ics", "text/calendar", agenda.read_bytes())
+    looked = (await secretary.hear()).body or ""
+    assert "nouveaux" in looked
+    assert "appliquer" in looked
+    assert real.practice.query("SELECT 1 FROM appointment") == [], "nothing before it is said"
+    assert "nouveaux" in await secretary.tell("appliquer")
+    assert real.practice.query("SELECT 1 FROM appointment") != []
+    await secretary.client.send_file(secretary.room, "agenda.csv", "text/csv", b"nothing;that\nis;one\n")
+    refused = (await secretary.hear()).body or ""
+    assert "nouveaux" not in refused
+    assert refused != ""
     assert await real.practice.stop() == 0
