@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from bot.agenda import AgendaBytes, read_agenda
 from bot.agenda.watch import WatchFolder
 from bot.app import Installation
-from bot.cli.common import PARTLY, Json, err, installation, print_json, say, warn
+from bot.cli.common import PARTLY, REFUSED, Json, err, installation, print_json, say, warn
 from bot.cli.import_words import counts_as_json, import_reply
 from bot.cli.reply import print_reply
 from bot.cli.seat import words
@@ -130,11 +130,15 @@ def watch(
     Example: pli agenda watch exports
     """
     home = installation()
+    good, refused = 0, 0
 
     def take(file: Path) -> ImportCounts:
         return import_file(home, file, ImportOptions(), profile=profile or None)
 
     def done(told: ImportCounts | PliError) -> None:
+        nonlocal good, refused
+        refused += isinstance(told, PliError) or bool(told.refused)
+        good += not isinstance(told, PliError)
         if isinstance(told, StorageError):
             warn(f"{told}; the file stays where it is, and is tried again")
         elif isinstance(told, PliError):
@@ -146,6 +150,8 @@ def watch(
     watcher = WatchFolder(folder, take, report=counts_as_json, told=done)
     if once:
         watcher.round(settled=True)
+        if refused:
+            raise typer.Exit(PARTLY if good else REFUSED)
     else:
         say("watching; stop with Ctrl-C")
         watcher.run()
