@@ -101,7 +101,12 @@ def cancel(
         day, start = _day_and_hour(" ".join(what[1:]), home, now)
         sealer = home.import_side().sealer
         chosen, why = service.by_time(sealer, what[0].strip(), day, start, now=now)
-    parts: list[Part] = [Line(text=say("cancel.done"))]
+    return cancelled_reply(chosen, why, say)
+
+
+def cancelled_reply(chosen: AppointmentId, why: Why | None, say: StaffWords) -> Reply:
+    """``why`` the patient has to be telephoned, if so: then nothing says that a message goes."""
+    parts: list[Part] = [Line(text=say("cancel.done" if why is None else "cancel.untold"))]
     if why is not None:
         parts.append(Line(text=say("call.one", why=say(f"why.{why.value}")), bold=True))
     return Reply(parts=tuple(parts), data={"cancelled": chosen, "call": why}, private=True)

@@ -193,7 +193,7 @@ def export_head(
     if json:
         print_json(data)
     else:
-        say(f"the head of {head.length} rows, the last of {head.at}, is in {file}")
+        say(f"the head of {_rows(head.length)}, the last of {head.at}, is in {file}")
 
 
 @group.command("compare")
@@ -211,8 +211,13 @@ def compare(
         print_json({"part_of_the_log": True, "length": head.length, "rows_since": since})
     else:
         say(
-            f"that head ({head.length} rows, the last of {head.at}) is part of today's log; {since} rows since"
+            f"that head ({_rows(head.length)}, the last of {head.at}) is part of today's log;"
+            f" since then {_rows(since)}"
         )
+
+
+def _rows(number: int) -> str:
+    return {0: "no row", 1: "1 row"}.get(number, f"{number} rows")
 
 
 def _read_head(file: Path) -> AuditHead:

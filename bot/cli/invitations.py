@@ -12,7 +12,7 @@ import typer
 
 from bot.app import Installation
 from bot.cli.account_reset import has_admin_token, new_password, told_of_account
-from bot.cli.common import Json, installation, print_json, say
+from bot.cli.common import Json, installation, print_json, say_count
 from bot.cli.leaflets import Leaflet, handout
 from bot.cli.reply import Facts, Line, Part, Remark, Reply
 from bot.cli.seat import seat, told, words
@@ -223,4 +223,4 @@ def revoke(
     if json:
         print_json({"closed": closed})
     else:
-        say(f"{closed} open code(s) closed")
+        say_count("{number} open code closed", "{number} open codes closed", closed)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bot.app import Installation
-from bot.cli.common import Json, installation, print_json, say, table
+from bot.cli.common import Json, installation, print_json, put, say, table, tongue
 from bot.domain.staff import Member, Role
 from bot.domain.values import Language
 from bot.services.staff_members import StaffMembers
@@ -56,15 +56,16 @@ def list_members(json: Json = False) -> None:
     if json:
         print_json([_as_json(member) for member in members])
         return
-    rows = [[m.user, m.role.value, m.language.value, _state(m)] for m in members]
+    words = tongue()
+    rows = [[m.user, words(f"role.{m.role}"), m.language.value, words.own(_state(m))] for m in members]
     table(
-        ["account", "role", "language", "state"],
+        [words.own("account"), words.own("role"), words.own("language"), words.own("state")],
         rows,
-        empty="nobody yet: pli staff add @USER:SERVER --role secretary",
+        empty=words.own("nobody yet: pli staff add @USER:SERVER --role secretary"),
     )
     for member in members:
         if member.pin is not None:  # a line of its own: it is compared, group by group
-            say(f"{member.user}: {_grouped(member.pin.master_key or '')}")
+            put(f"{member.user}: {_grouped(member.pin.master_key or '')}")
         if member.other and not member.leaving:
             say(f"{member.user} now shows another identity: {_grouped(member.other)}", "yellow")
             say(

@@ -27,14 +27,14 @@ class Watched:
     folder: Path
     fault: dict[str, Exception] = field(default_factory=dict)
     taken: list[str] = field(default_factory=list)
-    told: list[Told] = field(default_factory=list)
+    told: list[tuple[str, Told]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.watch = WatchFolder(
             self.folder,
             self._take,
             report=lambda counts: {"new": counts.new, "refused": len(counts.refused)},
-            told=self.told.append,
+            told=lambda name, told: self.told.append((name, told)),
         )
 
     def _take(self, file: Path) -> ImportCounts:

@@ -166,7 +166,7 @@ def status(**changed: object) -> Status:
 
 def screen(seen: Status, *, colours: bool = True) -> str:
     console = Console(width=80, force_terminal=True, no_color=not colours, record=True, file=io.StringIO())
-    console.print(draw(seen, PARIS))
+    console.print(draw(seen, PARIS, StaffWords(Language.EN, terminal=True)))
     return console.export_text(styles=colours)
 
 
