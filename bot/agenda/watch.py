@@ -37,7 +37,10 @@ class WatchFolder:
         *,
         report: Callable[[ImportCounts], dict[str, object]],
         told: Callable[[str, Told], None],
-        refusal: Callable[[PliError], dict[str, object]] = lambda error: {"why": str(error), "mend": error.mend},
+        refusal: Callable[[PliError], dict[str, object]] = lambda error: {
+            "why": str(error),
+            "mend": error.mend,
+        },
     ) -> None:
         if not folder.is_dir():
             raise Refused("the folder is not there", mend="make it, or check the path")

@@ -26,7 +26,7 @@ from tests.cli.error_texts import unclear_texts
 from tests.cli.shell import pli
 from tests.cli.staff_room import ADMINISTRATOR, OTHER, SECRETARY, order
 from tests.cli.staff_room import Room as StaffRoom
-from tests.cli.test_both import BOTH, Way, _Later, answered, enrol, way, words_of
+from tests.cli.test_both import BOTH, HINTS, Way, _Later, answered, enrol, way, words_of
 from tests.cli.test_commands import PARIS, ics
 
 __all__ = ["way"]  # the fixture
@@ -131,7 +131,7 @@ def test_absent_from_a_file_on_the_command_line(patient: Installation, tmp_path:
     assert statuses(patient) == [Status.CANCELLED]
     lines.write_text(f"Dr Noël {ahead(9)}\nDr Noël someday\n", encoding="utf-8")
     refused = pli("absent", "--file", str(lines))
-    assert (refused.code, "line 2" in refused.err, "someday" in refused.err) == (2, True, False)
+    assert (refused.code, "Ligne 2" in refused.err, "someday" in refused.err) == (2, True, False)
     for data in (b"", b"\xff\xfe", b"x" * 70_000):
         lines.write_bytes(data)
         assert pli("absent", "--file", str(lines)).code == 2
@@ -172,14 +172,14 @@ def test_preview_in_both_languages(way: Way) -> None:
 
 def test_pause_and_resume(way: Way, patient: Installation) -> None:
     assert "Tous les messages sont suspendus" in way.say("pause", "suspendre")
-    assert "all nudges are paused" in pli("problems").out
+    assert "tous les messages sont suspendus" in pli("problems").out
     assert "déjà" in way.say("pause", "suspendre")
     assert "reprennent" in way.say("resume", "reprendre")
     assert "ne sont pas suspendus" in way.say("resume", "reprendre")
     assert "suspendus pour P-1" in way.say("pause P-1", "suspendre P-1")
-    assert "paused for: P-1" in pli("problems").out
+    assert "suspendus pour : P-1" in pli("problems").out
     assert "reprennent pour P-1" in way.say("resume P-1", "reprendre P-1")
-    assert "paused" not in pli("problems").out
+    assert "suspendus" not in pli("problems").out
     assert patient
 
 
@@ -199,18 +199,18 @@ def test_every_way_of_being_unclear_has_its_words() -> None:
 
 
 REFUSALS = [
-    ("add P-9 3/12/2031 14h30", "ajouter P-9 3/12/2031 14h30", "no patient", "Aucun patient"),
-    ("add P-1 3/13/2031 14h30", "ajouter P-1 3/13/2031 14h30", "no such month", "Ce mois n’existe pas"),
-    ("add P-1 3/12/2031", "ajouter P-1 3/12/2031", "hour", "Je ne vois pas d’heure"),
-    ("add P-1 3/12/2020 14h30", "ajouter P-1 3/12/2020 14h30", "is over", "passée"),
-    ("cancel a-none", "annuler a-none", "no appointment", "Aucun rendez-vous"),
-    ("cancel P-1 3/12/2031", "annuler P-1 3/12/2031", "no appointment", "pas de rendez-vous ce jour-là"),
-    ("cancel P-1 3/12/2031 14h30 x", "annuler P-1 3/12/2031 14h30 x", "cannot be read", "ce qui suit"),
-    ("absent Dr Noël", "absent Dr Noël", "day", "Je ne vois pas de jour"),
-    ("today someday", "jour someday", "day", "Je ne vois pas de jour"),
-    ("preview de", "aperçu de", "no such language", "Cette langue"),
-    ("pause P-9", "suspendre P-9", "no patient", "Aucun patient"),
-    ("apply", "appliquer", "staff room", "Aucun fichier n’attend"),
+    ("add P-9 3/12/2031 14h30", "ajouter P-9 3/12/2031 14h30", "Aucun patient", "Aucun patient"),
+    ("add P-1 3/13/2031 14h30", "ajouter P-1 3/13/2031 14h30", "Ce mois n’existe pas", "Ce mois n’existe pas"),
+    ("add P-1 3/12/2031", "ajouter P-1 3/12/2031", "pas d’heure", "Je ne vois pas d’heure"),
+    ("add P-1 3/12/2020 14h30", "ajouter P-1 3/12/2020 14h30", "passée", "passée"),
+    ("cancel a-none", "annuler a-none", "Aucun rendez-vous", "Aucun rendez-vous"),
+    ("cancel P-1 3/12/2031", "annuler P-1 3/12/2031", "pas de rendez-vous ce jour-là", "pas de rendez-vous ce jour-là"),
+    ("cancel P-1 3/12/2031 14h30 x", "annuler P-1 3/12/2031 14h30 x", "ce qui suit", "ce qui suit"),
+    ("absent Dr Noël", "absent Dr Noël", "pas de jour", "Je ne vois pas de jour"),
+    ("today someday", "jour someday", "pas de jour", "Je ne vois pas de jour"),
+    ("preview de", "aperçu de", "Cette langue", "Cette langue"),
+    ("pause P-9", "suspendre P-9", "Aucun patient", "Aucun patient"),
+    ("apply", "appliquer", "dans la conversation du cabinet", "Aucun fichier n’attend"),
 ]
 
 
@@ -245,8 +245,8 @@ def test_the_room_says_nothing_that_the_command_line_does_not(
     if shell.startswith("add"):
         pli("cancel", "P-1", "3/12/2031", "14h30")
     here = pli(*shell.split())
-    assert there <= words_of(here.out + here.err)
-    assert len(there) >= 3
+    assert there - HINTS <= words_of(here.out + here.err)
+    assert len(there - HINTS) >= 3
 
 
 # -- files ----------------------------------------------------------------------------------------------------------

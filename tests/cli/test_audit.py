@@ -21,6 +21,8 @@ from bot.errors import Refused
 from config.staff_words import StaffWords
 from tests.cli.shell import pli
 
+LANGUAGE = "en"
+
 
 @pytest.fixture
 def lived(home: Installation) -> Installation:
@@ -100,7 +102,7 @@ def test_a_head_is_compared_later(tmp_path: Path) -> None:
         "length": 4,
         "rows_since": 1,
     }
-    assert "1 rows since" in pli("audit", "compare", str(file)).out
+    assert "since then 1 row" in pli("audit", "compare", str(file)).out
 
 
 @pytest.mark.usefixtures("lived")

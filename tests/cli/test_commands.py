@@ -26,6 +26,8 @@ from config.settings import FILE_NAME
 from tests.agenda.helpers import calendar, event, table
 from tests.cli.shell import Done, pli
 
+LANGUAGE = "en"
+
 PARIS = ZoneInfo("Europe/Paris")
 DONE, REFUSED, WRONG, PARTLY = 0, 1, 2, 3
 COUNTS = {"new", "changed", "moved", "cancelled", "unchanged", "past", "unmatched", "refused"}
@@ -292,7 +294,7 @@ def test_invite(home: Installation, tmp_path: Path) -> None:
         (found["recipient"], "invited", True)
     ]
     text = pli("invite", "P-1").out
-    assert "une seule fois" in text
+    assert "Shown once" in text
     stored = b"".join(p.read_bytes() for p in home.settings.folder.rglob("*") if p.is_file())
     assert found["code"].encode() not in stored
     assert found["code"].replace("-", "")[6:-1].encode() not in stored
@@ -483,7 +485,7 @@ def test_add_and_cancel(home: Installation) -> None:
     assert pli("invite", "P-1", "--json").json()["by_hand"] == 1
     again = pli(*words, "--json").json()["id"]  # for whoever was invited since
     assert pli("agenda", "cancel", again).code == 0
-    assert pli("agenda", "cancel", first, "--json").json() == {"cancelled": first}
+    assert pli("agenda", "cancel", first, "--json").json() == {"cancelled": first, "call": "nobody"}
     assert "already" in pli("agenda", "cancel", first).err
     complaint(pli("agenda", "cancel", "a-none"), REFUSED)
     with home.uow() as uow:
@@ -546,7 +548,7 @@ def test_answers_problems_and_the_picture(home: Installation) -> None:
     complaint(pli("answers", "done", "w-none"), REFUSED)
     assert pli("problems", "--json").json() == []
     assert "no problems" in pli("problems").out
-    assert "Aucune réponse" in pli("answers").out
+    assert "No open answers" in pli("answers").out
     assert "stateDiagram" in pli("conversation", "draw").out
     assert "digraph" in pli("conversation", "draw", "--format", "dot").out
 

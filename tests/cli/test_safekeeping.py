@@ -12,6 +12,8 @@ from bot.cli.common import DONE, REFUSED, WRONG, size_of
 from bot.upgrade import COPY
 from tests.cli.shell import Done, pli
 
+LANGUAGE = "en"
+
 
 def complaint(done: Done, code: int) -> str:
     assert done.code == code, done.err

@@ -14,6 +14,8 @@ from bot.domain.values import Language, RoomId, UserId
 from tests.cli.shell import pli
 from tests.cli.test_commands import complaint
 
+LANGUAGE = "en"
+
 
 def test_staff(home: Installation) -> None:
     done = pli("staff", "add", "@camille:example.org", "--role", "secretary", "--lang", "en", "--json")

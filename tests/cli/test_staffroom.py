@@ -150,7 +150,7 @@ def test_rule_1_the_rest_of_the_command_line_is_not_to_be_had(room: Room, line: 
     told = room.text(line)
     say = StaffWords(Language.FR)
     unknown = say("order.unknown").partition(".")[0]
-    assert told.startswith(unknown) or say.error("this takes no words of its own", "see: help") == told
+    assert told.startswith(unknown) or say.error(WrongUse("this takes no words of its own", mend="see: help")) == told
     assert "P-1" not in told
 
 

@@ -16,11 +16,13 @@ from bot.app import Installation
 from bot.cli.status import WIDTH, as_data, draw
 from bot.domain.figures import Figures
 from bot.domain.records import AuditKind, OutboxKind, OutboxState, ProblemKind, RecipientState
+from bot.domain.values import Language
 from bot.errors import WrongUse
 from bot.metrics import Live, exposition
 from bot.services.pause_nudges import PauseNudges
 from bot.status import NOT_RUNNING, Status, look
 from config.settings import Health, load
+from config.staff_words import StaffWords
 from tests.journey.practice import free_port
 from tests.safekeeping.scene import Scene
 from tests.services.kit import NOW, PARIS
