@@ -28,8 +28,8 @@ NOT_RUNNING, ANOTHER, READY = "not running", "another", "ready"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Status:
-    """``bot`` is "ready", "not ready", "not running", or "another" where a stranger has its port; ``checks`` are those of
-    ``/readyz``; ``keys`` ages in days.
+    """``bot`` is "ready", "not ready", "not running", or "another" where a stranger has its port; ``checks`` are those
+    of ``/readyz``; ``keys`` ages in days.
     """
 
     at: datetime

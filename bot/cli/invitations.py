@@ -68,6 +68,9 @@ def invite(
     recipient: Annotated[
         str, typer.Option(help="With --relink: which recipient, where there are several.")
     ] = "",
+    another: Annotated[
+        bool, typer.Option("--another", help="Another person than the one whose code is open.")
+    ] = False,
     leaflet: Leaflet = None,
 ) -> Reply:
     """Print a one-time code and the link to the bot. Both, and a password, are shown once and stored nowhere.
@@ -87,7 +90,7 @@ def invite(
     service = InviteRecipient(home.uow, home.import_side().registrar)
     language = lang or home.settings.practice.language
     references = [each.strip() for each in (ref, *(also or []))]
-    service.check(references)
+    service.check(references, now=home.clock.now(), another=another)
     user = password = None
     with handout(
         here, leaflet

@@ -135,7 +135,7 @@ def _take_config(arguments: list[str]) -> list[str]:
 
 
 def _name_default(arguments: list[str]) -> list[str]:
-    """``pli invite REF`` is ``pli invite to REF``, and ``pli backup DIR`` is ``pli backup to DIR``."""
+    """``pli invite REF`` is ``pli invite to REF``, and ``pli backup DIR`` is ``pli backup to DIR``; so for help."""
     if arguments[:1] == ["invite"] and arguments[1:] and arguments[1] not in invitations.COMMANDS:
         return ["invite", "to", *arguments[1:]]
     if arguments[:1] == ["backup"] and arguments[1:] and arguments[1] not in safekeeping.COMMANDS:

@@ -199,13 +199,23 @@ def test_every_way_of_being_unclear_has_its_words() -> None:
 
 
 REFUSALS = [
-    ("add P-9 3/12/2031 14h30", "ajouter P-9 3/12/2031 14h30", "Aucun patient", "Aucun patient"),
-    ("add P-1 3/13/2031 14h30", "ajouter P-1 3/13/2031 14h30", "Ce mois n’existe pas", "Ce mois n’existe pas"),
-    ("add P-1 3/12/2031", "ajouter P-1 3/12/2031", "pas d’heure", "Je ne vois pas d’heure"),
+    ("add P-9 3/12/2028 14h30", "ajouter P-9 3/12/2028 14h30", "Aucun patient", "Aucun patient"),
+    (
+        "add P-1 3/13/2028 14h30",
+        "ajouter P-1 3/13/2028 14h30",
+        "Ce mois n’existe pas",
+        "Ce mois n’existe pas",
+    ),
+    ("add P-1 3/12/2028", "ajouter P-1 3/12/2028", "pas d’heure", "Je ne vois pas d’heure"),
     ("add P-1 3/12/2020 14h30", "ajouter P-1 3/12/2020 14h30", "passée", "passée"),
     ("cancel a-none", "annuler a-none", "Aucun rendez-vous", "Aucun rendez-vous"),
-    ("cancel P-1 3/12/2031", "annuler P-1 3/12/2031", "pas de rendez-vous ce jour-là", "pas de rendez-vous ce jour-là"),
-    ("cancel P-1 3/12/2031 14h30 x", "annuler P-1 3/12/2031 14h30 x", "ce qui suit", "ce qui suit"),
+    (
+        "cancel P-1 3/12/2028",
+        "annuler P-1 3/12/2028",
+        "pas de rendez-vous ce jour-là",
+        "pas de rendez-vous ce jour-là",
+    ),
+    ("cancel P-1 3/12/2028 14h30 x", "annuler P-1 3/12/2028 14h30 x", "ce qui suit", "ce qui suit"),
     ("absent Dr Noël", "absent Dr Noël", "pas de jour", "Je ne vois pas de jour"),
     ("today someday", "jour someday", "pas de jour", "Je ne vois pas de jour"),
     ("preview de", "aperçu de", "Cette langue", "Cette langue"),
@@ -226,13 +236,13 @@ def test_refusals_in_words_both_ways(
 
 ALIKE = [
     (
-        "add P-1 3/12/2031 14h30 Dr Noël @ Lyon : à jeun",
-        "ajouter P-1 3/12/2031 14h30 Dr Noël @ Lyon : à jeun",
+        "add P-1 3/12/2028 14h30 Dr Noël @ Lyon : à jeun",
+        "ajouter P-1 3/12/2028 14h30 Dr Noël @ Lyon : à jeun",
     ),
     ("today", "aujourd’hui"),
     ("unreached", "à appeler"),
     ("preview", "aperçu"),
-    ("absent Dr Noël 3/12/2031", "absent Dr Noël 3/12/2031"),
+    ("absent Dr Noël 3/12/2028", "absent Dr Noël 3/12/2028"),
 ]
 
 
@@ -243,7 +253,7 @@ def test_the_room_says_nothing_that_the_command_line_does_not(
     room = StaffRoom(patient)
     there = words_of("\n".join(room.say(line).texts))
     if shell.startswith("add"):
-        pli("cancel", "P-1", "3/12/2031", "14h30")
+        pli("cancel", "P-1", "3/12/2028", "14h30")
     here = pli(*shell.split())
     assert there - HINTS <= words_of(here.out + here.err)
     assert len(there - HINTS) >= 3
@@ -294,7 +304,7 @@ def test_the_same_words_as_a_dry_run_on_the_command_line(desk: Dropping, tmp_pat
 
 
 def test_problems_are_located_and_the_first_ten_shown(desk: Dropping) -> None:
-    rows = "\n".join(f"P-1;{n}/13/2031;10:00" for n in range(1, 15))
+    rows = "\n".join(f"P-1;{n}/13/2028;10:00" for n in range(1, 15))
     told = desk.drop(f"patient;date;time\n{rows}\n".encode(), name="a.csv", kind="text/csv")
     assert told.count("\n• ") <= 8 + 10 + 1
     assert "refusés · 1" in told

@@ -16,6 +16,7 @@ from bot.app import Installation
 from bot.channels.matrix.identity import Seeds
 from bot.cli.approvals import VALID
 from bot.cli.seat import Seat, seat, taken
+from bot.cli.staffroom import COMMANDS
 from bot.domain.records import AnswerKind, AnswerState, RecipientState, Room, StoredAnswer
 from bot.domain.staff import Member, MemberId, Role
 from bot.domain.values import AppointmentId, Language, RecipientId, RoomId, UserId
@@ -144,10 +145,9 @@ def answered(home: Installation, source: str = "u-1") -> str:
 
 
 def test_patients(way: Way) -> None:
-    assert (
-        way.say("patient list", "patients").strip()
-        == f"Aucun patient pour le moment. Pour en ajouter un : {way.hint('pli patient add REF', 'patient ajouter REF')}"
-    )
+    hint = way.hint("pli patient add REF", "patient ajouter REF")
+    nobody = way.say("patient list", "patients").strip()
+    assert nobody == f"Aucun patient pour le moment. Pour en ajouter un : {hint}"
     for shell, line in (
         ("patient add P-1 --name Léa", "patient ajouter P-1 nom Léa"),
         ('patient add P-2 --name "Marie Anne"', "nouveau patient P-2 nom « Marie Anne »"),
