@@ -200,9 +200,12 @@ def absence_reply(found: Cancelled, home: Installation, *, looked: bool) -> Repl
     say = words(home)
     identifier = "absent.would" if looked else "absent.done"
     parts: list[Part] = [Line(text=say.count(identifier, len(found.cancelled)), bold=True)]
-    if found.cancelled:
-        listed = ", ".join(f"{ref} ({say.day(day)})" for ref, day in found.cancelled)
-        parts.append(Line(text=listed))
+    calls = {(c.patient, c.day) for c in found.to_call}
+    if told_ := [visit for visit in found.cancelled if visit not in calls]:
+        listed = ", ".join(f"{ref} ({say.day(day)})" for ref, day in told_)
+        parts.append(Line(text=say("absent.told", visits=listed)))
+    if found.near:
+        parts.append(Line(text=say("absent.near", names=", ".join(found.near)), bold=True))
     if found.others:
         parts.append(Line(text=say.count("absent.others", found.others)))
     if found.undecided:
@@ -217,6 +220,7 @@ def absence_reply(found: Cancelled, home: Installation, *, looked: bool) -> Repl
         "call": [{"patient": c.patient, "day": c.day.isoformat(), "why": c.why} for c in found.to_call],
         "undecided": [{"patient": ref, "day": day.isoformat()} for ref, day in found.undecided],
         "others": found.others,
+        "near": list(found.near),
         "dry_run": looked,
     }
     return Reply(parts=tuple(parts), data=data, private=True)

@@ -111,10 +111,10 @@ def morning_line(home: Installation) -> str:
     counts = CountMorning(home.uow)(home.clock.now())
     line = say(
         "morning.line",
-        nudged=counts.nudged,
-        opened=counts.opened,
-        waiting=counts.waiting,
-        problems=counts.problems,
+        nudged=say.count("morning.nudged", counts.nudged),
+        opened=say.count("morning.opened", counts.opened),
+        waiting=say.count("morning.waiting", counts.waiting),
+        problems=say.count("morning.problems", counts.problems),
         standing=counts.standing,
     )
     return f"{line} {say('pause.is_on')}" if counts.paused else line

@@ -62,9 +62,9 @@ RELATIVE: Final = (
 )
 FIRST: Final = re.compile(rf"{NAME}1(?:er|st){END}(?!\s*(?:-|–|—|au\b|to\b))")
 NEXT: Final = re.compile(
-    rf"{THE}(?:(?:{ANY_WEEKDAY}){END}\.?,?\s+(?:prochaine?|suivant|qui vient|en huit|en quinze|de la semaine prochaine"
-    rf"|(?:of\s+)?next week)|(?:next|coming|this coming)\s+(?:{ANY_WEEKDAY}|week|month)|la semaine prochaine|le mois prochain"
-    rf"|(?:semaine|mois) prochaine?){END}"
+    rf"{THE}(?:(?:{ANY_WEEKDAY}){END}\.?,?\s+(?:prochaine?|suivant|qui vient|en huit|en quinze"
+    rf"|de la semaine prochaine|(?:of\s+)?next week)|(?:next|coming|this coming)\s+(?:{ANY_WEEKDAY}|week|month)"
+    rf"|(?:la )?semaine prochaine|(?:le )?mois prochain){END}"
 )
 ALONE: Final = re.compile(rf"(?:le\s+|on\s+)?(?P<weekday>{ANY_WEEKDAY}){END}")
 HOURS: Final = tuple(

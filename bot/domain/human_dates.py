@@ -4,7 +4,8 @@
 1. The day comes before the month.
 2. Without a year it is the next such day, today included, at most eleven months ahead; a later one wants its year. A
    day and hour that are over today are not read as those of next year. More than three years ahead is taken for a
-   slip, unless it is written as programs write it (2031-12-03). Where what was is asked for (:func:`read_since`), it is the last such day, today included.
+   slip, unless it is written as programs write it (2031-12-03). Where what was is asked for (:func:`read_since`), it
+   is the last such day, today included.
 3. What contradicts itself or could be two days is refused: a weekday that is not that day's, a weekday alone that is
    today's name, "next Monday", an hour without "h", ":" or "at".
 4. An hour that a clock change skips counts from after the change; one that comes twice is the first (the rule of
@@ -101,6 +102,20 @@ def read_days(text: str, *, now: datetime, zone: ZoneInfo) -> Days:
     """
     text = unicodedata.normalize("NFC", text).strip()
     return _Scan(text, now, zone).days()
+
+
+def running_days(text: str, *, now: datetime, zone: ZoneInfo) -> Days:
+    """:func:`read_days` of whole days that may have begun: "du 1/12 au 31/12" in December. Raises :class:`Unclear`."""
+    days = read_days(text, now=now, zone=zone)
+    if days.half is not None:
+        raise Unclear("rest")
+    try:
+        begun = read_days(text, now=now - timedelta(days=MAX_RANGE_DAYS), zone=zone)
+    except Unclear:
+        return days
+    if begun.first < now.astimezone(zone).date() <= begun.last < days.first:
+        return begun
+    return days
 
 
 def split_days(text: str, *, now: datetime, zone: ZoneInfo) -> tuple[str, Days]:

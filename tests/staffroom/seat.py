@@ -51,7 +51,7 @@ class Seat(Generic[C]):
         """From then on the bot talks to this member too."""
 
         async def is_pinned() -> bool:
-            return (await self.staff.listed())[self.user]["state"] == "pinned"
+            return bool((await self.staff.listed())[self.user]["state"] == "pinned")
 
         await until(is_pinned, "the member to be pinned", seconds=60)
 
