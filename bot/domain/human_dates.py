@@ -106,16 +106,20 @@ def read_days(text: str, *, now: datetime, zone: ZoneInfo) -> Days:
 
 def running_days(text: str, *, now: datetime, zone: ZoneInfo) -> Days:
     """:func:`read_days` of whole days that may have begun: "du 1/12 au 31/12" in December. Raises :class:`Unclear`."""
-    days = read_days(text, now=now, zone=zone)
-    if days.half is not None:
+    found: list[Days] = []
+    trouble: Unclear | None = None
+    for moment in (now - timedelta(days=MAX_RANGE_DAYS), now):
+        try:
+            found.append(read_days(text, now=moment, zone=zone))
+        except Unclear as unclear:
+            trouble = unclear
+    today = now.astimezone(zone).date()
+    ahead = [days for days in found if days.last >= today]
+    if not ahead:
+        raise trouble or Unclear("far")
+    if ahead[0].half is not None:
         raise Unclear("rest")
-    try:
-        begun = read_days(text, now=now - timedelta(days=MAX_RANGE_DAYS), zone=zone)
-    except Unclear:
-        return days
-    if begun.first < now.astimezone(zone).date() <= begun.last < days.first:
-        return begun
-    return days
+    return ahead[0]
 
 
 def split_days(text: str, *, now: datetime, zone: ZoneInfo) -> tuple[str, Days]:

@@ -193,7 +193,7 @@ def almost(practitioner: str) -> set[str]:
     """The name with one letter more, less, another or exchanged with the next, titled as typed or as doctors are."""
     name = " ".join(practitioner.split())[:MOST_LETTERS]
     title, _, rest = name.partition(" ")
-    titles: tuple[str, ...] = ("",)
+    titles: tuple[str, ...] = ("", "Dr ")
     if rest and title.casefold() in {t.casefold() for t in _TITLES}:
         titles, name = (f"{title} ", "Dr ", ""), rest
     cut = [(name[:at], name[at:]) for at in range(len(name) + 1)]

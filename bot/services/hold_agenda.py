@@ -36,6 +36,7 @@ KINDS: Final = (
     "",
 )
 _DIFFER: Final = 5
+_ALL: Final = 1_000_000_000
 
 Outcome = ImportCounts | Cancelled
 
@@ -92,14 +93,14 @@ class HoldAgenda:
         held = self.held(member, now=now)
         if not isinstance(held.outcome, ImportCounts):
             raise Refused("a list of absences names its days itself", mend="write no days behind apply")
-        outcome = take(held.file, dry_run=True, accept=0, within=within)
+        outcome = _look(take, held.file, within)
         self._held[member] = replace(held, outcome=outcome, within=within)
         return outcome
 
     def apply(self, member: MemberId, take: TakeFile, *, accept: int = 0, now: datetime) -> Outcome:
         """Carry it out, and forget it. Raises :class:`Refused` where there is none (any more), or rule 3 says no."""
         held = self.held(member, now=now)
-        found = take(held.file, dry_run=True, accept=0, within=held.within)
+        found = _look(take, held.file, held.within)
         if _differ(found, held.outcome):
             self._held[member] = replace(held, outcome=found)
             raise Refused(
@@ -123,6 +124,11 @@ class HoldAgenda:
     def _forget_old(self, now: datetime) -> None:
         """Rule 2."""
         self._held = {member: held for member, held in self._held.items() if held.until > now}
+
+
+def _look(take: TakeFile, file: StaffFile, within: DateRange | None) -> Outcome:
+    """With days, all that would be cancelled is counted; whether that is too much is judged when it is carried out."""
+    return take(file, dry_run=True, accept=_ALL if within else 0, within=within)
 
 
 def _differ(one: Outcome, other: Outcome) -> bool:

@@ -428,3 +428,85 @@ def test_no_piece_is_longer_than_one_reply_whatever_patients_wrote(
     assert sum(text.count("demande à déplacer") for text in texts) == MOST_ANSWERS
     assert len(re.findall(r"^P{100,}", "\n".join(texts), flags=re.M)) == MOST_PROBLEMS
     assert all(len(text.encode()) <= MAX_TEXT_BYTES for text in texts)
+
+
+# -- found by somebody who had the README alone ----------------------------------------------------------------------
+
+
+def test_cancel_lists_the_ids_where_several_match(way: Way, patient: Installation) -> None:
+    pli("add", "P-1", "3/12/2028", "9h", "Dr Noël")
+    pli("add", "P-1", "3/12/2028", "11h", "Dr Petit")
+    told = way.say("cancel P-1 3/12/2028", "annuler P-1 3/12/2028", refused=True)
+    ids = {row.id for row in stored(patient)}
+    assert set(re.findall(r"a-[a-z0-9]{16}", told)) == ids
+    assert way.hint("pli cancel", "annuler") in told
+
+
+def test_cancel_claims_no_message_where_nobody_is_enrolled(way: Way, patient: Installation) -> None:
+    pli("add", "P-1", "3/12/2028", "9h", "Dr Noël")
+    told = way.say("cancel P-1 3/12/2028", "annuler P-1 3/12/2028")
+    assert "Aucun message ne peut prévenir le patient" in told
+    assert "À appeler : personne n’est inscrit" in told
+    assert "prévenu par" not in told
+    assert statuses(patient) == [Status.CANCELLED]
+
+
+def test_absent_offers_a_near_name_and_tells_each_visit_once(way: Way, patient: Installation) -> None:
+    pli("add", "P-1", ahead(9), "9h", "Dr Noël")
+    told = way.say(f"absent Dr Noel {ahead(9)}", f"absent Dr Noel {ahead(9)}")
+    assert "Vouliez-vous dire : Dr Noël ?" in told
+    done = way.say(f"absent Dr Noël {ahead(9)}", f"absent Dr Noël {ahead(9)}")
+    assert "Vouliez-vous" not in done
+    assert done.count("P-1") == 1, "on the phone list alone"
+    assert statuses(patient) == [Status.CANCELLED]
+
+
+def test_answers_since_takes_written_dates_and_all_marks_the_closed(
+    patient: Installation, tmp_path: Path
+) -> None:
+    enrol(patient)
+    pli("agenda", "import", ics(tmp_path, "u-1"))
+    answer = answered(patient)
+    assert len(pli("answers", "--since", "hier", "--json").json()) == 1
+    assert pli("answers", "--since", "1/1", "--json").json()
+    pli("answers", "done", answer)
+    assert "Aucune" in pli("answers", "--since", "yesterday").out
+    closed = pli("answers", "--all").out
+    assert "ne peut pas venir (traitée)" in closed
+    assert "(" not in pli("answers").out
+
+
+def test_apply_takes_the_days_for_which_the_export_is_complete(desk: Dropping, tmp_path: Path) -> None:
+    desk.drop(agenda(tmp_path, "u-1", "u-2"))
+    desk.text("appliquer")
+    desk.drop(agenda(tmp_path, "u-1"))
+    looked = desk.text(f"appliquer du {ahead(9)} au {ahead(12)}")
+    assert "annulés · 1" in looked
+    assert "Export complet du" in looked
+    assert statuses(desk.home) == [Status.BOOKED] * 2
+    assert "annulés · 1" in desk.text("appliquer")
+    assert sorted(statuses(desk.home)) == sorted([Status.BOOKED, Status.CANCELLED])
+    assert "Aucun fichier n’attend" in desk.text(f"appliquer du {ahead(9)} au {ahead(12)}")
+
+
+def test_apply_with_days_that_cannot_be_read_or_for_a_list_of_absences(
+    desk: Dropping, tmp_path: Path
+) -> None:
+    desk.drop(agenda(tmp_path, "u-1"))
+    assert "pas de jour" in desk.text("appliquer bientôt")
+    assert "deux jours" in desk.text("appliquer lundi prochain")
+    desk.drop(f"Dr Noël {ahead(9)}\n".encode(), name="absences.txt", kind="text/plain")
+    assert "nomme elle-même ses jours" in desk.text(f"appliquer du {ahead(9)} au {ahead(12)}")
+    assert stored(desk.home) == []
+
+
+def test_apply_within_many_days_has_the_command_lines_limits(desk: Dropping, tmp_path: Path) -> None:
+    """More than five and a fifth: said in the room's words, and carried out only as said."""
+    desk.drop(agenda(tmp_path, *(f"u-{n}" for n in range(8))))
+    desk.text("appliquer")
+    desk.drop(agenda(tmp_path, "u-0"))
+    assert "annulés · 7" in desk.text(f"appliquer du {ahead(9)} au {ahead(12)}")
+    refused = desk.text("appliquer")
+    assert "annulerait 7 des 8" in refused
+    assert "appliquer 7" in refused
+    assert statuses(desk.home) == [Status.BOOKED] * 8

@@ -101,6 +101,20 @@ def test_a_backup_without_the_import_sides_keys_says_so(
     assert not (tmp_path / "new" / "import").exists()
 
 
+def test_a_wrong_passphrase_says_what_to_do(home: Installation, tmp_path: Path) -> None:
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    for file in (right, wrong):
+        file.touch(mode=0o600)
+        file.write_text(f"{file.name}: six words that nobody guesses")
+    pli("backup", str(tmp_path / "to"), "--passphrase-file", str(right))
+    (made,) = (tmp_path / "to").iterdir()
+    new = tmp_path / "new"
+    told = complaint(pli("restore", str(made), str(new), "--passphrase-file", str(wrong)), REFUSED)
+    assert "check the passphrase's file" in told
+    assert not new.exists()
+    assert home
+
+
 def test_one_lock_and_one_key_are_wanted(
     home: Installation, keys: tuple[str, str], words: str, tmp_path: Path
 ) -> None:

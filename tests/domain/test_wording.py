@@ -134,7 +134,7 @@ def test_what_a_text_tells_to_reply_is_understood(language: Language) -> None:
     found = {next(g for g in m.groups() if g) for text in every_text(language) for m in QUOTED.finditer(text)}
     assert len(found) > 15
     for word in found - wishes:
-        assert understand(Secret(word)).kind is not K.OTHER, word
+        assert understand(Secret(word.replace("{number}", "2"))).kind is not K.OTHER, word
 
 
 @pytest.mark.parametrize(

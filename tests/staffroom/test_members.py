@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from bot.domain.staff import StaffSentence
 from tests.rig.js_patient import JsPatient
 from tests.rig.py_patient import PyPatient
@@ -211,3 +213,18 @@ async def test_a_member_who_invites_the_bot_gets_no_patient_s_room(staff: Staff)
     own = await seat.client.create_dm(staff.practice.bot_user)
     await staff.wait_membership(own, staff.practice.bot_user, "leave")
     assert staff.practice.query("SELECT * FROM room") == before
+
+
+async def test_an_account_that_is_not_there_is_no_member(
+    staff: Staff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked as the administrator, and as the bot where there is no token."""
+    server = staff.practice.bot_user.partition(":")[2]
+    client, _ = await staff.account(PyPatient)
+    for _ in ("as the administrator", "as the bot"):
+        words = ("staff", "add", f"@nobody-at-all:{server}", "--role", "secretary")
+        refused = await staff.practice.pli(*words, expect=1)
+        monkeypatch.setenv("PLI_HOMESERVER__ADMIN_TOKEN_FILE", "/nowhere")
+        assert "Le serveur n’a pas ce compte" in refused.err
+    added = await staff.practice.pli("staff", "add", client.user, "--role", "secretary", "--json")
+    assert added.json()["account_seen"] is True
