@@ -82,7 +82,7 @@ def running(home: Installation) -> tuple[str, Mapping[str, Any]]:
         return NOT_RUNNING, {}
     if not isinstance(read, dict) or not isinstance(read.get("ready"), bool):
         return ANOTHER, {}
-    if read.get("instance") != (last_begun(home.bot_dir) or None):
+    if not read.get("instance") or read["instance"] != last_begun(home.bot_dir):
         return ANOTHER, {}
     return (READY if read["ready"] else "not ready"), read
 

@@ -93,19 +93,20 @@ class StaffWords:
 
     def _texts(self) -> Sequence[Mapping[str, str]]:
         """Rule 2, in the order in which they are asked. English errors on the command line are as they are."""
-        if self._is_terminal:
-            own = (self._other.texts,)
-            return own if self.language is Language.EN else (*own, self._catalogue.texts)
-        return self._catalogue.texts, self._other.texts
+        return [load(self.language, name).texts for name in self._names()]
+
+    def _names(self) -> Sequence[str]:
+        if not self._is_terminal:
+            return NAME, TERMINAL
+        return (TERMINAL,) if self.language is Language.EN else (TERMINAL, NAME)
 
     def _found(self, english: str) -> str | None:
         """By the whole text first, then by its shape: the one with the most letters of its own."""
         for texts in self._texts():
             if english in texts:
                 return texts[english]
-        catalogues = (self._other, self._catalogue) if self._is_terminal else (self._catalogue, self._other)
-        for catalogue in catalogues:
-            for shape in _shapes(catalogue.language, NAME if catalogue is self._catalogue else TERMINAL):
+        for name in self._names():
+            for shape in _shapes(self.language, name):
                 if (match := shape.pattern.fullmatch(english)) is not None:
                     values = {name: self.finished(value) for name, value in match.groupdict().items()}
                     return shape.text.format_map(values)

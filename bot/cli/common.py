@@ -50,7 +50,9 @@ def choose_config(file: Path) -> None:
 
 
 def put(text: str, style: str = "") -> None:
-    """One line as it is, wrapped by the terminal; values in it are never taken for markup."""
+    """One line as it is, wrapped by the terminal; values in it are never taken for markup. Also what programs that keep
+    running say of themselves: others wait for it.
+    """
     out.print(Text(text, style=style), soft_wrap=True)
 
 

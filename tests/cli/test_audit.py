@@ -79,7 +79,7 @@ def test_show_filters() -> None:
     ("arguments", "code", "word"),
     [
         (("--kind", "nonsense"), 2, "--kind"),
-        (("--since", "yesterday"), 2, "--since"),
+        (("--since", "lately"), 2, "day: none"),
         (("P-9",), 1, "no patient"),
     ],
 )
@@ -240,5 +240,5 @@ def test_the_import_sides_keys_are_changed(lived: Installation) -> None:
     assert (done["recipients"], done["doubtful"]) == (2, 0)
     assert not [n for n, key in before.items() if (lived.import_dir / n).read_bytes() == key]
     assert pli("audit", "verify").code == 0
-    assert pli("invite", "P-1").code == 0
+    assert pli("invite", "P-1", "--another").code == 0
     assert "are new" in pli("keys", "rotate", "import").out

@@ -295,7 +295,7 @@ def test_invite(home: Installation, tmp_path: Path) -> None:
     assert [(r["recipient"], r["state"], r["invitation"]) for r in shown["recipients"]] == [
         (found["recipient"], "invited", True)
     ]
-    text = pli("invite", "P-1").out
+    text = pli("invite", "P-1", "--another").out
     assert "Shown once" in text
     stored = b"".join(p.read_bytes() for p in home.settings.folder.rglob("*") if p.is_file())
     assert found["code"].encode() not in stored
@@ -484,7 +484,7 @@ def test_add_and_cancel(home: Installation) -> None:
     assert [(a["appointment"], a["by_hand"]) for a in shown] == [(first, True), (second, True)] or len(
         shown
     ) == 2
-    assert pli("invite", "P-1", "--json").json()["by_hand"] == 1
+    assert pli("invite", "P-1", "--another", "--json").json()["by_hand"] == 1
     again = pli(*words, "--json").json()["id"]  # for whoever was invited since
     assert pli("agenda", "cancel", again).code == 0
     assert pli("agenda", "cancel", first, "--json").json() == {"cancelled": first, "call": "nobody"}
