@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import time
@@ -25,6 +26,7 @@ from bot.errors import PliError
 from bot.probe import Probe
 from bot.services.pause_nudges import is_paused
 from bot.services.reconcile_stores import WITHOUT_KEY
+from bot.status import ANOTHER, NOT_RUNNING, READY, running
 from bot.tls import trusting
 from bot.upgrade import copies
 from storage.audit_rows import verify_audit
@@ -82,6 +84,10 @@ async def _one(name: str, check: Callable[[], Awaitable[str]]) -> Check:
         return Check(name=name, ok=False, found=type(error).__name__, mend="see the checks above")
 
 
+def _people(number: int) -> str:
+    return {0: "no recipient", 1: "1 recipient"}.get(number, f"{number} recipients")
+
+
 class _Doctor:
     def __init__(self, home: Installation) -> None:
         self._home = home
@@ -125,7 +131,7 @@ class _Doctor:
                 "stop the bot and run: pli upgrade; or use the newer version of pli that made it",
             )
         with self._home.uow() as uow:
-            return f"answers, {len(uow.recipients.all())} recipient(s)"
+            return f"answers, {_people(len(uow.recipients.all()))}"
 
     async def vault(self) -> str:
         if left := copies(self._home):
@@ -137,19 +143,20 @@ class _Doctor:
         missing = sum(not self._home.vault.known(r.id) for r in recipients)
         if missing:
             raise _Bad(
-                f"{missing} recipient(s) are not in the vault",
+                f"not in it: {_people(missing)}",
                 "an old database or another vault was put here: restore the right pair, or invite again",
             )
         old = sum(self._home.vault.is_old(r.id) for r in recipients if r.state not in WITHOUT_KEY)
         if old:
             raise _Bad(
-                f"it is older than the database, for {old} recipient(s)",
+                f"it is older than the database, for {_people(old)}",
                 "an old copy of the vault was put here: put the newest one back, or invite again",
             )
         return "answers, knows every recipient, and is no old copy"
 
     async def audit(self) -> str:
-        return f"{verify_audit(self._home.engine, self._home.audit_chain, self._home.vault)} rows, unbroken"
+        rows = verify_audit(self._home.engine, self._home.audit_chain, self._home.vault)
+        return "1 row, unbroken" if rows == 1 else f"{rows} rows, unbroken"
 
     def _outside(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(ssl=trusting(self._home.ca_file))
@@ -216,15 +223,16 @@ class _Doctor:
 
     async def running(self) -> str:
         health = self._home.settings.health
-        url = f"http://{health.host}:{health.port}/readyz"
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
-            try:
-                async with session.get(url) as answer:
-                    ready = answer.status == 200
-            except aiohttp.ClientError:
-                raise _Bad("it does not answer", "start it: pli run") from None
-        if not ready:
-            raise _Bad("it runs, but is not ready", f"see {url}")
+        state, _ = await asyncio.to_thread(running, self._home)
+        if state == NOT_RUNNING:
+            raise _Bad("it does not answer", "start it: pli run")
+        if state == ANOTHER:
+            raise _Bad(
+                "another program, or another practice's bot, answers on its port",
+                "stop that one, or set another [health] port in pli.toml; then: pli run",
+            )
+        if state != READY:
+            raise _Bad("it runs, but is not ready", f"see http://{health.host}:{health.port}/readyz")
         self._is_running = True
         with self._home.uow() as uow:
             return "ready, but all nudges are paused: pli resume" if is_paused(uow) else "ready"

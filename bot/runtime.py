@@ -26,6 +26,7 @@ from bot.domain.records import AuditKind, ProblemKind
 from bot.domain.retention import is_due
 from bot.domain.values import RoomId, UserId
 from bot.errors import InvalidSeal, StorageError, WrongUse
+from bot.instance import begin
 from bot.metrics import CONTENT_TYPE, Live, exposition, free_bytes
 from bot.ports import IncomingHandler
 from bot.services.converse import Converse
@@ -59,6 +60,7 @@ class BotProcess:
         self._failing: set[str] = set()
         self._channel: MatrixChannel | None = None
         self._staff: StaffDuty | None = None
+        self._instance = ""
 
     def stop(self) -> None:
         self._stopping.set()
@@ -109,7 +111,10 @@ class BotProcess:
         listener = _listener(rooms, staff, on_message, NoteSeen(home.uow, home.clock))
         await channel.start(listener)  # takes the device's lock before anything is changed
         try:
-            health = await self._serve_health()
+            health = (
+                await self._serve_health()
+            )  # fails where the port is taken: then the other's name stays right
+            self._instance = await asyncio.to_thread(begin, home.bot_dir)
             await asyncio.to_thread(self._begin, deliver, enrol)
         except BaseException:
             await channel.stop()
@@ -272,11 +277,13 @@ class BotProcess:
         return runner
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        return web.json_response({"alive": True})
+        return web.json_response({"alive": True, "instance": self._instance})
 
     async def _readyz(self, _: web.Request) -> web.Response:
         ready, checks = self._checks()
-        return web.json_response({"ready": ready, **checks}, status=200 if ready else 503)
+        return web.json_response(
+            {"ready": ready, "instance": self._instance, **checks}, status=200 if ready else 503
+        )
 
     async def _metrics(self, _: web.Request) -> web.Response:
         home, channel = self._installation, self._channel

@@ -10,23 +10,27 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
 from bot.app import Installation
 from bot.channels.matrix.identity import SEEDS_FILE
 from bot.domain.figures import Figures
+from bot.instance import last_begun
 from bot.metrics import free_bytes
 from bot.services.pause_nudges import paused_since
 
 _SECONDS = 5.0
-NOT_RUNNING = "not running"
+NOT_RUNNING, ANOTHER, READY = "not running", "another", "ready"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Status:
-    """``bot`` is "ready", "not ready" or "not running"; ``checks`` are those of ``/readyz``; ``keys`` ages in days."""
+    """``bot`` is "ready", "not ready", "not running", or "another" where a stranger has its port; ``checks`` are those
+    of ``/readyz``; ``keys`` ages in days.
+    """
 
     at: datetime
     bot: str
@@ -42,7 +46,7 @@ def look(home: Installation) -> Status:
     now = home.clock.now()
     with home.uow() as uow:
         figures, paused = uow.figures.read(now), paused_since(uow)
-    bot, checks = _running(home)
+    bot, checks = running(home)
     return Status(
         at=now,
         bot=bot,
@@ -58,7 +62,8 @@ def look(home: Installation) -> Status:
     )
 
 
-def _running(home: Installation) -> tuple[str, Mapping[str, Any]]:
+def running(home: Installation) -> tuple[str, Mapping[str, Any]]:
+    """Whether this installation's own bot answers on its port, and the checks it tells."""
     health = home.settings.health
     url = f"http://{health.host}:{health.port}/readyz"
     try:
@@ -71,11 +76,15 @@ def _running(home: Installation) -> tuple[str, Mapping[str, Any]]:
             read = json.load(refused)
         except ValueError:
             read = {}
-    except (URLError, OSError, ValueError):
+    except (HTTPException, ValueError):
+        read = {}
+    except OSError:
         return NOT_RUNNING, {}
     if not isinstance(read, dict) or not isinstance(read.get("ready"), bool):
-        return NOT_RUNNING, {}  # somebody else's port
-    return ("ready" if read["ready"] else "not ready"), read
+        return ANOTHER, {}
+    if not read.get("instance") or read["instance"] != last_begun(home.bot_dir):
+        return ANOTHER, {}
+    return (READY if read["ready"] else "not ready"), read
 
 
 def _age(home: Installation, now: datetime, name: str) -> int | None:

@@ -19,7 +19,7 @@ from babel.dates import format_date, format_time, get_timezone_location, get_tim
 from babel.units import format_unit
 
 from bot.domain.appointment import Detail
-from bot.domain.templates import Listed, Template
+from bot.domain.templates import Listed, Mark, Template
 from bot.errors import WrongUse
 from config.catalogue import Catalogue
 
@@ -133,6 +133,7 @@ def page(
     if len(listed) > MAX_LISTED:
         raise WrongUse(f"a list holds at most {MAX_LISTED}")
     alone = [each.number for each in listed] == [1] and not more
+    example = next((each.number for each in listed if each.mark is not Mark.CANCELLED), None)
     for note_cap, cap in _CAPS:
         items = [
             item(
@@ -146,7 +147,7 @@ def page(
             )
             for each in listed
         ]
-        text = _frame(items, practice_zone, catalogue, until=until, more=more, alone=alone)
+        text = _frame(items, practice_zone, catalogue, until=until, more=more, alone=alone, example=example)
         if len(text.encode()) <= max_bytes:
             return text
     raise WrongUse("the list does not fit its size")
@@ -160,11 +161,14 @@ def _frame(
     until: datetime,
     more: bool,
     alone: bool,
+    example: int | None,
 ) -> str:
+    """``example``: the number of one that can be answered, if there is one."""
     title, nothing = (catalogue.fill(t) for t in (Template.LIST, Template.LIST_EMPTY))
     foot = [catalogue.fill("part.until", time=clock(until, practice_zone, catalogue))]
-    if items:
-        foot.insert(0, catalogue.fill("part.answer_one" if alone else "part.answer_several"))
+    if example is not None:
+        text = "part.answer_one" if alone else "part.answer_first" if example == 1 else "part.answer_several"
+        foot.insert(0, catalogue.fill(text, number=str(example)))
     if more:
         foot.insert(0, catalogue.fill("part.more"))
     return "\n\n".join([title if items else nothing, *items, "\n".join(foot)])

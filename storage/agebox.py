@@ -91,7 +91,11 @@ class Passphrase:
             opened = AESGCMSIV(self._key(salt).reveal()).decrypt(nonce, sealed, _MAGIC + salt)
             return Identity.from_str(opened.decode())
         except (InvalidTag, ValueError, WrongUse, pyrage.IdentityError):
-            raise InvalidSeal("the passphrase is wrong, or the file was changed") from None
+            raise InvalidSeal(
+                "the passphrase is wrong, or the file was changed",
+                mend="check the passphrase's file (capitals, spaces, which backup it is of);"
+                " if it is right, take another copy of the backup",
+            ) from None
 
     def _key(self, salt: bytes) -> SecretBytes:
         text = unicodedata.normalize("NFC", self.secret.reveal()).encode()
@@ -170,7 +174,10 @@ def unseal(source: BinaryIO, opener: Opener, take: Callable[[bytes], None]) -> N
     except (pyrage.DecryptError, OSError, ValueError, PliError):
         if sink.failure is not None:
             raise sink.failure from None
-        raise InvalidSeal("the key is another one, or the file is cut off or was changed") from None
+        raise InvalidSeal(
+            "the key is another one, or the file is cut off or was changed",
+            mend="name the private key that belongs to it; if it is the one, take another copy of the backup",
+        ) from None
 
 
 class _Source:

@@ -26,7 +26,9 @@ Told = ImportCounts | PliError
 
 
 class WatchFolder:
-    """``take`` imports one file; ``told`` hears the counts, or why a file was refused or must wait."""
+    """``take`` imports one file; ``told`` hears its name and the counts, or why it was refused or must wait; the name
+    is empty where the folder itself is the matter. ``report`` and ``refusal`` are what is written beside the file.
+    """
 
     def __init__(
         self,
@@ -34,11 +36,16 @@ class WatchFolder:
         take: Callable[[Path], ImportCounts],
         *,
         report: Callable[[ImportCounts], dict[str, object]],
-        told: Callable[[Told], None],
+        told: Callable[[str, Told], None],
+        refusal: Callable[[PliError], dict[str, object]] = lambda error: {
+            "why": str(error),
+            "mend": error.mend,
+        },
     ) -> None:
         if not folder.is_dir():
             raise Refused("the folder is not there", mend="make it, or check the path")
         self._folder, self._take, self._report, self._told = folder, take, report, told
+        self._refusal = refusal
         self._sizes: dict[Path, tuple[int, int]] = {}
         self._stopping = threading.Event()
 
@@ -50,7 +57,7 @@ class WatchFolder:
             try:
                 self.round()
             except StorageError as error:
-                self._told(error)  # rule 3
+                self._told("", error)  # rule 3
 
     def round(self, *, settled: bool = False) -> int:
         """Take every settled file; how many. ``settled`` takes all that are there."""
@@ -91,11 +98,11 @@ class WatchFolder:
             self._refuse(file, PliError(f"something unexpected went wrong ({type(error).__name__})"))
         else:
             self._move(file, "done", self._report(counts))
-            self._told(counts)
+            self._told(file.name, counts)
 
     def _refuse(self, file: Path, error: PliError) -> None:
-        self._move(file, "refused", {"why": str(error), "mend": error.mend})
-        self._told(error)
+        self._move(file, "refused", self._refusal(error))
+        self._told(file.name, error)
 
     def _move(self, file: Path, where: str, report: dict[str, object]) -> None:
         target = self._folder / where

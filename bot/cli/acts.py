@@ -101,7 +101,12 @@ def cancel(
         day, start = _day_and_hour(" ".join(what[1:]), home, now)
         sealer = home.import_side().sealer
         chosen, why = service.by_time(sealer, what[0].strip(), day, start, now=now)
-    parts: list[Part] = [Line(text=say("cancel.done"))]
+    return cancelled_reply(chosen, why, say)
+
+
+def cancelled_reply(chosen: AppointmentId, why: Why | None, say: StaffWords) -> Reply:
+    """``why`` the patient has to be telephoned, if so: then nothing says that a message goes."""
+    parts: list[Part] = [Line(text=say("cancel.done" if why is None else "cancel.untold"))]
     if why is not None:
         parts.append(Line(text=say("call.one", why=say(f"why.{why.value}")), bold=True))
     return Reply(parts=tuple(parts), data={"cancelled": chosen, "call": why}, private=True)
@@ -195,9 +200,12 @@ def absence_reply(found: Cancelled, home: Installation, *, looked: bool) -> Repl
     say = words(home)
     identifier = "absent.would" if looked else "absent.done"
     parts: list[Part] = [Line(text=say.count(identifier, len(found.cancelled)), bold=True)]
-    if found.cancelled:
-        listed = ", ".join(f"{ref} ({say.day(day)})" for ref, day in found.cancelled)
-        parts.append(Line(text=listed))
+    calls = {(c.patient, c.day) for c in found.to_call}
+    if told_ := [visit for visit in found.cancelled if visit not in calls]:
+        listed = ", ".join(f"{ref} ({say.day(day)})" for ref, day in told_)
+        parts.append(Line(text=say("absent.told", visits=listed)))
+    if found.near:
+        parts.append(Line(text=say("absent.near", names=", ".join(found.near)), bold=True))
     if found.others:
         parts.append(Line(text=say.count("absent.others", found.others)))
     if found.undecided:
@@ -212,6 +220,7 @@ def absence_reply(found: Cancelled, home: Installation, *, looked: bool) -> Repl
         "call": [{"patient": c.patient, "day": c.day.isoformat(), "why": c.why} for c in found.to_call],
         "undecided": [{"patient": ref, "day": day.isoformat()} for ref, day in found.undecided],
         "others": found.others,
+        "near": list(found.near),
         "dry_run": looked,
     }
     return Reply(parts=tuple(parts), data=data, private=True)

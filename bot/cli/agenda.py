@@ -14,19 +14,20 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from bot.agenda import AgendaBytes, read_agenda
 from bot.agenda.watch import WatchFolder
 from bot.app import Installation
-from bot.cli.common import PARTLY, REFUSED, Json, err, installation, print_json, say, warn
+from bot.cli.acts import cancelled_reply
+from bot.cli.common import PARTLY, REFUSED, Json, caution, err, installation, print_json, put, say, tongue
 from bot.cli.import_words import counts_as_json, import_reply
-from bot.cli.reply import print_reply
+from bot.cli.reply import plain, print_reply
 from bot.cli.seat import words
 from bot.domain.appointment import ImportCounts
 from bot.domain.human_dates import read_moment
-from bot.domain.records import ProblemKind
 from bot.domain.values import AppointmentId, DateRange, RecipientId
 from bot.errors import PliError, StorageError, WrongUse
 from bot.services.add_appointment import AddAppointment
 from bot.services.cancel_one import CancelOne
 from bot.services.import_agenda import ImportAgenda
 from bot.services.import_batch import Entry, ImportOptions
+from bot.services.refused_files import NoteRefusedFile
 
 group = typer.Typer(no_args_is_help=True, help="Agendas in: a file, a folder, one appointment.")
 Format = Literal["ics", "csv"]
@@ -135,19 +136,31 @@ def watch(
     def take(file: Path) -> ImportCounts:
         return import_file(home, file, ImportOptions(), profile=profile or None)
 
-    def done(told: ImportCounts | PliError) -> None:
+    words = tongue()
+
+    def done(name: str, told: ImportCounts | PliError) -> None:
         nonlocal good, refused
         refused += isinstance(told, PliError) or bool(told.refused)
         good += not isinstance(told, PliError)
         if isinstance(told, StorageError):
-            warn(f"{told}; the file stays where it is, and is tried again")
+            caution(words.own("{why}; the file stays where it is, and is tried again", why=words.of(told)))
         elif isinstance(told, PliError):
-            warn("a file was refused; its report says why")
-            note_failure(home)
+            caution(words.own("refused: {name}; its report beside it says why", name=plain(name)))
+            NoteRefusedFile(home.uow)(name, home.clock.now())
         else:
-            say(f"imported: {told.new} new, {told.changed + told.moved} changed, {len(told.refused)} refused")
+            put(
+                words.own(
+                    "imported: {new} new, {changed} changed, {refused} refused",
+                    new=told.new,
+                    changed=told.changed + told.moved,
+                    refused=len(told.refused),
+                )
+            )
 
-    watcher = WatchFolder(folder, take, report=counts_as_json, told=done)
+    def why(error: PliError) -> dict[str, object]:
+        return {"why": words.of(error), "mend": words.finished(error.mend)}
+
+    watcher = WatchFolder(folder, take, report=counts_as_json, told=done, refusal=why)
     if once:
         watcher.round(settled=True)
         if refused:
@@ -155,13 +168,6 @@ def watch(
     else:
         say("watching; stop with Ctrl-C")
         watcher.run()
-
-
-def note_failure(home: Installation) -> None:
-    """A line for the staff: whoever put the file there may not look into the folder again."""
-    with home.uow() as uow:
-        uow.problems.add(ProblemKind.IMPORT_FAILED, home.clock.now())
-        uow.commit()
 
 
 @group.command("add")
@@ -207,14 +213,15 @@ def cancel(
     ],
     json: Json = False,
 ) -> None:
-    """Cancel one appointment. Patients are told at once if it is within 48 hours, else in the next slot.
+    """Cancel one appointment. Patients are told at once if it is within 48 hours, else in the next slot; if nobody can
+    be told, that is said.
 
     Example: pli agenda cancel a-abcd…
     """
     home = installation()
     chosen = AppointmentId(appointment.strip())
-    CancelOne(home.uow, rules=home.settings.nudge_rules()).by_id(chosen, now=home.clock.now())
+    why = CancelOne(home.uow, rules=home.settings.nudge_rules()).by_id(chosen, now=home.clock.now())
     if json:
-        print_json({"cancelled": chosen})
-    else:
-        say("cancelled; the patient will be told")
+        print_json({"cancelled": chosen, "call": why})
+        return
+    print_reply(cancelled_reply(chosen, why, words(home)), json=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -12,8 +12,10 @@ import typer
 from bot.app import Installation
 from bot.cli.reply import Column, Line, Part, Reply, Rows
 from bot.cli.seat import seat, told, words
+from bot.domain.human_dates import read_since
+from bot.domain.records import AnswerState
 from bot.domain.staff import MemberId
-from bot.errors import Refused, WrongUse
+from bot.errors import Refused
 from bot.services.record_answer import Answer, ReadAnswers
 from config.staff_words import StaffWords
 
@@ -41,14 +43,16 @@ def _service(home: Installation) -> ReadAnswers:
 @told
 def answers(
     ctx: typer.Context,
-    since: Annotated[str, typer.Option(help="YYYY-MM-DD or a time; answers received since then.")] = "",
+    since: Annotated[
+        str, typer.Option(help="3/12, yesterday, 2026-12-03: answers received since then.")
+    ] = "",
     everything: Annotated[
         bool, typer.Option("--all", help="Also those that are done or no longer hold.")
     ] = False,
 ) -> Reply | None:
     """List what patients answered and nobody has dealt with yet.
 
-    Example: pli answers --since 2026-12-01; then: pli answers done ID
+    Example: pli answers --since yesterday; then: pli answers done ID
     """
     if ctx.invoked_subcommand is not None:
         return None
@@ -83,7 +87,10 @@ def _cells(a: Answer, say: StaffWords, zone: ZoneInfo) -> tuple[str, ...]:
     if not a.readable:
         return (say("answers.unreadable"), "", "", "", "", "")
     at = say.moment(datetime.fromisoformat(a.at), zone) if a.at else ""
-    return (say(f"answer.{a.answer.value}"), a.patient, at, a.with_, a.source, a.text)
+    told_ = say(f"answer.{a.answer.value}")
+    if a.state is not AnswerState.OPEN:
+        told_ += f" ({say('answers.closed' if a.state is AnswerState.DONE else 'answers.void')})"
+    return (told_, a.patient, at, a.with_, a.source, a.text)
 
 
 def _as_json(a: Answer) -> dict[str, object]:
@@ -102,13 +109,7 @@ def _as_json(a: Answer) -> dict[str, object]:
 
 
 def _since(text: str, home: Installation) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise WrongUse("--since is not a day or a time", mend="write it like 2026-12-01") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=home.settings.practice.zone)).astimezone(UTC)
+    return read_since(text, now=home.clock.now(), zone=home.settings.practice.zone) if text else None
 
 
 @group.command("done")

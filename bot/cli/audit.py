@@ -6,7 +6,7 @@ The staff room has the first two: administrators all of it, secretaries what con
 from __future__ import annotations
 
 import json as jsons
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from bot.app import Installation
 from bot.cli.common import Json, installation, print_json, say
 from bot.cli.reply import Column, Line, Part, Reply, Rows
 from bot.cli.seat import seat, told, words
+from bot.domain.human_dates import read_since
 from bot.domain.records import AuditEntry, AuditKind
 from bot.domain.staff import Role
 from bot.domain.values import RecipientId
@@ -73,8 +74,8 @@ def _when(at: datetime, home: Installation) -> str:
 @told
 def show(
     ref: Annotated[str, typer.Argument(help="Only what concerns this patient's recipients.")] = "",
-    since: Annotated[str, typer.Option(help="YYYY-MM-DD or a time; from then on.")] = "",
-    until: Annotated[str, typer.Option(help="YYYY-MM-DD or a time; before then.")] = "",
+    since: Annotated[str, typer.Option(help="3/12, yesterday, 2026-12-03: from then on.")] = "",
+    until: Annotated[str, typer.Option(help="3/12, yesterday, 2026-12-03: before then.")] = "",
     kind: Annotated[list[str] | None, typer.Option(help="Only this kind; may be given again.")] = None,
     recipient: Annotated[str, typer.Option(metavar="ID", help="What concerns one recipient.")] = "",
     patient: Annotated[str, typer.Option(metavar="REF", help="The same as REF.")] = "",
@@ -90,8 +91,8 @@ def show(
         raise Refused("only an administrator reads the whole log", mend="name a patient")
     most = min(limit, IN_ROOM) if here.in_room else limit
     found = ReadAudit(home.uow)(
-        since=_moment("--since", since, home),
-        until=_moment("--until", until, home),
+        since=_moment(since, home),
+        until=_moment(until, home),
         kinds=[_kind(k) for k in kind or ()],
         recipient=RecipientId(recipient) if recipient else None,
         reference=reference,
@@ -159,14 +160,8 @@ def _kind(text: str) -> AuditKind:
         raise WrongUse(f"--kind: {text} is none", mend="one of: " + ", ".join(AuditKind)) from None
 
 
-def _moment(option: str, text: str, home: Installation) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise WrongUse(f"{option} is not a day or a time", mend="write it like 2026-12-01") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=home.settings.practice.zone)).astimezone(UTC)
+def _moment(text: str, home: Installation) -> datetime | None:
+    return read_since(text, now=home.clock.now(), zone=home.settings.practice.zone) if text else None
 
 
 @group.command("export-head")
@@ -193,7 +188,7 @@ def export_head(
     if json:
         print_json(data)
     else:
-        say(f"the head of {head.length} rows, the last of {head.at}, is in {file}")
+        say(f"the head of {_rows(head.length)}, the last of {head.at}, is in {file}")
 
 
 @group.command("compare")
@@ -211,8 +206,13 @@ def compare(
         print_json({"part_of_the_log": True, "length": head.length, "rows_since": since})
     else:
         say(
-            f"that head ({head.length} rows, the last of {head.at}) is part of today's log; {since} rows since"
+            f"that head ({_rows(head.length)}, the last of {head.at}) is part of today's log;"
+            f" since then {_rows(since)}"
         )
+
+
+def _rows(number: int) -> str:
+    return {0: "no row", 1: "1 row"}.get(number, f"{number} rows")
 
 
 def _read_head(file: Path) -> AuditHead:

@@ -17,8 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.app import Installation
+from bot.domain.values import Language
 from bot.errors import PliError, StorageError, WrongUse
-from config.settings import locate
+from config.settings import load, locate
+from config.staff_words import StaffWords
 
 DONE, REFUSED, WRONG, PARTLY = 0, 1, 2, 3
 
@@ -33,18 +35,45 @@ def installation() -> Installation:
     return Installation.at(locate(None))
 
 
+def tongue() -> StaffWords:
+    """The practice's words, as :func:`installation` would find it; English where there is none to be read."""
+    try:
+        language = load(locate(None)).practice.language
+    except PliError:
+        language = Language.EN
+    return StaffWords(language, terminal=True)
+
+
 def choose_config(file: Path) -> None:
     """Remember ``--config`` for this process."""
     os.environ["PLI_CONFIG"] = str(file)
 
 
-def say(text: str, style: str = "") -> None:
-    """One line, wrapped by the terminal; values in it are never taken for markup."""
+def put(text: str, style: str = "") -> None:
+    """One line as it is, wrapped by the terminal; values in it are never taken for markup. Also what programs that keep
+    running say of themselves: others wait for it.
+    """
     out.print(Text(text, style=style), soft_wrap=True)
 
 
-def warn(text: str) -> None:
+def say(english: str, style: str = "") -> None:
+    """:func:`put` in the practice's language: see :meth:`config.staff_words.StaffWords.finished`."""
+    put(tongue().finished(english), style)
+
+
+def say_count(one: str, other: str, number: int) -> None:
+    """:func:`say` of one of the two texts, with ``{number}``."""
+    put(tongue().counted(one, other, number))
+
+
+def caution(text: str) -> None:
+    """One line as it is, beside the answer."""
     err.print(Text(text, style="yellow"), soft_wrap=True)
+
+
+def warn(english: str) -> None:
+    """:func:`caution` in the practice's language."""
+    caution(tongue().finished(english))
 
 
 def print_json(data: object) -> None:
@@ -52,9 +81,9 @@ def print_json(data: object) -> None:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
-    """A table, or a sentence where there is nothing."""
+    """A table, or a sentence where there is nothing; all of it as it is."""
     if not rows:
-        say(empty)
+        put(empty)
         return
     drawn = Table(box=None, pad_edge=False, header_style="bold")
     for number, heading in enumerate(headings):
@@ -65,10 +94,10 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: s
 
 
 def show(data: Mapping[str, Any]) -> None:
-    """Names and values, one a line."""
+    """Names and values, one a line, as they are."""
     width = max(map(len, data), default=0)
     for name, value in data.items():
-        say(f"{name.ljust(width)}  {value}")
+        put(f"{name.ljust(width)}  {value}")
 
 
 def size_of(number: float) -> str:
@@ -81,9 +110,10 @@ def size_of(number: float) -> str:
 
 
 def complain(error: PliError) -> int:
-    """Print the error and its mend; the exit code."""
-    err.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+    """Print the error and its mend in the practice's language; the exit code."""
+    words = tongue()
+    err.print(Text.assemble((words("complain.error"), "bold red"), words.of(error)), soft_wrap=True)
     mend = error.mend or ("see: pli doctor" if isinstance(error, StorageError) else "")
     if mend:
-        err.print(Text.assemble(("  mend: ", "bold"), mend), soft_wrap=True)
+        err.print(Text.assemble((words("complain.mend"), "bold"), words.finished(mend)), soft_wrap=True)
     return WRONG if isinstance(error, WrongUse) else REFUSED

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bot.app import Installation
-from bot.cli.common import installation, say
+from bot.cli.common import installation, put
 from bot.cli.desk_orders import DeskOrders
 from bot.cli.desk_server import DeskServer, serve_inherited, serve_socket
 from bot.cli.dropped import take_file
@@ -46,9 +46,9 @@ def desk(
         raise WrongUse(
             "the desk has no socket of its own", mend="set [staff] desk_socket, or use pli run alone"
         )
-    say("listening; stop with Ctrl-C")
+    put("listening; stop with Ctrl-C")
     asyncio.run(_listen(home, server))
-    say("stopped")
+    put("stopped")
 
 
 async def _listen(home: Installation, server: DeskServer) -> None:

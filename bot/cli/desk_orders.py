@@ -20,7 +20,7 @@ from bot.cli.approvals import Approvals
 from bot.cli.line import Understood, Word, arguments, split, suggestion, understand
 from bot.cli.reply import Line, Part, Reply, as_texts
 from bot.cli.room_run import Stopped, UsageError, flags, run
-from bot.cli.seat import Memory, Seat, taken, words
+from bot.cli.seat import Memory, Seat, room_words, taken
 from bot.cli.staffroom import RoomCommand, allowed_to, named
 from bot.domain.records import AuditKind
 from bot.domain.staff import Member, MemberId, StaffFile, StaffOrder, StaffReply
@@ -41,10 +41,7 @@ class DeskOrders:
         self._home, self._find, self._take_file = home, find, take_file
         self._memory = Memory()
         self._last: tuple[tuple[str, str], StaffReply] | None = None
-
-    @property
-    def _say(self) -> StaffWords:
-        return words(self._home)
+        self._say = room_words(home)
 
     def __call__(self, order: StaffOrder) -> StaffReply:
         """Never raises but :class:`bot.errors.StorageError`, where nothing was begun because it could not be noted."""
@@ -53,6 +50,7 @@ class DeskOrders:
             return self._last[1]
         self._last = None
         member = self._find(order.member)
+        self._say = StaffWords(member.language) if member is not None else room_words(self._home)
         file = order.file
         reply = self._line(order, member) if file is None else self._file(order, member, file)
         self._last = (whose, reply)
@@ -197,7 +195,7 @@ class DeskOrders:
             return [self._say("order.storage")]
         if isinstance(error, ChannelError):
             return [self._say("order.homeserver")]
-        return [self._say.error(str(error), error.mend)]
+        return [self._say.error(error)]
 
     def _of_usage(self, error: Exception, command: RoomCommand | None) -> list[str]:
         kind = {

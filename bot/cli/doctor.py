@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import typer
+from rich.text import Text
 
-from bot.cli.common import REFUSED, Json, installation, out, print_json
+from bot.cli.common import REFUSED, Json, installation, out, print_json, put, tongue
 from bot.doctor import examine
 
 
@@ -23,11 +24,12 @@ def doctor(json: Json = False) -> None:
     if json:
         print_json([{"check": c.name, "ok": c.ok, "found": c.found, "mend": c.mend} for c in checks])
     else:
+        words = tongue()
         for check in checks:
-            mark = "[green]ok [/green]" if check.ok else "[red]BAD[/red]"
-            out.print(f"{mark} {check.name}: ", end="")
-            out.print(check.found, markup=False)
+            mark = Text(words("doctor.ok"), "green") if check.ok else Text(words("doctor.bad"), "red")
+            name, found = words.own(check.name), words.finished(check.found)
+            out.print(Text.assemble(mark, " ", words("error.where", where=name, why=found)), soft_wrap=True)
             if not check.ok:
-                out.print(f"    mend: {check.mend}", markup=False)
+                put(f"  {words('complain.mend')}{words.finished(check.mend)}")
     if not all(c.ok for c in checks):
         raise typer.Exit(REFUSED)

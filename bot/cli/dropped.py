@@ -6,6 +6,8 @@ An agenda, or a text with one absence a line. On the command line files are name
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from pathlib import PurePath
 from typing import Annotated
 
@@ -20,7 +22,9 @@ from bot.cli.reply import Line, Reply
 from bot.cli.seat import Seat, seat, touches, words
 from bot.cli.staffroom import named
 from bot.domain.appointment import ImportCounts
+from bot.domain.human_dates import running_days
 from bot.domain.staff import Member, StaffFile
+from bot.domain.values import DateRange
 from bot.errors import Refused, Unclear, WrongUse
 from bot.services.hold_agenda import HoldAgenda, Outcome
 from bot.services.import_batch import ImportOptions
@@ -37,12 +41,12 @@ class _Take:
     def __init__(self, home: Installation) -> None:
         self._home = home
 
-    def __call__(self, file: StaffFile, *, dry_run: bool, accept: int) -> Outcome:
+    def __call__(self, file: StaffFile, *, dry_run: bool, accept: int, within: DateRange | None) -> Outcome:
         home, now = self._home, self._home.clock.now()
         if _is_list(file, home):
             return cancel_absences(home, read_absences(file.data, home, now), now, dry_run=dry_run)
         agenda = AgendaBytes(data=file.data, suffix=PurePath(file.name).suffix)
-        return import_file(home, agenda, ImportOptions(dry_run=dry_run, accept=accept))
+        return import_file(home, agenda, ImportOptions(dry_run=dry_run, accept=accept, within=within))
 
 
 def _is_list(file: StaffFile, home: Installation) -> bool:
@@ -83,21 +87,41 @@ def _in_room(name: str) -> tuple[Seat, Member]:
 
 
 def apply(
-    accept: Annotated[
-        int, typer.Argument(metavar="[N]", min=0, help="So many may be cancelled; a second member approves.")
-    ] = 0,
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[N | DAYS]",
+            help="So many may be cancelled, as a second member approves; or the days for which the export is complete.",
+        ),
+    ] = None,
 ) -> Reply:
     """In the staff room: carry out the file that was dropped last and looked at.
 
-    Example: pli apply (typed in the room without "pli")
+    With days it is looked at again: what is known on these days and absent from the file would be cancelled.
+
+    Example: pli apply, or: pli apply 1/12-31/12 (typed in the room without "pli")
     """
     here, member = _in_room("apply")
     home, held = here.home, here.memory.of(HoldAgenda)
     now = home.clock.now()
     held.held(member.id, now=now)  # first: nobody approves what is not there
+    typed = " ".join(what or ())
+    if typed and not (typed.isascii() and typed.isdigit()):
+        return _look_within(home, member, held, typed, now)
+    accept = int(typed[:9] or 0)
     if accept:
         touches(accept)
     return outcome_reply(held.apply(member.id, _Take(home), accept=accept, now=now), home, looked=False)
+
+
+def _look_within(home: Installation, member: Member, held: HoldAgenda, typed: str, now: datetime) -> Reply:
+    """Raises :class:`Unclear`, :class:`Refused`."""
+    say, days = words(home), running_days(typed, now=now, zone=home.settings.practice.zone)
+    within = DateRange(first=days.first.isoformat(), last=days.last.isoformat())
+    reply = outcome_reply(held.look_within(member.id, _Take(home), within, now=now), home, looked=True)
+    told = Line(text=say("apply.within", first=say.day(days.first), last=say.day(days.last)), bold=True)
+    how = Line(text=say("apply.how"), bold=True)
+    return replace(reply, parts=(told, *reply.parts, how))
 
 
 def drop() -> Reply:

@@ -15,7 +15,7 @@ from bot.app import CRYPTO_STORE, Installation
 from bot.channels.matrix.channel import set_up_device
 from bot.channels.matrix.identity import SEEDS_FILE, SESSION_FILE, login
 from bot.cli import homeserver_accounts, homeserver_check, homeserver_init
-from bot.cli.common import REFUSED, installation, say
+from bot.cli.common import REFUSED, installation, put, say
 from bot.domain.values import Secret, UserId
 from bot.errors import Refused
 from bot.homeserver.bootstrap import administer
@@ -58,7 +58,7 @@ def run() -> None:
         signal.signal(sign, stop)
     with server:
         asyncio.run(prepare_bot(home, server))
-        say(f"homeserver ready: {server.url} (stop with Ctrl-C); next, in another terminal: pli run")
+        put(f"homeserver ready: {server.url} (stop with Ctrl-C); next, in another terminal: pli run")
         while not stopping.is_set():
             if server.wait(0.5) is not None:
                 say("the homeserver ended by itself; its log is in its folder")

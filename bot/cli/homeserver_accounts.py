@@ -14,7 +14,7 @@ import typer
 
 from bot.app import Installation
 from bot.cli.account_reset import new_password
-from bot.cli.common import Json, installation, print_json, say, show, table, warn
+from bot.cli.common import Json, installation, print_json, say, say_count, show, table, warn
 from bot.cli.invitations import parse_duration
 from bot.domain.values import Secret, UserId, new_id
 from bot.errors import Refused, StorageError, WrongUse
@@ -211,7 +211,7 @@ def revoke(
     if json:
         print_json({"revoked": count})
     else:
-        say(f"{count} token(s) revoked")
+        say_count("{number} token revoked", "{number} tokens revoked", count)
 
 
 @group.command("list")

@@ -31,7 +31,7 @@ def import_reply(counts: ImportCounts, say: StaffWords, *, looked: bool, first: 
             Column(heading=say("import.why")),
             Column(heading=say("import.mend"), named=True),
         )
-        cells = tuple((r.where, r.field, r.why, r.mend) for r in shown)
+        cells = tuple(tuple(map(say.finished, (r.where, r.field, r.why, r.mend))) for r in shown)
         parts.append(Rows(columns=columns, rows=cells, empty=""))
         if (more := len(counts.refused) - len(shown)) > 0:
             parts.append(Line(text=say.count("import.more", more)))

@@ -12,7 +12,7 @@ import typer
 
 from bot.app import Installation
 from bot.cli.account_reset import has_admin_token, new_password, told_of_account
-from bot.cli.common import Json, installation, print_json, say
+from bot.cli.common import Json, installation, print_json, say_count
 from bot.cli.leaflets import Leaflet, handout
 from bot.cli.reply import Facts, Line, Part, Remark, Reply
 from bot.cli.seat import seat, told, words
@@ -68,6 +68,9 @@ def invite(
     recipient: Annotated[
         str, typer.Option(help="With --relink: which recipient, where there are several.")
     ] = "",
+    another: Annotated[
+        bool, typer.Option("--another", help="Another person than the one whose code is open.")
+    ] = False,
     leaflet: Leaflet = None,
 ) -> Reply:
     """Print a one-time code and the link to the bot. Both, and a password, are shown once and stored nowhere.
@@ -87,7 +90,7 @@ def invite(
     service = InviteRecipient(home.uow, home.import_side().registrar)
     language = lang or home.settings.practice.language
     references = [each.strip() for each in (ref, *(also or []))]
-    service.check(references)
+    service.check(references, now=home.clock.now(), another=another)
     user = password = None
     with handout(
         here, leaflet
@@ -223,4 +226,4 @@ def revoke(
     if json:
         print_json({"closed": closed})
     else:
-        say(f"{closed} open code(s) closed")
+        say_count("{number} open code closed", "{number} open codes closed", closed)

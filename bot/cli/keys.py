@@ -11,7 +11,7 @@ import typer
 
 from bot.app import CRYPTO_STORE, Installation
 from bot.channels.matrix.files import DeviceLock
-from bot.cli.common import Json, installation, print_json, say, table, warn
+from bot.cli.common import Json, caution, installation, print_json, say, say_count, table, tongue, warn
 from storage.data_key import rotate_data_key
 from storage.engine import truncate_wal
 from storage.import_keys import rotate_import_keys
@@ -47,18 +47,26 @@ def list_keys(json: Json = False) -> None:
     if json:
         print_json({"keys": rows, "older_audit_keys": older})
         return
+    words = tongue()
     drawn = [
         [
             r["key"],
-            f"{r['age_days']} days" if r["age_days"] is not None else "not here",
-            r["purpose"],
+            words.own("not here")
+            if r["age_days"] is None
+            else words.counted("{number} day", "{number} days", int(str(r["age_days"]))),
+            words.own(str(r["purpose"])),
             r["folder"],
         ]
         for r in rows
     ]
-    table(["key", "age", "what for", "folder"], drawn, empty="no keys")
+    headings = (words.own("key"), words.own("age"), words.own("what for"), words.own("folder"))
+    table(headings, drawn, empty=words.own("no keys"))
     if older:
-        say(f"the data key was changed {older} time(s); the older audit keys are kept to verify older rows")
+        say_count(
+            "the data key was changed once; the older audit key is kept to verify older rows",
+            "the data key was changed {number} times; the older audit keys are kept to verify older rows",
+            older,
+        )
 
 
 def _rows(home: Installation) -> Iterator[dict[str, object]]:
@@ -134,9 +142,14 @@ def rotate_import(json: Json = False) -> None:
         )
         say("next: pli run; and a new copy of the database and of both folders with keys")
     if changed.doubtful:
-        warn(
-            f"{changed.doubtful} value(s) did not verify under the older keys and were left: nobody opens them;"
-            " import the agenda again"
+        caution(
+            tongue().counted(
+                "{number} value did not verify under the older keys and was left: nobody opens it;"
+                " import the agenda again",
+                "{number} values did not verify under the older keys and were left: nobody opens them;"
+                " import the agenda again",
+                changed.doubtful,
+            )
         )
     if not emptied:
         warn("the database's write-ahead log could not be emptied: somebody reads; run pli purge")

@@ -74,7 +74,7 @@ class Handout:
             if self._sheet is not None:
                 self._sheet.write(pdf)
         except PliError as error:
-            return Given(parts=(Remark(text=say.error(str(error), error.mend)),), failed=True)
+            return Given(parts=(Remark(text=say.error(error)),), failed=True)
         if self._file is not None:
             return Given(
                 parts=(Facts(values=((say("fact.leaflet"), str(self._file)),)),),

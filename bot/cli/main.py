@@ -38,7 +38,7 @@ from bot.cli import (
     status,
     vault,
 )
-from bot.cli.common import DONE, REFUSED, choose_config, complain, err
+from bot.cli.common import DONE, REFUSED, choose_config, complain, err, tongue
 from bot.errors import PliError, WrongUse
 from bot.hardening import harden
 from bot.logs import silence
@@ -135,7 +135,7 @@ def _take_config(arguments: list[str]) -> list[str]:
 
 
 def _name_default(arguments: list[str]) -> list[str]:
-    """``pli invite REF`` is ``pli invite to REF``, and ``pli backup DIR`` is ``pli backup to DIR``."""
+    """``pli invite REF`` is ``pli invite to REF``, and ``pli backup DIR`` is ``pli backup to DIR``; so for help."""
     if arguments[:1] == ["invite"] and arguments[1:] and arguments[1] not in invitations.COMMANDS:
         return ["invite", "to", *arguments[1:]]
     if arguments[:1] == ["backup"] and arguments[1:] and arguments[1] not in safekeeping.COMMANDS:
@@ -154,12 +154,15 @@ def main(arguments: list[str] | None = None) -> int:
     except PliError as error:
         return complain(error)
     except KeyboardInterrupt:
-        err.print("stopped")
+        err.print(tongue().own("stopped"))
         return REFUSED
     except Exception as error:  # noqa: BLE001 - a traceback could quote what must not be shown
-        err.print(f"error: something unexpected went wrong ({type(error).__name__})", style="bold red")
-        err.print("  mend: please report it, with the command but without patients' data")
-        return REFUSED
+        return complain(
+            PliError(
+                f"something unexpected went wrong ({type(error).__name__})",
+                mend="please report it, with the command but without patients' data",
+            )
+        )
     return DONE
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -12,6 +14,7 @@ from bot.cli.line import as_typed
 from bot.cli.reply import Column, Line, Part, Reply, Rows
 from bot.cli.seat import agree, seat, told, touches, words
 from bot.cli.staffroom import fold
+from bot.domain.appointment import Status
 from bot.domain.records import AuditKind, Patient, RecipientState, StoredAppointment
 from bot.domain.values import PatientId, new_id
 from bot.errors import Refused
@@ -141,7 +144,8 @@ def show_patient(ref: Ref, json: Json = False) -> None:
                     "room": uow.rooms.by_recipient(recipient.id) is not None,
                 }
             )
-        appointments = [_row(a) for a in uow.appointments.of_patient(patient.id) if a.past_after > now]
+        zone = home.settings.practice.zone
+        appointments = [_row(a, zone) for a in uow.appointments.of_patient(patient.id) if a.past_after > now]
     data = {
         "patient": patient.reference,
         "name": patient.given_name,
@@ -151,21 +155,57 @@ def show_patient(ref: Ref, json: Json = False) -> None:
     if json:
         print_json(data)
         return
-    show({"patient": patient.reference, "first name": patient.given_name or "-"})
-    table(
-        ["recipient", "state", "language", "reminders", "open invitation"],
-        [[r["recipient"], r["state"], r["language"], r["reminders"], r["invitation"]] for r in recipients],
-        empty="nobody is told yet: pli invite REF",
+    say = words(home)
+    yes, no = say.own("yes"), say.own("no")
+    show(
+        {
+            say("patients.column.ref"): patient.reference,
+            say("patients.column.name"): patient.given_name or "-",
+        }
     )
     table(
-        ["appointment", "state", "revision", "entered by hand"],
-        [[a["appointment"], a["status"], a["revision"], a["by_hand"]] for a in appointments],
-        empty="no appointment to come is known",
+        [
+            *(say(f"patients.column.{name}") for name in ("recipient", "state", "language")),
+            say.own("gets messages"),
+            say.own("open code"),
+        ],
+        [
+            [
+                r["recipient"],
+                say(f"state.{r['state']}"),
+                r["language"],
+                yes if r["reminders"] else no,
+                yes if r["invitation"] else no,
+            ]
+            for r in recipients
+        ],
+        empty=say("patients.nobody", ref=patient.reference),
+    )
+    table(
+        [say.own("appointment"), say.own("day"), say("today.column.state"), say.own("from")],
+        [
+            [
+                a["appointment"],
+                say.day(date.fromisoformat(str(a["day"]))),
+                say("today.cancelled" if a["status"] == Status.CANCELLED else "today.booked"),
+                say.own("entered by hand" if a["by_hand"] else "the agenda"),
+            ]
+            for a in sorted(appointments, key=lambda a: str(a["day"]))
+        ],
+        empty=say.own("no appointment to come is known"),
     )
 
 
-def _row(a: StoredAppointment) -> dict[str, object]:
-    return {"appointment": a.id, "status": a.status.value, "revision": a.revision, "by_hand": a.by_hand}
+def _row(a: StoredAppointment, zone: ZoneInfo) -> dict[str, object]:
+    """``day``: the last one of the appointment; its hour is not known here."""
+    day = (a.past_after - timedelta(seconds=1)).astimezone(zone).date()
+    return {
+        "appointment": a.id,
+        "day": day.isoformat(),
+        "status": a.status.value,
+        "revision": a.revision,
+        "by_hand": a.by_hand,
+    }
 
 
 def _patient(uow: UnitOfWork, ref: str) -> Patient:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-from bot.cli.common import Json, installation, print_json, say, table
+from bot.cli.common import Json, installation, print_json, say, say_count, table, tongue
+from bot.cli.reply import plain
 from bot.domain.records import AuditKind, ProblemKind
 from bot.services.pause_nudges import PauseNudges
+from bot.services.refused_files import NAME, refused_files
+from config.staff_words import StaffWords
 
 MEANING = {
     ProblemKind.TOO_LATE: "a nudge came too late to be useful and was not sent: telephone",
@@ -37,6 +41,13 @@ def register(app: typer.Typer) -> None:
     app.command("problems")(problems)
 
 
+def _told(row: Mapping[str, Any], words: StaffWords) -> str:
+    if row["file"]:
+        name = plain(str(row["file"]))
+        return words.own("the agenda file {name} was refused: its report beside it says why", name=name)
+    return words.own(str(row["meaning"]))
+
+
 def problems(
     clear: Annotated[bool, typer.Option("--clear", help="Dealt with: empty the list.")] = False,
     json: Json = False,
@@ -49,14 +60,16 @@ def problems(
     if clear:
         with home.uow() as uow:
             gone = uow.problems.clear()
+            uow.meta.remove(NAME)
             uow.audit.add(AuditKind.PROBLEMS_CLEARED, home.clock.now(), count=gone)
             uow.commit()
         if json:
             print_json({"cleared": gone})
         else:
-            say(f"{gone} line(s) cleared")
+            say_count("{number} line cleared", "{number} lines cleared", gone)
         return
     with home.uow() as uow:
+        files = refused_files(uow)
         rows: list[dict[str, Any]] = [
             {
                 "at": p.at.astimezone(home.settings.practice.zone).isoformat(timespec="minutes"),
@@ -68,6 +81,7 @@ def problems(
                     if (patient := uow.patients.get(i))
                 ],
                 "meaning": MEANING[p.kind],
+                "file": files.get(p.at) if p.kind is ProblemKind.IMPORT_FAILED else None,
             }
             for p in uow.problems.all()
         ]
@@ -78,5 +92,7 @@ def problems(
         say("all nudges are paused: pli resume", style="bold")
     elif paused.patients:
         say(f"nudges are paused for: {', '.join(paused.patients)}")
-    drawn = [[r["at"], ", ".join(str(p) for p in r["patients"]) or "-", r["meaning"]] for r in rows]
-    table(["when", "patient", "what"], drawn, empty="no problems")
+    words = tongue()
+    drawn = [[r["at"], ", ".join(str(p) for p in r["patients"]) or "-", _told(r, words)] for r in rows]
+    headings = (words.own("when"), words.own("patient"), words.own("what"))
+    table(headings, drawn, empty=words.own("no problems"))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.common import PARTLY, Json, installation, print_json, say, table, warn
+from bot.cli.common import PARTLY, Json, caution, installation, print_json, say, table, tongue, warn
 from bot.services.purge import Purge
 from storage.engine import truncate_wal
 
@@ -51,13 +51,18 @@ def purge(
             }
         )
     else:
-        rows = [[str(number), WHAT[name]] for name, number in purged.counts.items() if number]
+        words = tongue()
+        rows = [[str(number), words.own(WHAT[name])] for name, number in purged.counts.items() if number]
         if rows:
             say("would go:" if dry_run else "gone:")
-        table(["", ""], rows, empty="nothing is too old")
+        table(["", ""], rows, empty=words.own("nothing is too old"))
     if purged.overdue:
-        warn(
-            f"{purged.overdue} message(s) should have been taken back by now: only the running bot can do that"
+        caution(
+            tongue().counted(
+                "{number} message should have been taken back by now: only the running bot can do that",
+                "{number} messages should have been taken back by now: only the running bot can do that",
+                purged.overdue,
+            )
         )
     if not dry_run and not overwritten:
         warn("the database's write-ahead log could not be emptied: somebody reads; run pli purge again")

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.cli.common import print_json, say, show, table, warn
+from bot.cli.common import caution, print_json, put, show, table
 from bot.domain.staff import StaffFile
 
 MAX_TEXT_BYTES = 2600  # of one message: the wire takes 2,800
@@ -83,9 +83,9 @@ def print_reply(reply: Reply, *, json: bool) -> None:
     for part in reply.parts:
         match part:
             case Line():
-                say(part.text, style="bold" if part.bold else "")
+                put(part.text, style="bold" if part.bold else "")
             case Remark():
-                warn(part.text)
+                caution(part.text)
             case Facts():
                 show(dict(part.values))
             case Rows():

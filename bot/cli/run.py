@@ -6,7 +6,7 @@ import asyncio
 
 import typer
 
-from bot.cli.common import installation, say
+from bot.cli.common import installation, put
 from bot.logs import set_up_logs
 from bot.runtime import BotProcess
 
@@ -22,6 +22,6 @@ def run() -> None:
     """
     set_up_logs()
     home = installation()
-    say("starting; stop with Ctrl-C")
+    put("starting; stop with Ctrl-C")
     asyncio.run(BotProcess(home).run())
-    say("stopped")
+    put("stopped")

@@ -18,7 +18,7 @@ from bot.restore import Restored, restore
 from storage.agebox import Opener, Passphrase, PublicKey, new_pair, private_key_in, public_key_in
 from storage.keys import write_new
 
-COMMANDS = frozenset({"to", "keygen", "-h", "--help"})
+COMMANDS = frozenset({"to", "keygen"})
 PassphraseFile = Annotated[
     Path | None,
     typer.Option(help="File with a passphrase of 16 characters or more, closed to other accounts."),
@@ -54,6 +54,8 @@ def backup(
     The file is opened again at once and looked through, before it gets its name. Never in it: the device's own keys.
 
     Example: pli backup /media/stick --public-key backup.key.pub
+
+    For a key pair to seal to: pli backup keygen FILE
     """
     lock = _lock(public_key, passphrase_file)
     made = make_backup(installation(), folder.expanduser().absolute(), lock, with_vault=with_vault)

@@ -73,7 +73,15 @@ def taken(chosen: Seat) -> Iterator[None]:
 
 
 def words(home: Installation) -> StaffWords:
-    """In the practice's language, on the command line as in the room."""
+    """In the practice's language on the command line, in the member's in the room."""
+    here = _TAKEN.get()
+    if here is not None and here.member is not None:
+        return StaffWords(here.member.language)
+    return StaffWords(home.settings.practice.language, terminal=True)
+
+
+def room_words(home: Installation) -> StaffWords:
+    """For the room as a whole: in the practice's language."""
     return StaffWords(home.settings.practice.language)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
 import typer
 
 from bot.app import Installation
-from bot.cli.common import Json, installation, print_json, say, table
+from bot.channels.matrix.http import CLIENT, MatrixError, segment
+from bot.cli.common import Json, installation, print_json, put, say, table, tongue, warn
 from bot.domain.staff import Member, Role
-from bot.domain.values import Language
+from bot.domain.values import Language, UserId
+from bot.errors import ChannelError, Refused
 from bot.services.staff_members import StaffMembers
 
 group = typer.Typer(no_args_is_help=True, help="People of the practice who work in the staff room.")
@@ -38,12 +41,38 @@ def add(
     """
     home = installation()
     language = lang or home.settings.practice.language
-    member = _service(home).add(user, role=role, language=language, now=home.clock.now())
+    service = _service(home)
+    is_there = asyncio.run(_is_there(home, service.check(user)))
+    if is_there is False:
+        raise Refused(
+            "the homeserver has no such account",
+            mend="check how it is written, or make it: pli homeserver accounts staff NAME",
+        )
+    member = service.add(user, role=role, language=language, now=home.clock.now())
     if json:
-        print_json(_as_json(member))
+        print_json(_as_json(member) | {"account_seen": bool(is_there)})
     else:
+        if is_there is None:
+            warn("whether the homeserver has this account could not be asked: check that it is written right")
         say("added; they are invited within a moment while the bot runs")
         say("when they have joined, compare the fingerprint with theirs: pli staff list")
+
+
+async def _is_there(home: Installation, user: UserId) -> bool | None:
+    """Whether the homeserver has the account: as its administrator is told, else as the bot is; None where none is."""
+    try:
+        async with home.homeserver_admin() as admin:
+            return await admin.has_user(user)
+    except (Refused, ChannelError):
+        pass  # no token, or none that works: anybody's profile may be asked for
+    http = home.session().http()
+    try:
+        await http.call("GET", f"{CLIENT}/profile/{segment(user)}")
+    except MatrixError as error:
+        return False if (error.status, error.errcode) == (404, "M_NOT_FOUND") else None
+    finally:
+        await http.close()
+    return True
 
 
 @group.command("list")
@@ -56,15 +85,16 @@ def list_members(json: Json = False) -> None:
     if json:
         print_json([_as_json(member) for member in members])
         return
-    rows = [[m.user, m.role.value, m.language.value, _state(m)] for m in members]
+    words = tongue()
+    rows = [[m.user, words(f"role.{m.role}"), m.language.value, words.own(_state(m))] for m in members]
     table(
-        ["account", "role", "language", "state"],
+        [words.own("account"), words.own("role"), words.own("language"), words.own("state")],
         rows,
-        empty="nobody yet: pli staff add @USER:SERVER --role secretary",
+        empty=words.own("nobody yet: pli staff add @USER:SERVER --role secretary"),
     )
     for member in members:
         if member.pin is not None:  # a line of its own: it is compared, group by group
-            say(f"{member.user}: {_grouped(member.pin.master_key or '')}")
+            put(f"{member.user}: {_grouped(member.pin.master_key or '')}")
         if member.other and not member.leaving:
             say(f"{member.user} now shows another identity: {_grouped(member.other)}", "yellow")
             say(

@@ -110,6 +110,7 @@ COMMANDS: Final[tuple[RoomCommand, ...]] = (
                 "--expires": ("valable", "expire", "expires"),
                 "--account": ("avec-compte", "compte", "account"),
                 "--no-account": ("sans-compte", "no-account"),
+                "--another": ("autre-personne", "another"),
             }
         ),
     ),

@@ -16,10 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.app import Installation
-from bot.cli.common import Json, installation, out, print_json, size_of
+from bot.cli.common import Json, installation, out, print_json, size_of, tongue
 from bot.cli.problems import MEANING
 from bot.domain.records import OutboxKind, OutboxState, ProblemKind
-from bot.status import NOT_RUNNING, Status, look
+from bot.status import ANOTHER, NOT_RUNNING, READY, Status, look
+from config.staff_words import StaffWords
 
 LITTLE_ROOM = 1_000_000_000
 OLD_BACKUP_DAYS = 8
@@ -44,16 +45,16 @@ def status(
     Example: pli status --watch
     """
     home = installation()
-    zone = home.settings.practice.zone
+    zone, words = home.settings.practice.zone, tongue()
     if json:
         print_json(as_data(look(home)))
         return
     if not watch:
-        out.print(draw(look(home), zone))
+        out.print(draw(look(home), zone, words))
         return
-    with Live(draw(look(home), zone), console=out, auto_refresh=False, screen=out.is_terminal) as live:
+    with Live(draw(look(home), zone, words), console=out, auto_refresh=False, screen=out.is_terminal) as live:
         for seen in _again(home):
-            live.update(draw(seen, zone), refresh=True)
+            live.update(draw(seen, zone, words), refresh=True)
 
 
 def _again(home: Installation) -> Iterator[Status]:
@@ -87,17 +88,17 @@ def as_data(seen: Status) -> dict[str, Any]:
     }
 
 
-def draw(seen: Status, zone: ZoneInfo) -> RenderableType:
+def draw(seen: Status, zone: ZoneInfo, words: StaffWords) -> RenderableType:
     """The screen, for a terminal of eighty columns. Without colours its words say the same."""
     drawn = Table(show_header=False, box=box.ROUNDED, border_style=DIM, width=WIDTH)
-    drawn.add_column(no_wrap=True, style=DIM, width=13)
+    drawn.add_column(no_wrap=True, style=DIM, width=19)
     drawn.add_column(overflow="fold")
     for lines in (
-        _bot(seen, zone),
-        _nudges(seen, zone),
-        _people(seen),
-        _desk(seen, zone),
-        _stores(seen, zone),
+        _bot(seen, zone, words),
+        _nudges(seen, zone, words),
+        _people(seen, words),
+        _desk(seen, zone, words),
+        _stores(seen, zone, words),
     ):
         for name, value in lines:
             drawn.add_row(name, value)
@@ -105,108 +106,127 @@ def draw(seen: Status, zone: ZoneInfo) -> RenderableType:
     return drawn
 
 
-def _bot(seen: Status, zone: ZoneInfo) -> list[Line]:
-    if seen.bot == NOT_RUNNING:
-        state = Text("not running: start it with pli run", BAD)
-    elif seen.bot == "ready":
-        state = Text("ready", GOOD)
-    else:
-        state = Text("runs, but is not ready", BAD)
-    lines = [("the bot", state)]
+def _bot(seen: Status, zone: ZoneInfo, words: StaffWords) -> list[Line]:
+    state = {
+        NOT_RUNNING: Text(words.own("not running: start it with pli run"), BAD),
+        ANOTHER: Text(
+            words.own("another program or another bot has its port: set [health] port, or stop that one"), BAD
+        ),
+        READY: Text(words.own("ready"), GOOD),
+    }.get(seen.bot, Text(words.own("runs, but is not ready"), BAD))
+    lines = [(words.own("the bot"), state)]
     if seen.checks:
         server = str(seen.checks.get("homeserver", "unknown")).replace("_", " ")
-        lines.append(("homeserver", Text(server, GOOD if server == "connected" else BAD)))
-        for name, words in (
-            ("own_account_clean", "a device that the bot did not sign is on its account: see pli doctor"),
-            ("storage", "the database keeps it waiting, or refused"),
+        told = Text(words.own(server), GOOD if server == "connected" else BAD)
+        lines.append((words.own("homeserver"), told))
+        for name, what in (
+            (
+                "own_account_clean",
+                words.own("a device that the bot did not sign is on its account: see pli doctor"),
+            ),
+            ("storage", words.own("the database keeps it waiting, or refused")),
         ):
             if seen.checks.get(name) is not True:
-                lines.append(("", Text(words, BAD)))
+                lines.append(("", Text(what, BAD)))
         if failing := seen.checks.get("failing_tasks"):
-            lines.append(("", Text(f"{failing} task(s) failed and are tried again", BAD)))
+            what = words.counted(
+                "{number} task failed and is tried again",
+                "{number} tasks failed and are tried again",
+                int(failing),
+            )
+            lines.append(("", Text(what, BAD)))
     if seen.paused_since:
-        since = _when(datetime.fromisoformat(seen.paused_since), seen.at, zone)
-        lines.append(("paused", Text(f"since {since}: no nudge leaves until pli resume", WARN)))
-    lines.append(("as of", Text(seen.at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z"))))
+        since = _when(datetime.fromisoformat(seen.paused_since), seen.at, zone, words)
+        what = words.own("since {since}: no nudge leaves until pli resume", since=since)
+        lines.append((words.own("paused"), Text(what, WARN)))
+    lines.append((words.own("as of"), Text(seen.at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z"))))
     return lines
 
 
-def _nudges(seen: Status, zone: ZoneInfo) -> list[Line]:
+def _nudges(seen: Status, zone: ZoneInfo, words: StaffWords) -> list[Line]:
     figures = seen.figures
-    waiting = Text(f"{figures.waiting} due and not left")
+    told = words.own("{number} due and not left", number=figures.waiting)
     if figures.waiting and figures.oldest_waiting is not None:
-        waiting.append(f", the oldest since {_when(figures.oldest_waiting, seen.at, zone)}")
-    lines = [("waiting", waiting)]
+        since = _when(figures.oldest_waiting, seen.at, zone, words)
+        told = words("status.oldest", waiting=told, since=since)
+    lines = [(words.own("waiting"), Text(told))]
+    next_ones = words.own("next nudges")
     for number, (at, count) in enumerate(figures.slots):
-        lines.append(("next nudges" if not number else "", Text(f"{count:4} on {_when(at, seen.at, zone)}")))
+        when = words("status.slot", number=f"{count:4}", when=_when(at, seen.at, zone, words))
+        lines.append((next_ones if not number else "", Text(when)))
     if not figures.slots:
-        lines.append(("next nudges", Text("none", DIM)))
+        lines.append((next_ones, Text(words.own("none"), DIM)))
     done = Text()
     for state in _SETTLED:
         number = figures.sum_outbox(OutboxKind.NUDGE.value, state.value)
         bad = state in (OutboxState.FAILED, OutboxState.UNKNOWN) and number
-        done.append(", " if done else "").append(f"{number} {state.value}", WARN if bad else "")
-    lines.append(("lately", done))
+        what = words.count(f"status.{state.value}", number)
+        done.append(", " if done else "").append(what, WARN if bad else "")
+    lines.append((words.own("lately"), done))
     return lines
 
 
-def _people(seen: Status) -> list[Line]:
-    count = seen.figures.recipients
-    people = Text(f"{count.get('enrolled', 0)} enrolled, {count.get('invited', 0)} invited, ")
-    locked = count.get("locked", 0)
-    people.append(f"{locked} locked", WARN if locked else "").append(f", {count.get('left', 0)} left")
-    return [("people", people), ("releases", Text(f"{seen.figures.releases} in the audit log"))]
+def _people(seen: Status, words: StaffWords) -> list[Line]:
+    people = Text()
+    for state in ("enrolled", "invited", "locked", "left"):
+        count = seen.figures.recipients.get(state, 0)
+        people.append(", " if people else "")
+        style = WARN if count and state == "locked" else ""
+        people.append(words.count(f"status.{state}", count), style)
+    releases = words.own("{number} in the audit log", number=seen.figures.releases)
+    return [(words.own("people"), people), (words.own("releases"), Text(releases))]
 
 
-def _desk(seen: Status, zone: ZoneInfo) -> list[Line]:
+def _desk(seen: Status, zone: ZoneInfo, words: StaffWords) -> list[Line]:
     figures = seen.figures
-    imported = Text("never", WARN)
+    imported = Text(words.own("never"), WARN)
     if figures.last_import is not None:
-        imported = Text(
-            f"{_when(figures.last_import, seen.at, zone)}, {figures.last_import_count} entries written"
+        entries = words.counted(
+            "{number} entry written", "{number} entries written", figures.last_import_count
         )
-    answers = Text("none open")
+        imported = Text(f"{_when(figures.last_import, seen.at, zone, words)}, {entries}")
+    answers = Text(words.own("none open"))
     if figures.open_answers:
-        answers = Text(f"{figures.open_answers} open: pli answers", WARN)
-    lines = [("last import", imported), ("answers", answers)]
-    problems = sorted(figures.problems.items())
+        answers = Text(words.own("{number} open: pli answers", number=figures.open_answers), WARN)
+    lines = [(words.own("last import"), imported), (words.own("answers"), answers)]
+    problems, title = sorted(figures.problems.items()), words.own("problems")
     if not problems:
-        lines.append(("problems", Text("none", GOOD)))
+        lines.append((title, Text(words.own("none"), GOOD)))
     for number, (kind, count) in enumerate(problems):
-        words = MEANING[ProblemKind(kind)] if kind in set(ProblemKind) else kind
-        lines.append(("problems" if not number else "", Text(f"{count} × {words.split(':')[0]}", WARN)))
+        what = words.own(MEANING[ProblemKind(kind)]) if kind in set(ProblemKind) else kind
+        lines.append((title if not number else "", Text(f"{count} × {what.split(':')[0].strip()}", WARN)))
     return lines
 
 
-def _stores(seen: Status, zone: ZoneInfo) -> list[Line]:
+def _stores(seen: Status, zone: ZoneInfo, words: StaffWords) -> list[Line]:
     figures = seen.figures
-    free = Text("unknown", WARN)
+    free = Text(words.own("unknown"), WARN)
     if seen.free_bytes is not None:
-        little = seen.free_bytes < LITTLE_ROOM
-        free = Text(
-            f"{size_of(seen.free_bytes)} free{': make room' if little else ''}", BAD if little else ""
-        )
-    backup = Text("never: pli backup DIR", WARN)
+        size, little = size_of(seen.free_bytes), seen.free_bytes < LITTLE_ROOM
+        told = words("status.little" if little else "status.free", size=size)
+        free = Text(told, BAD if little else "")
+    backup = Text(words.own("never: pli backup DIR"), WARN)
     if figures.last_backup is not None:
+        when = _when(figures.last_backup, seen.at, zone, words)
         old = (seen.at - figures.last_backup).days >= OLD_BACKUP_DAYS
-        backup = Text(
-            _when(figures.last_backup, seen.at, zone) + (": make one" if old else ""), WARN if old else ""
-        )
+        backup = Text(words("status.make_one", when=when) if old else when, WARN if old else "")
     ages = Text()
     for name, days in seen.keys.items():
-        ages.append(", " if ages else "").append(f"{name} {'is not there' if days is None else f'{days} d'}")
+        age = words.own("is not there") if days is None else words("status.days", number=days)
+        ages.append(", " if ages else "").append(f"{words.own(name)} {age}")
     return [
-        ("database", Text(size_of(figures.database_bytes))),
-        ("disk", free),
-        ("last backup", backup),
-        ("keys' age", ages),
+        (words.own("database"), Text(size_of(figures.database_bytes))),
+        (words.own("disk"), free),
+        (words.own("last backup"), backup),
+        (words.own("keys' age"), ages),
     ]
 
 
-def _when(moment: datetime, now: datetime, zone: ZoneInfo) -> str:
+def _when(moment: datetime, now: datetime, zone: ZoneInfo, words: StaffWords) -> str:
     """A local time, and how far it is: ``2026-03-01 18:00 (in 5 h)``."""
     minutes = round((moment - now).total_seconds() / 60)
     far = abs(minutes)
-    words = f"{far} min" if far < 120 else f"{far // 60} h" if far < 60 * 48 else f"{far // 1440} d"
-    told = "now" if not far else f"in {words}" if minutes > 0 else f"{words} ago"
-    return f"{moment.astimezone(zone).strftime('%Y-%m-%d %H:%M')} ({told})"
+    unit, number = ("min", far) if far < 120 else ("h", far // 60) if far < 60 * 48 else ("d", far // 1440)
+    span = f"{number} {words.own(unit)}"
+    told = words("status.ahead", span=span) if minutes > 0 else words("status.ago", span=span)
+    return f"{moment.astimezone(zone).strftime('%Y-%m-%d %H:%M')} ({told if far else words.own('now')})"

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.app import Installation
 from bot.cli.desk_server import Ask
 from bot.cli.reply import Line, Part, as_texts
-from bot.cli.seat import words
+from bot.cli.seat import room_words
 from bot.domain.staff import StaffReply
 from bot.errors import DeskError
 from bot.services.count_morning import CountMorning
@@ -30,7 +30,7 @@ class Unasked:
         found = self._tell()(urgent=urgent, now=self._home.clock.now())
         if not found:
             return StaffReply()
-        texts = as_texts(news_parts(found, self._home), cut=words(self._home)("news.cut"))
+        texts = as_texts(news_parts(found, self._home), cut=room_words(self._home)("news.cut"))
         return StaffReply(texts=texts, private=True, token=found.token)
 
     def told(self, token: str) -> StaffReply:
@@ -68,7 +68,7 @@ class Unasked:
 
 def news_parts(news: News, home: Installation) -> list[Part]:
     """One line each: what must be dealt with first comes first."""
-    say = words(home)
+    say = room_words(home)
     lines = [_answer_line(a, say, home) for a in news.answers]
     lines += [_problem_line(p, say, home) for p in news.problems]
     if any(a.event is not Event.CONFIRMED_AFTER_ALL for a in news.answers):
@@ -107,14 +107,14 @@ def _problem_line(news: ProblemNews, say: StaffWords, home: Installation) -> str
 
 def morning_line(home: Installation) -> str:
     """One line, always."""
-    say = words(home)
+    say = room_words(home)
     counts = CountMorning(home.uow)(home.clock.now())
     line = say(
         "morning.line",
-        nudged=counts.nudged,
-        opened=counts.opened,
-        waiting=counts.waiting,
-        problems=counts.problems,
+        nudged=say.count("morning.nudged", counts.nudged),
+        opened=say.count("morning.opened", counts.opened),
+        waiting=say.count("morning.waiting", counts.waiting),
+        problems=say.count("morning.problems", counts.problems),
         standing=counts.standing,
     )
     return f"{line} {say('pause.is_on')}" if counts.paused else line

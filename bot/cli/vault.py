@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.common import Json, print_json, say
+from bot.cli.common import Json, print_json, put, say
 from bot.clock import SystemClock
 from bot.logs import set_up_logs
 from storage.vault_file import create_vault, upgrade_vault
@@ -67,7 +67,7 @@ def run(
 
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, stop)
-    say("serving; stop with Ctrl-C")
+    put("serving; stop with Ctrl-C")
     log.info("started")
     try:
         server.serve_forever(poll_interval=0.2)
@@ -75,7 +75,7 @@ def run(
         server.server_close()
         socket.unlink(missing_ok=True)
         log.info("stopped")
-    say("stopped")
+    put("stopped")
 
 
 @group.command("upgrade")

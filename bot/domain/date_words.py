@@ -46,7 +46,7 @@ DAYS: Final = tuple(
     re.compile(pattern)
     for pattern in (
         rf"(?P<year>\d{{4}})-(?P<month>\d{{1,2}})-(?P<day>\d{{1,2}})(?=t\d|{END})",
-        rf"{NAME}(?P<day>\d{{1,2}})[/.](?P<month>\d{{1,2}})(?:[/.]{YEAR})?{END}(?![/.]\d)",
+        rf"{NAME}(?P<day>\d{{1,2}})(?:er)?[/.](?P<month>\d{{1,2}})(?:[/.]{YEAR})?{END}(?![/.]\d)",
         rf"{NAME}(?P<day>\d{{1,2}})-(?P<month>\d{{1,2}})-(?P<year>\d{{4}}){END}",
         rf"{NAME}(?P<day>\d{{1,2}}){ORDINAL}\s*(?:of\s+)?(?P<name>{ANY_MONTH}){END}\.?(?:,?\s+(?P<year>\d{{4}}){END})?",
         rf"{NAME}(?P<name>{NAMED_FIRST})\s+(?P<day>\d{{1,2}}){ORDINAL}{END}(?!\s*(?:[h:]|am|pm))"
@@ -54,9 +54,17 @@ DAYS: Final = tuple(
     )
 )
 RELATIVE: Final = (
+    (re.compile(rf"(?:avant[- ]?hier|(?:the )?day before yesterday){END}"), -2),
+    (re.compile(rf"(?:hier|yesterday){END}"), -1),
     (re.compile(rf"(?:apres[- ]?demain|(?:the )?day after tomorrow){END}"), 2),
     (re.compile(rf"(?:demain|tomorrow){END}"), 1),
     (re.compile(rf"(?:aujourd['’]?hui|today|ce jour){END}"), 0),
+)
+FIRST: Final = re.compile(rf"{NAME}1(?:er|st){END}(?!\s*(?:-|–|—|au\b|to\b))")
+NEXT: Final = re.compile(
+    rf"{THE}(?:(?:{ANY_WEEKDAY}){END}\.?,?\s+(?:prochaine?|suivant|qui vient|en huit|en quinze"
+    rf"|de la semaine prochaine|(?:of\s+)?next week)|(?:next|coming|this coming)\s+(?:{ANY_WEEKDAY}|week|month)"
+    rf"|(?:la )?semaine prochaine|(?:le )?mois prochain){END}"
 )
 ALONE: Final = re.compile(rf"(?:le\s+|on\s+)?(?P<weekday>{ANY_WEEKDAY}){END}")
 HOURS: Final = tuple(

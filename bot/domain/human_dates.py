@@ -3,9 +3,11 @@
 
 1. The day comes before the month.
 2. Without a year it is the next such day, today included, at most eleven months ahead; a later one wants its year. A
-   day and hour that are over today are not read as those of next year.
+   day and hour that are over today are not read as those of next year. More than three years ahead is taken for a
+   slip, unless it is written as programs write it (2031-12-03). Where what was is asked for (:func:`read_since`), it
+   is the last such day, today included.
 3. What contradicts itself or could be two days is refused: a weekday that is not that day's, a weekday alone that is
-   today's name, an hour without "h", ":" or "at".
+   today's name, "next Monday", an hour without "h", ":" or "at".
 4. An hour that a clock change skips counts from after the change; one that comes twice is the first (the rule of
    agendas). Moments come out in UTC.
 """
@@ -24,6 +26,7 @@ from bot.domain import date_words as words
 from bot.errors import Unclear, require_aware
 
 MONTHS_AHEAD: Final = 11
+YEARS_AHEAD: Final = 3
 MAX_RANGE_DAYS: Final = 93
 NOON: Final = time(12)
 
@@ -71,6 +74,27 @@ def take_day(text: str, *, now: datetime, zone: ZoneInfo) -> tuple[date, str]:
     return scan.settle(read, None), _behind(text, read.end)
 
 
+def read_since(text: str, *, now: datetime, zone: ZoneInfo) -> datetime:
+    """All of ``text`` as the moment, in UTC, from which on something is asked for: the beginning of a day that was, or
+    a moment as programs write it. Raises :class:`Unclear`.
+    """
+    text = unicodedata.normalize("NFC", text).strip()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        scan = _Scan(text, now, zone, past=True)
+        read = scan.day(0)
+        if read is None:
+            raise Unclear("day") from None
+        if _behind(text, read.end):
+            raise Unclear("rest") from None
+        return _moment(scan.settle(read, None), time(), zone)
+    try:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+    except OverflowError:
+        raise Unclear("no_such_day") from None
+
+
 def read_days(text: str, *, now: datetime, zone: ZoneInfo) -> Days:
     """All of ``text`` as days or half a day: "3/12", "3/12-5/12", "du 3 au 5 décembre", "ce matin".
 
@@ -78,6 +102,24 @@ def read_days(text: str, *, now: datetime, zone: ZoneInfo) -> Days:
     """
     text = unicodedata.normalize("NFC", text).strip()
     return _Scan(text, now, zone).days()
+
+
+def running_days(text: str, *, now: datetime, zone: ZoneInfo) -> Days:
+    """:func:`read_days` of whole days that may have begun: "du 1/12 au 31/12" in December. Raises :class:`Unclear`."""
+    found: list[Days] = []
+    trouble: Unclear | None = None
+    for moment in (now - timedelta(days=MAX_RANGE_DAYS), now):
+        try:
+            found.append(read_days(text, now=moment, zone=zone))
+        except Unclear as unclear:
+            trouble = unclear
+    today = now.astimezone(zone).date()
+    ahead = [days for days in found if days.last >= today]
+    if not ahead:
+        raise trouble or Unclear("far")
+    if ahead[0].half is not None:
+        raise Unclear("rest")
+    return ahead[0]
 
 
 def split_days(text: str, *, now: datetime, zone: ZoneInfo) -> tuple[str, Days]:
@@ -123,7 +165,7 @@ def _flat_one(char: str) -> str:
 class _Day:
     """A day as it was read: ``exact``, or ``day`` and ``month`` without a year; ``end`` in the text.
 
-    ``two_meant``: a weekday alone that is today's name.
+    ``two_meant``: a weekday alone that is today's name. ``formal``: as programs write it.
     """
 
     end: int
@@ -132,13 +174,15 @@ class _Day:
     month: int = 0
     weekday: int | None = None
     two_meant: bool = False
+    formal: bool = False
 
 
 class _Scan:
-    """``zone`` is that whose days and hours are read."""
+    """``zone`` is that whose days and hours are read; ``past``: days that were are meant."""
 
-    def __init__(self, text: str, now: datetime, zone: ZoneInfo) -> None:
+    def __init__(self, text: str, now: datetime, zone: ZoneInfo, *, past: bool = False) -> None:
         self._text, self._now = _flat(text), require_aware(now, "now").astimezone(zone)
+        self._past = past
 
     # -- a day and an hour ---------------------------------------------------------------------------------------
 
@@ -192,10 +236,23 @@ class _Scan:
                 return _Day(end=found.end(), exact=self._today + timedelta(days=ahead))
         if (found := self._first(words.DAYS, start)) is not None:
             return self._read_day(found)
+        if words.NEXT.match(self._text, start) is not None:
+            raise Unclear("next")
+        if (found := words.FIRST.match(self._text, start)) is not None:
+            weekday = words.WEEKDAY[found["weekday"]] if found["weekday"] else None
+            return _Day(end=found.end(), exact=self._first_of_a_month(), weekday=weekday)
         if (found := words.ALONE.match(self._text, start)) is not None:
             ahead = (words.WEEKDAY[found["weekday"]] - self._today.weekday()) % 7
-            return _Day(end=found.end(), exact=self._today + timedelta(days=ahead), two_meant=ahead == 0)
+            away = timedelta(days=ahead - 7 if self._past else ahead)
+            return _Day(end=found.end(), exact=self._today + away, two_meant=ahead == 0)
         return None
+
+    def _first_of_a_month(self) -> date:
+        """The next one, or the last one, today included."""
+        first = self._today.replace(day=1)
+        if self._past or first == self._today:
+            return first
+        return (first + timedelta(days=31)).replace(day=1)
 
     @staticmethod
     def _read_day(found: re.Match[str]) -> _Day:
@@ -207,16 +264,28 @@ class _Scan:
         if not year:
             return _Day(end=found.end(), day=day, month=month, weekday=weekday)
         full = int(year) + (2000 if len(year) == 2 else 0)
-        return _Day(end=found.end(), exact=_real(full, month, day), weekday=weekday)
+        formal = found.re is words.DAYS[0]
+        return _Day(end=found.end(), exact=_real(full, month, day), weekday=weekday, formal=formal)
 
     def settle(self, read: _Day, hour: time | None) -> date:
         """Rules 2 and 3: the day itself. Raises :class:`Unclear`."""
         if read.two_meant:
             raise Unclear("which_week")
-        day = read.exact or self._next(read, hour)
+        day = read.exact or (self._last(read) if self._past else self._next(read, hour))
+        if not read.formal and _years_on(self._today, YEARS_AHEAD) < day:
+            raise Unclear("years")
         if read.weekday is not None and read.weekday != day.weekday():
             raise Unclear("weekday")
         return day
+
+    def _last(self, read: _Day) -> date:
+        _real(2000, read.month, read.day)
+        for year in range(self._today.year, self._today.year - 5, -1):
+            if read.day <= calendar.monthrange(year, read.month)[1]:
+                day = date(year, read.month, read.day)
+                if day <= self._today:
+                    return day
+        raise Unclear("no_such_day")
 
     def _next(self, read: _Day, hour: time | None, earliest: date | None = None) -> date:
         _real(2000, read.month, read.day)  # a leap year: whether there is such a day at all
@@ -295,6 +364,11 @@ class _Scan:
     def _skip(self, pattern: re.Pattern[str], start: int) -> int:
         found = pattern.match(self._text, start)
         return found.end() if found is not None else start
+
+
+def _years_on(day: date, years: int) -> date:
+    last = calendar.monthrange(day.year + years, day.month)[1]
+    return day.replace(year=day.year + years, day=min(day.day, last))
 
 
 def _half(found: re.Match[str]) -> Half:

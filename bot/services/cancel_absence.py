@@ -7,6 +7,8 @@
 3. All of it or none of it, and at once: a cancellation waits for nobody's approval.
 4. Whoever no nudge reaches in time is listed, by patient reference: nobody is enrolled, nothing to read, a dead
    channel, paused, news stopped, or quiet hours that end too late.
+5. No list of the names is kept. Where nobody has the one that was typed, the digests of all names that are one letter
+   away are computed and looked for among the visits of these days.
 """
 
 from __future__ import annotations
@@ -37,6 +39,9 @@ _TITLES = (
     "Professeure",
     "Professor",
 )
+_LETTERS = "abcdefghijklmnopqrstuvwxyzàâäçéèêëîïôöùûüÿœ' -"
+MOST_COMPARED = 60  # visits
+MOST_LETTERS = 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -59,13 +64,15 @@ class ToCall:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cancelled:
     """What :class:`CancelAbsence` did. ``others`` are the visits of these days with somebody else; ``undecided`` those
-    with this practitioner whose hour is not known, by patient reference and day.
+    with this practitioner whose hour is not known, by patient reference and day; ``near`` are names almost as typed
+    that some of the others have, where nobody has the name itself.
     """
 
     cancelled: tuple[tuple[str, date], ...] = field(repr=False)
     to_call: tuple[ToCall, ...]
     undecided: tuple[tuple[str, date], ...] = field(repr=False)
     others: int = 0
+    near: tuple[str, ...] = ()
 
 
 class CancelAbsence:
@@ -98,6 +105,7 @@ class _Run:
         self._undecided: dict[AppointmentId, tuple[str, date]] = {}
         self._others: set[AppointmentId] = set()
         self._to_call: list[ToCall] = []
+        self._near: set[str] = set()
 
     def take(self, absence: Absence) -> None:
         pairs = {
@@ -105,14 +113,29 @@ class _Run:
             for reference in self._references.values()
             for name in spellings(absence.practitioner)
         }
-        day = absence.days.first
+        day, is_known = absence.days.first, False
+        nobodys: list[StoredAppointment] = []
         while day <= absence.days.last:
             rows = booked_on(self._uow, self._sealer, [day], now=self._now)
             theirs = [row for row in rows if row.pair_index in pairs]
+            is_known = is_known or bool(theirs)
+            nobodys += rows
             self._others |= {row.id for row in rows if row.pair_index not in pairs}
             for row in self._in_time(theirs, day, absence.days.half):
                 self._cancel(row, day)
             day += timedelta(days=1)
+        if not is_known:
+            self._near |= self._names_like(absence.practitioner, nobodys[:MOST_COMPARED])
+
+    def _names_like(self, name: str, rows: Sequence[StoredAppointment]) -> set[str]:
+        """Rule 5."""
+        wanted = {row.pair_index for row in rows}
+        references = {self._references[row.patient] for row in rows}
+        return {
+            other
+            for other in almost(name)
+            if any(self._sealer.pair_index(reference, other) in wanted for reference in references)
+        }
 
     def result(self) -> Cancelled:
         return Cancelled(
@@ -120,6 +143,7 @@ class _Run:
             to_call=tuple(sorted(self._to_call, key=lambda c: (c.day, c.patient))),
             undecided=tuple(sorted(self._undecided.values(), key=_by_day)),
             others=len(self._others - self._done.keys() - self._undecided.keys()),
+            near=tuple(sorted(self._near)),
         )
 
     def _in_time(
@@ -163,6 +187,20 @@ def spellings(practitioner: str) -> set[str]:
     kind = "p" if title.casefold().startswith("p") else "d"
     titles = [t for t in _TITLES if t.casefold().startswith(kind)]
     return {name, *_cases(name)} | {f"{t} {r}".strip() for t in (*titles, "") for r in _cases(rest)}
+
+
+def almost(practitioner: str) -> set[str]:
+    """The name with one letter more, less, another or exchanged with the next, titled as typed or as doctors are."""
+    name = " ".join(practitioner.split())[:MOST_LETTERS]
+    title, _, rest = name.partition(" ")
+    titles: tuple[str, ...] = ("", "Dr ")
+    if rest and title.casefold() in {t.casefold() for t in _TITLES}:
+        titles, name = (f"{title} ", "Dr ", ""), rest
+    cut = [(name[:at], name[at:]) for at in range(len(name) + 1)]
+    near = {a + b[1:] for a, b in cut if b} | {a + b[1] + b[0] + b[2:] for a, b in cut if len(b) > 1}
+    for letter in _LETTERS:
+        near |= {a + letter + b for a, b in cut} | {a + letter + b[1:] for a, b in cut if b}
+    return {t + each for t in titles for n in near for each in {n, n.title()}} - spellings(practitioner)
 
 
 def _cases(name: str) -> set[str]:

@@ -47,7 +47,8 @@ class CancelOne:
                     "this patient has no appointment at that hour", mend="give the day alone, or the id"
                 )
             if len(found) > 1:
-                raise Refused("this patient has several appointments then", mend="give the hour, or the id")
+                ids = ", ".join(row.id for row in found)
+                raise Refused("this patient has several appointments then", mend=f"cancel one of them: {ids}")
             return found[0].id, self._cancel(uow, found[0], now)
 
     def _cancel(self, uow: UnitOfWork, row: StoredAppointment, now: datetime) -> Why | None:

@@ -11,13 +11,14 @@ say so, forgotten otherwise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Final, Protocol
 
 from bot.domain.appointment import ImportCounts
 from bot.domain.staff import MemberId, StaffFile
+from bot.domain.values import DateRange
 from bot.errors import Refused
 from bot.services.cancel_absence import Cancelled
 
@@ -35,6 +36,7 @@ KINDS: Final = (
     "",
 )
 _DIFFER: Final = 5
+_ALL: Final = 1_000_000_000
 
 Outcome = ImportCounts | Cancelled
 
@@ -42,7 +44,9 @@ Outcome = ImportCounts | Cancelled
 class TakeFile(Protocol):
     """Carries out what a file says, or looks only."""
 
-    def __call__(self, file: StaffFile, *, dry_run: bool, accept: int) -> Outcome: ...
+    def __call__(
+        self, file: StaffFile, *, dry_run: bool, accept: int, within: DateRange | None
+    ) -> Outcome: ...
 
 
 def judge_file(name: str, media_type: str, size: int, *, most: int) -> None:
@@ -58,11 +62,12 @@ def judge_file(name: str, media_type: str, size: int, *, most: int) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Held:
-    """A file and what the look at it showed."""
+    """A file and what the look at it showed; ``within``: the days for which it is said to be complete."""
 
     file: StaffFile = field(repr=False)
     outcome: Outcome
     until: datetime
+    within: DateRange | None = None
 
 
 class HoldAgenda:
@@ -75,21 +80,33 @@ class HoldAgenda:
         """What it would do; it is kept in place of the one before. ``most`` in bytes. Raises :class:`PliError`."""
         self._held.pop(member, None)
         judge_file(file.name, file.media_type, len(file.data), most=most)
-        outcome = take(file, dry_run=True, accept=0)
+        outcome = take(file, dry_run=True, accept=0, within=None)
         self._forget_old(now)
         self._held[member] = Held(file=file, outcome=outcome, until=now + KEPT)
+        return outcome
+
+    def look_within(self, member: MemberId, take: TakeFile, within: DateRange, *, now: datetime) -> Outcome:
+        """Look again at the file that waits: it is complete for these days, so what is absent in them is cancelled.
+
+        Raises :class:`Refused` where there is none, or a list of absences.
+        """
+        held = self.held(member, now=now)
+        if not isinstance(held.outcome, ImportCounts):
+            raise Refused("a list of absences names its days itself", mend="write no days behind apply")
+        outcome = _look(take, held.file, within)
+        self._held[member] = replace(held, outcome=outcome, within=within)
         return outcome
 
     def apply(self, member: MemberId, take: TakeFile, *, accept: int = 0, now: datetime) -> Outcome:
         """Carry it out, and forget it. Raises :class:`Refused` where there is none (any more), or rule 3 says no."""
         held = self.held(member, now=now)
-        found = take(held.file, dry_run=True, accept=0)
+        found = _look(take, held.file, held.within)
         if _differ(found, held.outcome):
-            self._held[member] = Held(file=held.file, outcome=found, until=held.until)
+            self._held[member] = replace(held, outcome=found)
             raise Refused(
                 "what is known has changed since the file was looked at", mend="drop it again, and look again"
             )
-        outcome = take(held.file, dry_run=False, accept=accept)
+        outcome = take(held.file, dry_run=False, accept=accept, within=held.within)
         del self._held[member]
         return outcome
 
@@ -107,6 +124,11 @@ class HoldAgenda:
     def _forget_old(self, now: datetime) -> None:
         """Rule 2."""
         self._held = {member: held for member, held in self._held.items() if held.until > now}
+
+
+def _look(take: TakeFile, file: StaffFile, within: DateRange | None) -> Outcome:
+    """With days, all that would be cancelled is counted; whether that is too much is judged when it is carried out."""
+    return take(file, dry_run=True, accept=_ALL if within else 0, within=within)
 
 
 def _differ(one: Outcome, other: Outcome) -> bool:

@@ -40,7 +40,8 @@ class InviteRecipient:
     ) -> Invited:
         """Raises :class:`Refused` for an unknown patient."""
         code = new_code()
-        self.check(references)  # before the vault learns of anybody
+        with self._uow() as uow:
+            _patients(uow, references)  # before the vault learns of anybody
         # Argon2id takes a fifth of a second: outside of the transaction.
         recipient = self._registrar.new_recipient(language, code.secret)
         with self._uow() as uow:
@@ -77,10 +78,22 @@ class InviteRecipient:
             by_hand=sum(a.by_hand for a in waiting),
         )
 
-    def check(self, references: Sequence[str]) -> None:
-        """Raises :class:`Refused` for an unknown patient."""
+    def check(self, references: Sequence[str], *, now: datetime, another: bool) -> None:
+        """Raises :class:`Refused` for an unknown patient, and for one with an open invitation unless ``another`` person
+        is meant: a second code for the same person would be a second recipient.
+        """
         with self._uow() as uow:
-            _patients(uow, references)
+            invited = {
+                r
+                for patient in _patients(uow, references)
+                for r in uow.patients.recipients_of(patient.id)
+                if (known := uow.recipients.get(r)) and known.state is RecipientState.INVITED
+            }
+            if not another and any(i.expires > now for r in invited for i in uow.invitations.open_for(r)):
+                raise Refused(
+                    "somebody has an open code for this patient already",
+                    mend="the code is lost: pli reset REF; another person is meant: --another",
+                )
 
     def relink(
         self, reference: str, *, recipient: RecipientId | None, valid: timedelta, now: datetime

@@ -24,6 +24,7 @@ from bot.services.say_to_staff import SayToStaff
 from bot.services.tell_staff import StaffHours, TellStaff
 
 log = logging.getLogger("pli.staff")
+_WELCOMED = "staff_welcomed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,16 +117,28 @@ class StaffDuty:
             await self._tell.tick()
 
     async def _look(self, *, at_once: bool = False) -> None:
-        pinned = await self._keep.look(at_once=at_once)
-        for member in pinned:
-            reply = StaffReply(texts=(self._sentences[StaffSentence.WELCOME],))
-            try:
-                key = f"welcome {member.id} {self._clock.now().isoformat()}"
-                await self._say.unasked(reply, key=key, rings=False)
-            except StorageError:
-                raise
-            except PliError as error:
-                log.warning("a remark did not reach the staff room", extra={"error": type(error).__name__})
+        if not await self._keep.look(at_once=at_once) or await asyncio.to_thread(self._is_welcomed):
+            return
+        reply = StaffReply(texts=(self._sentences[StaffSentence.WELCOME],))
+        try:
+            key = f"welcome {self._keep.room_id} {self._clock.now().isoformat()}"
+            await self._say.unasked(reply, key=key, rings=False)
+        except StorageError:
+            raise
+        except PliError as error:
+            log.warning("a remark did not reach the staff room", extra={"error": type(error).__name__})
+        else:
+            await asyncio.to_thread(self._note_welcomed)
+
+    def _is_welcomed(self) -> bool:
+        """Once a room: whoever comes later is told by those who are there, and by ``help``."""
+        with self._uow() as uow:
+            return uow.meta.get(_WELCOMED) == self._keep.room_id
+
+    def _note_welcomed(self) -> None:
+        with self._uow() as uow:
+            uow.meta.set(_WELCOMED, self._keep.room_id)
+            uow.commit()
 
     def _any(self) -> bool:
         with self._uow() as uow:

@@ -29,8 +29,8 @@ class StaffMembers:
     def __init__(self, uow: UnitOfWorkFactory, *, bot: UserId) -> None:
         self._uow, self._bot = uow, bot
 
-    def add(self, user: str, *, role: Role, language: Language, now: datetime) -> Member:
-        """Raises :class:`Refused`, :class:`WrongUse`."""
+    def check(self, user: str) -> UserId:
+        """Rule 1, as far as the name tells. Raises :class:`Refused`, :class:`WrongUse`."""
         account = _account(user)
         if account == self._bot:
             raise Refused("this is the bot's own account", mend="name the account of a person")
@@ -39,6 +39,11 @@ class StaffMembers:
                 "this account is on another homeserver, and could not join",
                 mend="make one on the practice's own: pli homeserver accounts",
             )
+        return account
+
+    def add(self, user: str, *, role: Role, language: Language, now: datetime) -> Member:
+        """Raises :class:`Refused`, :class:`WrongUse`."""
+        account = self.check(user)
         with self._uow() as uow:
             if uow.rooms.by_user(account) is not None:
                 raise Refused(

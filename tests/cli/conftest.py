@@ -22,10 +22,13 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_environment(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """A module that reads English says so: ``LANGUAGE = "en"``."""
     for name in [n for n in os.environ if n.startswith("PLI_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PLI_CONFIG", "/nowhere")  # so that it is put back after the test
+    if (language := getattr(request.module, "LANGUAGE", None)) is not None:
+        monkeypatch.setenv("PLI_PRACTICE__LANGUAGE", language)
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from bot.errors import Refused
 from config.staff_words import StaffWords
 from tests.cli.shell import pli
 
+LANGUAGE = "en"
+
 
 @pytest.fixture
 def lived(home: Installation) -> Installation:
@@ -77,7 +79,7 @@ def test_show_filters() -> None:
     ("arguments", "code", "word"),
     [
         (("--kind", "nonsense"), 2, "--kind"),
-        (("--since", "yesterday"), 2, "--since"),
+        (("--since", "lately"), 2, "day: none"),
         (("P-9",), 1, "no patient"),
     ],
 )
@@ -100,7 +102,7 @@ def test_a_head_is_compared_later(tmp_path: Path) -> None:
         "length": 4,
         "rows_since": 1,
     }
-    assert "1 rows since" in pli("audit", "compare", str(file)).out
+    assert "since then 1 row" in pli("audit", "compare", str(file)).out
 
 
 @pytest.mark.usefixtures("lived")
@@ -238,5 +240,5 @@ def test_the_import_sides_keys_are_changed(lived: Installation) -> None:
     assert (done["recipients"], done["doubtful"]) == (2, 0)
     assert not [n for n, key in before.items() if (lived.import_dir / n).read_bytes() == key]
     assert pli("audit", "verify").code == 0
-    assert pli("invite", "P-1").code == 0
+    assert pli("invite", "P-1", "--another").code == 0
     assert "are new" in pli("keys", "rotate", "import").out

@@ -16,6 +16,7 @@ from bot.app import Installation
 from bot.channels.matrix.identity import Seeds
 from bot.cli.approvals import VALID
 from bot.cli.seat import Seat, seat, taken
+from bot.cli.staffroom import COMMANDS
 from bot.domain.records import AnswerKind, AnswerState, RecipientState, Room, StoredAnswer
 from bot.domain.staff import Member, MemberId, Role
 from bot.domain.values import AppointmentId, Language, RecipientId, RoomId, UserId
@@ -38,6 +39,10 @@ class Way:
 
     name: str
     say: Callable[..., str]
+
+    def hint(self, shell: str, line: str) -> str:
+        """What is to be typed next, in the words of the place."""
+        return shell if self.name == BOTH[0] else line
 
 
 @pytest.fixture(params=BOTH)
@@ -69,6 +74,10 @@ def words_of(text: str) -> set[str]:
     plain = unicodedata.normalize("NFC", text)
     found = re.findall(r"[^\s:·•]+", plain)
     return {w for w in found if not re.fullmatch(r"[rwa]-[a-z0-9]{16}|([0-9A-Z]{4}-){4}[0-9A-Z]{4}", w)}
+
+
+# What is to be typed next has the room's own words there.
+HINTS = {word for command in COMMANDS for word in command.french.split()}
 
 
 def recipient_of(home: Installation, reference: str) -> RecipientId:
@@ -136,10 +145,9 @@ def answered(home: Installation, source: str = "u-1") -> str:
 
 
 def test_patients(way: Way) -> None:
-    assert (
-        way.say("patient list", "patients").strip()
-        == "Aucun patient pour le moment. Pour en ajouter un : patient ajouter REF"
-    )
+    hint = way.hint("pli patient add REF", "patient ajouter REF")
+    nobody = way.say("patient list", "patients").strip()
+    assert nobody == f"Aucun patient pour le moment. Pour en ajouter un : {hint}"
     for shell, line in (
         ("patient add P-1 --name Léa", "patient ajouter P-1 nom Léa"),
         ('patient add P-2 --name "Marie Anne"', "nouveau patient P-2 nom « Marie Anne »"),
@@ -269,22 +277,22 @@ def test_help(way: Way) -> None:
 
 
 REFUSALS = [
-    ("patient add P-1", "patient ajouter P-1", "there already", "déjà là"),
-    ('patient add " "', 'patient ajouter " "', "reference is needed", "une référence"),
-    ("patient remove P-9 --yes", "patient retirer P-9 oui", "no patient", "Aucun patient"),
-    ("invite P-9", "inviter P-9", "no patient", "Aucun patient"),
+    ("patient add P-1", "patient ajouter P-1", "déjà là", "déjà là"),
+    ('patient add " "', 'patient ajouter " "', "une référence", "une référence"),
+    ("patient remove P-9 --yes", "patient retirer P-9 oui", "Aucun patient", "Aucun patient"),
+    ("invite P-9", "inviter P-9", "Aucun patient", "Aucun patient"),
     ("invite P-1 --expires soon", "inviter P-1 valable bientôt", "14d", "14d"),
     ("invite P-1 --lang tlh", "inviter P-1 langue tlh", "tlh", "valeurs"),
     ("invite", "inviter", "Usage", "Il manque"),
-    ("relink P-1", "relier P-1", "nobody is enrolled", "Personne n’est encore inscrit"),
-    ("reset P-1 --yes", "code P-1 oui", "nobody is told", "Personne n’est prévenu"),
-    ("answers done w-none", "réponses fait 1", "no answer", "Aucune réponse"),
-    ("answers --since lately", "réponses --depuis hier", "not a day", "pas un jour"),
+    ("relink P-1", "relier P-1", "Personne n’est encore inscrit", "Personne n’est encore inscrit"),
+    ("reset P-1 --yes", "code P-1 oui", "Personne n’est prévenu", "Personne n’est prévenu"),
+    ("answers done w-none", "réponses fait 1", "Aucune réponse", "Aucune réponse"),
+    ("answers --since lately", "réponses --depuis bientôt", "pas de jour", "pas de jour"),
     ("stats --weeks 0", "chiffres --semaines 0", "--weeks", "valeurs"),
-    ("help nothing", "aide rien", "no such command", "n’existe pas"),
-    ("audit show P-9", "journal P-9", "no patient", "Aucun patient"),
-    ("audit show --since lately", "journal P-1 depuis hier", "not a day", "pas un jour"),
-    ("approve 1", "approuver 1", "staff room", "Rien n’attend"),
+    ("help nothing", "aide rien", "n’existe pas", "n’existe pas"),
+    ("audit show P-9", "journal P-9", "Aucun patient", "Aucun patient"),
+    ("audit show --since lately", "journal P-1 depuis bientôt", "pas de jour", "pas de jour"),
+    ("approve 1", "approuver 1", "dans la salle", "Rien n’attend"),
 ]
 
 
@@ -310,7 +318,7 @@ def test_every_shared_command_is_here() -> None:
 ALIKE = [
     ("patient list", "patients"),
     ("patient list P-1", "patients P-1"),
-    ("invite P-1", "inviter P-1"),
+    ("invite P-1 --another", "inviter P-1"),
     ("answers", "réponses"),
     ("help invite", "aide inviter"),
 ]
@@ -328,8 +336,8 @@ def test_the_room_says_nothing_that_the_command_line_does_not(
     room = StaffRoom(home)
     there = words_of("\n".join(room.say(line).texts))
     here = pli(*shell.split())
-    assert there <= words_of(here.out + here.err)
-    assert len(there) >= 3
+    assert there - HINTS <= words_of(here.out + here.err), shell
+    assert len(there - HINTS) >= 3
 
 
 # -- what the room alone has ----------------------------------------------------------------------------------------
@@ -418,7 +426,7 @@ def test_what_has_grown_since_is_asked_for_again(room: StaffRoom) -> None:
     references = patients(room.home, 6)
     room.text(f"patient retirer {references} oui")
     for _ in range(7):
-        pli("invite", "Q-0")
+        pli("invite", "Q-0", "--another")
     assert "plus de personnes" in room.text("approuver 1", OTHER)
     assert "Q-0" in room.text("patients")
 

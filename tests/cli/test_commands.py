@@ -10,7 +10,9 @@ import subprocess
 import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +27,8 @@ from bot.domain.records import OutboxKind
 from config.settings import FILE_NAME
 from tests.agenda.helpers import calendar, event, table
 from tests.cli.shell import Done, pli
+
+LANGUAGE = "en"
 
 PARIS = ZoneInfo("Europe/Paris")
 DONE, REFUSED, WRONG, PARTLY = 0, 1, 2, 3
@@ -291,8 +295,8 @@ def test_invite(home: Installation, tmp_path: Path) -> None:
     assert [(r["recipient"], r["state"], r["invitation"]) for r in shown["recipients"]] == [
         (found["recipient"], "invited", True)
     ]
-    text = pli("invite", "P-1").out
-    assert "une seule fois" in text
+    text = pli("invite", "P-1", "--another").out
+    assert "Shown once" in text
     stored = b"".join(p.read_bytes() for p in home.settings.folder.rglob("*") if p.is_file())
     assert found["code"].encode() not in stored
     assert found["code"].replace("-", "")[6:-1].encode() not in stored
@@ -480,10 +484,10 @@ def test_add_and_cancel(home: Installation) -> None:
     assert [(a["appointment"], a["by_hand"]) for a in shown] == [(first, True), (second, True)] or len(
         shown
     ) == 2
-    assert pli("invite", "P-1", "--json").json()["by_hand"] == 1
+    assert pli("invite", "P-1", "--another", "--json").json()["by_hand"] == 1
     again = pli(*words, "--json").json()["id"]  # for whoever was invited since
     assert pli("agenda", "cancel", again).code == 0
-    assert pli("agenda", "cancel", first, "--json").json() == {"cancelled": first}
+    assert pli("agenda", "cancel", first, "--json").json() == {"cancelled": first, "call": "nobody"}
     assert "already" in pli("agenda", "cancel", first).err
     complaint(pli("agenda", "cancel", "a-none"), REFUSED)
     with home.uow() as uow:
@@ -526,6 +530,15 @@ def test_watch_once(home: Installation, tmp_path: Path) -> None:
     (folder / ".hidden.ics").touch()
     done = pli("agenda", "watch", str(folder), "--once")
     assert done.code == PARTLY
+    assert "refused: bad.csv; its report" in done.err
+    listed = pli("problems")
+    assert "the agenda file bad.csv was refused" in listed.out
+    assert "the agenda file empty.ics was refused" in listed.out
+    assert [p["file"] for p in pli("problems", "--json").json()] == ["bad.csv", "empty.ics"]
+    assert b"bad.csv" not in b"".join(p.read_bytes() for p in (home.settings.folder / "bot").glob("pli.db*"))
+    assert pli("problems", "--clear").out == "2 lines cleared\n"
+    with home.uow() as uow:
+        assert uow.meta.get("refused_files") is None
     assert sorted(re.sub(r"^\d{8}T\d+-", "", p.name) for p in (folder / "done").iterdir()) == [
         "good.ics",
         "good.ics.report.json",
@@ -546,7 +559,7 @@ def test_answers_problems_and_the_picture(home: Installation) -> None:
     complaint(pli("answers", "done", "w-none"), REFUSED)
     assert pli("problems", "--json").json() == []
     assert "no problems" in pli("problems").out
-    assert "Aucune réponse" in pli("answers").out
+    assert "No open answers" in pli("answers").out
     assert "stateDiagram" in pli("conversation", "draw").out
     assert "digraph" in pli("conversation", "draw", "--format", "dot").out
 
@@ -642,3 +655,62 @@ def test_tables_of_the_reader_are_those_of_the_command(home: Installation, tmp_p
     rows: Any = table(f"r-1;P-1;{day(9):%d/%m/%Y};10:00;30;Dr Noël;2e étage;;;")
     (tmp_path / "agenda.csv").write_text(rows)
     assert pli("agenda", "import", str(tmp_path / "agenda.csv"), "--json").json()["new"] == 1
+
+
+# -- found by somebody who had the README alone ----------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("home")
+def test_a_second_code_for_the_same_patient_wants_a_word() -> None:
+    pli("patient", "add", "P-1")
+    pli("patient", "add", "P-2")
+    first = pli("invite", "P-1", "--json").json()["recipient"]
+    for words in (("P-1",), ("P-2", "--also", "P-1"), ("P-1", "--also", "P-2")):
+        assert "--another" in complaint(pli("invite", *words), REFUSED)
+    assert len(pli("patient", "show", "P-1", "--json").json()["recipients"]) == 1
+    second = pli("invite", "P-1", "--another", "--json").json()["recipient"]
+    assert first != second
+    assert pli("invite", "P-2", "--also", "P-2").code == 0, "named twice is named once"
+    pli("invite", "revoke", first)
+    pli("invite", "revoke", second)
+    assert pli("invite", "P-1").code == 0, "nobody has an open one"
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "other"), [("invite", "--another", "revoke"), ("backup", "--with-vault", "keygen")]
+)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_the_help_of_a_group_is_that_of_what_it_does_alone(
+    command: str, option: str, other: str, flag: str
+) -> None:
+    shown = pli(command, flag)
+    assert shown.code == DONE
+    assert option in shown.out
+    assert f"pli {command} {other}" in " ".join(shown.out.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    "answer", [b"hello", b"{}", b'{"ready": true}', b'{"ready": true, "instance": "another"}']
+)
+def test_a_stranger_on_the_health_port_is_not_taken_for_the_bot(
+    home: Installation, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    class Stranger(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("PLI_HEALTH__PORT", str(server.server_address[1]))
+        assert "another program or another bot has its port" in pli("status").out
+        assert pli("status", "--json").json()["bot"] == "another"
+        assert "another program, or another practice's bot, answers on its port" in pli("doctor").out
+        (home.bot_dir / "instance").write_text("another")
+        own = answer.endswith(b'"another"}')
+        assert pli("status", "--json").json()["bot"] == ("ready" if own else "another")
+        server.shutdown()

@@ -31,6 +31,8 @@ from storage.audit_rows import verify_audit
 from tests.cli.staff_room import ADMINISTRATOR, SECRETARY, hire, order, staff_audit
 from tests.rig.waiting import until
 
+LANGUAGE = "en"
+
 MAX_FILE = 1000
 
 

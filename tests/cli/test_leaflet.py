@@ -15,6 +15,8 @@ from storage.tables import audit
 from tests.cli.shell import Done, pli
 from tests.leaflet.reading import qr_codes, words
 
+LANGUAGE = "en"
+
 
 @pytest.fixture
 def ready(home: Installation) -> Installation:
@@ -57,7 +59,7 @@ def test_the_page_has_what_is_typed_and_no_name(ready: Installation, tmp_path: P
 @pytest.mark.usefixtures("ready")
 def test_the_language_is_the_patients(tmp_path: Path) -> None:
     invited(tmp_path / "en.pdf", "--lang", "en")
-    invited(tmp_path / "fr.pdf")
+    invited(tmp_path / "fr.pdf", "--lang", "fr", "--another")
     assert "Type this code" in words((tmp_path / "en.pdf").read_bytes())
     assert "Tapez ce code" in words((tmp_path / "fr.pdf").read_bytes())
 

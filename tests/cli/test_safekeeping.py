@@ -12,6 +12,8 @@ from bot.cli.common import DONE, REFUSED, WRONG, size_of
 from bot.upgrade import COPY
 from tests.cli.shell import Done, pli
 
+LANGUAGE = "en"
+
 
 def complaint(done: Done, code: int) -> str:
     assert done.code == code, done.err
@@ -97,6 +99,20 @@ def test_a_backup_without_the_import_sides_keys_says_so(
     done = pli("restore", str(file), str(tmp_path / "new"), "--passphrase-file", words)
     assert "import side's keys were not in it" in done.err
     assert not (tmp_path / "new" / "import").exists()
+
+
+def test_a_wrong_passphrase_says_what_to_do(home: Installation, tmp_path: Path) -> None:
+    right, wrong = tmp_path / "right", tmp_path / "wrong"
+    for file in (right, wrong):
+        file.touch(mode=0o600)
+        file.write_text(f"{file.name}: six words that nobody guesses")
+    pli("backup", str(tmp_path / "to"), "--passphrase-file", str(right))
+    (made,) = (tmp_path / "to").iterdir()
+    new = tmp_path / "new"
+    told = complaint(pli("restore", str(made), str(new), "--passphrase-file", str(wrong)), REFUSED)
+    assert "check the passphrase's file" in told
+    assert not new.exists()
+    assert home
 
 
 def test_one_lock_and_one_key_are_wanted(

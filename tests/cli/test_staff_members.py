@@ -14,10 +14,14 @@ from bot.domain.values import Language, RoomId, UserId
 from tests.cli.shell import pli
 from tests.cli.test_commands import complaint
 
+LANGUAGE = "en"
+
 
 def test_staff(home: Installation) -> None:
     done = pli("staff", "add", "@camille:example.org", "--role", "secretary", "--lang", "en", "--json")
     added = done.json()
+    assert "could not be asked" not in done.err
+    assert added["account_seen"] is False, "the homeserver is away"
     assert (done.code, added["state"], added["role"], added["language"]) == (0, "invited", "secretary", "en")
     assert (
         "invited within a moment" in pli("staff", "add", "@dana:example.org", "--role", "administrator").out
@@ -79,3 +83,10 @@ def test_a_role_is_needed(home: Installation) -> None:
         assert pli("staff", "add", "@camille:example.org", *words).code == 2
     with home.uow() as uow:
         assert not uow.staff.any()
+
+
+@pytest.mark.usefixtures("home")
+def test_an_account_that_could_not_be_looked_up_is_said_to_be_unchecked() -> None:
+    done = pli("staff", "add", "@camille:example.org", "--role", "secretary")
+    assert done.code == 0
+    assert "whether the homeserver has this account could not be asked" in done.err

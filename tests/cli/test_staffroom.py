@@ -15,6 +15,7 @@ from bot.cli.room_run import flags
 from bot.cli.staffroom import COMMANDS, RoomCommand, allowed_to, fold
 from bot.domain.staff import MemberId, Role
 from bot.domain.values import Language
+from bot.errors import WrongUse
 from config.catalogue import load
 from config.staff_words import NAME, StaffWords
 from tests.cli.staff_room import ADMINISTRATOR, LINES, OF_ROLE, SECRETARY, Room, line_of, staff_audit
@@ -150,7 +151,10 @@ def test_rule_1_the_rest_of_the_command_line_is_not_to_be_had(room: Room, line: 
     told = room.text(line)
     say = StaffWords(Language.FR)
     unknown = say("order.unknown").partition(".")[0]
-    assert told.startswith(unknown) or say.error("this takes no words of its own", "see: help") == told
+    assert (
+        told.startswith(unknown)
+        or say.error(WrongUse("this takes no words of its own", mend="see: help")) == told
+    )
     assert "P-1" not in told
 
 

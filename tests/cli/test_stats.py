@@ -11,6 +11,8 @@ from bot.app import Installation
 from bot.services.tallies import WEEK, Counted, monday, tally
 from tests.cli.shell import pli
 
+LANGUAGE = "en"
+
 
 @pytest.fixture
 def counted(home: Installation) -> Installation:
@@ -83,4 +85,4 @@ def test_so_many_weeks_are_not_kept(weeks: str) -> None:
 def test_without_a_count_it_says_so() -> None:
     done = pli("stats")
     assert done.code == 0
-    assert "rien à compter" in done.out
+    assert "nothing to count" in done.out

@@ -19,6 +19,8 @@ from bot.errors import AgendaError, PliError, Refused, StorageError
 from tests.cli.shell import pli
 from tests.rig.waiting import until
 
+LANGUAGE = "en"
+
 
 @dataclass
 class Watched:
@@ -27,14 +29,14 @@ class Watched:
     folder: Path
     fault: dict[str, Exception] = field(default_factory=dict)
     taken: list[str] = field(default_factory=list)
-    told: list[Told] = field(default_factory=list)
+    told: list[tuple[str, Told]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.watch = WatchFolder(
             self.folder,
             self._take,
             report=lambda counts: {"new": counts.new, "refused": len(counts.refused)},
-            told=self.told.append,
+            told=lambda name, told: self.told.append((name, told)),
         )
 
     def _take(self, file: Path) -> ImportCounts:
@@ -112,7 +114,7 @@ def test_rule_3_one_file_never_stops_the_others(watched: Watched) -> None:
     reports = watched.moved("refused")
     assert reports.keys() == {"a.ics", "b.ics", "c.ics"}
     assert "canary" not in json.dumps(reports)
-    assert [isinstance(t, PliError) for t in watched.told] == [True, True, True, False]
+    assert [isinstance(t, PliError) for _, t in watched.told] == [True, True, True, False]
 
 
 def test_rule_3_a_storage_that_refuses_leaves_the_file_where_it_is(watched: Watched) -> None:
@@ -183,5 +185,5 @@ async def test_watching_until_it_is_stopped(home: Installation, tmp_path: Path) 
     finally:
         process.kill()
     assert process.returncode == 0
-    assert b"a file was refused" in out
+    assert b"refused: a.csv" in out
     assert b"Traceback" not in out

@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.human_dates import Days, read_days, read_moment, split_days, take_day, take_moment
+from bot.domain.human_dates import (
+    Days,
+    read_days,
+    read_moment,
+    read_since,
+    running_days,
+    split_days,
+    take_day,
+    take_moment,
+)
 from bot.errors import Unclear, WrongUse
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -350,3 +359,113 @@ def tried(reader: Callable[..., object], text: str, *, now: datetime = NOW) -> o
 def test_any_text_is_read_or_refused(text: str) -> None:
     for reader in (read_moment, read_days, take_moment, take_day, split_days):
         assert tried(reader, text) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("hier", "2026-11-24"),
+        ("yesterday", "2026-11-24"),
+        ("avant-hier", "2026-11-23"),
+        ("24/11", "2026-11-24"),
+        ("25/11", "2026-11-25"),
+        ("3/12", "2025-12-03"),
+        ("3 décembre", "2025-12-03"),
+        ("29/2", "2024-02-29"),
+        ("lundi", "2026-11-23"),
+        ("1er", "2026-11-01"),
+        ("le 1er novembre", "2026-11-01"),
+        ("2026-11-20", "2026-11-20"),
+    ],
+)
+def test_rule_2_what_is_asked_for_since_a_day_is_the_last_such_day(text: str, day: str) -> None:
+    assert read_since(text, now=NOW, zone=PARIS) == local(f"{day} 00:00")
+
+
+def test_a_moment_as_programs_write_it_is_taken_for_since_too() -> None:
+    assert read_since("2026-11-20T10:30", now=NOW, zone=PARIS) == local("2026-11-20 10:30")
+    assert read_since("2026-11-20T10:30Z", now=NOW, zone=PARIS) == datetime(2026, 11, 20, 10, 30, tzinfo=UTC)
+    for text, place in (
+        ("lately", "day"),
+        ("hier soir", "rest"),
+        ("mercredi", "which_week"),
+        ("30/2", "no_such_day"),
+    ):
+        with pytest.raises(Unclear) as unclear:
+            read_since(text, now=NOW, zone=PARIS)
+        assert unclear.value.place == place, text
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("1er", "2026-12-01"),
+        ("le 1er", "2026-12-01"),
+        ("mardi 1er", "2026-12-01"),
+        ("1er/12", "2026-12-01"),
+        ("1er décembre", "2026-12-01"),
+        ("the 1st", "2026-12-01"),
+    ],
+)
+def test_the_first_of_a_month_is_written_so(text: str, day: str) -> None:
+    assert take_day(text, now=NOW, zone=PARIS) == (date.fromisoformat(day), "")
+    assert take_moment(f"{text} 9h30 Dr Noël", now=NOW, zone=PARIS) == (local(f"{day} 09:30"), "Dr Noël")
+    first = datetime(2026, 12, 1, 9, tzinfo=UTC)
+    assert take_day("1er", now=first, zone=PARIS)[0] == date(2026, 12, 1), "today included"
+    assert read_days("1er-3/12", now=NOW, zone=PARIS) == Days(first=date(2026, 12, 1), last=date(2026, 12, 3))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lundi prochain",
+        "lundi prochain 9h",
+        "le jeudi suivant",
+        "mardi en huit",
+        "next monday",
+        "next Monday at 9",
+        "coming friday",
+        "la semaine prochaine",
+        "next week",
+        "mois prochain",
+    ],
+)
+def test_rule_3_next_could_be_two_days(text: str) -> None:
+    for read in (take_day, take_moment, read_days):
+        with pytest.raises(Unclear) as unclear:
+            read(text, now=NOW, zone=PARIS)
+        assert unclear.value.place == "next"
+    with pytest.raises(Unclear, match="two days"):
+        split_days(f"Dr Noël {text}", now=NOW, zone=PARIS)
+
+
+def test_rule_2_a_year_that_is_far_is_a_slip() -> None:
+    assert take_day("25/11/2029", now=NOW, zone=PARIS)[0] == date(2029, 11, 25)
+    for text in ("26/11/2029", "3/12/2062", "3 décembre 2031", "3/12/99"):
+        with pytest.raises(Unclear) as unclear:
+            take_day(text, now=NOW, zone=PARIS)
+        assert unclear.value.place == "years", text
+    assert take_day("2031-12-03", now=NOW, zone=PARIS)[0] == date(2031, 12, 3), "as programs write it"
+    leap = datetime(2028, 2, 29, 9, tzinfo=UTC)
+    assert take_day("28/2/2031", now=leap, zone=PARIS)[0] == date(2031, 2, 28)
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("du 1/12 au 31/12", "2026-12-01", "2026-12-31"),
+        ("du 1/11 au 30/11", "2026-11-01", "2026-11-30"),
+        ("du 1er au 30 novembre", "2026-11-01", "2026-11-30"),
+        ("25/11-27/11", "2026-11-25", "2026-11-27"),
+        ("demain", "2026-11-26", "2026-11-26"),
+        ("from 1 dec to 5 dec", "2026-12-01", "2026-12-05"),
+    ],
+)
+def test_days_of_an_export_may_have_begun(text: str, first: str, last: str) -> None:
+    found = running_days(text, now=NOW, zone=PARIS)
+    assert (found.first.isoformat(), found.last.isoformat()) == (first, last)
+
+
+def test_an_export_has_whole_days() -> None:
+    with pytest.raises(Unclear):
+        running_days("demain matin", now=NOW, zone=PARIS)

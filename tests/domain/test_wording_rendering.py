@@ -271,3 +271,21 @@ def test_a_line_of_a_list_shows_nothing_in_its_repr() -> None:
     moment = datetime(2026, 9, 8, 12, 30, tzinfo=UTC)
     detail = Detail(source="u", patient="P-1", start=moment, end=moment, zone="Europe/Paris")
     assert repr(Listed(number=1, detail=detail)) == "Listed(…)"
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_the_example_names_one_that_can_be_answered(language: Language) -> None:
+    off, on = (Listed(number=0, detail=FULL, mark=mark) for mark in (Mark.CANCELLED, None))
+    confirm = {Language.FR: "confirmer", Language.EN: "confirm"}[language]
+
+    def foot(*listed: Listed) -> str:
+        numbered = [replace(each, number=n) for n, each in enumerate(listed, 1)]
+        text = wording(language).list(numbered, several_patients=False, until=UNTIL, more=False)
+        return text.split("\n\n")[-1]
+
+    assert f"{confirm} 1" in foot(on, on).replace("\u00a0", " ")
+    assert f"{confirm} 2" in foot(off, on).replace("\u00a0", " ")
+    assert f"{confirm} 3" in foot(off, off, on).replace("\u00a0", " ")
+    assert confirm not in foot(off, off)
+    assert confirm not in foot(off)
+    assert "14:42" in foot(off, off)

@@ -160,7 +160,7 @@ class People:
     async def invite(self, reference: str, *options: str) -> dict[str, Any]:
         """``pli invite REF --account``."""
         invited: dict[str, Any] = (
-            await self.practice.pli("invite", reference, "--account", *options, "--json")
+            await self.practice.pli("invite", reference, "--account", "--another", *options, "--json")
         ).json()
         return invited
 

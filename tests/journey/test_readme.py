@@ -110,7 +110,7 @@ def test_the_first_real_set_up_as_it_is_written(shell: Shell) -> None:
             said[words] = shell.run(line)
     checks = said["pli doctor"].splitlines()
     assert len(checks) == 12, "as README says"
-    assert all(check.startswith("ok  ") for check in checks), checks
+    assert all(check.startswith("bien ") for check in checks), checks
     (invited,) = [text for words, text in said.items() if words.startswith("pli invite")]
     assert re.search(r"code\s+\S{4}-\S{4}", invited)
     assert re.search(r"nouveaux +2\s", said["pli agenda import agenda.ics --dry-run"])
@@ -124,5 +124,5 @@ def test_what_is_told_of_a_taken_port_is_a_mend(shell: Shell) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(AssertionError, match="mend: "):
+        with pytest.raises(AssertionError, match="remède : "):
             shell.run(f"PLI_HOMESERVER__PORT={port} pli --config cabinet homeserver run")

@@ -16,11 +16,13 @@ from bot.app import Installation
 from bot.cli.status import WIDTH, as_data, draw
 from bot.domain.figures import Figures
 from bot.domain.records import AuditKind, OutboxKind, OutboxState, ProblemKind, RecipientState
+from bot.domain.values import Language
 from bot.errors import WrongUse
 from bot.metrics import Live, exposition
 from bot.services.pause_nudges import PauseNudges
 from bot.status import NOT_RUNNING, Status, look
 from config.settings import Health, load
+from config.staff_words import StaffWords
 from tests.journey.practice import free_port
 from tests.safekeeping.scene import Scene
 from tests.services.kit import NOW, PARIS
@@ -166,7 +168,7 @@ def status(**changed: object) -> Status:
 
 def screen(seen: Status, *, colours: bool = True) -> str:
     console = Console(width=80, force_terminal=True, no_color=not colours, record=True, file=io.StringIO())
-    console.print(draw(seen, PARIS))
+    console.print(draw(seen, PARIS, StaffWords(Language.EN, terminal=True)))
     return console.export_text(styles=colours)
 
 

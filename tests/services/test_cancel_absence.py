@@ -251,3 +251,16 @@ async def test_one_by_its_id(practice: Practice) -> None:
     with pytest.raises(Refused, match="no appointment"):
         one(practice).by_id(AppointmentId("a-none"), now=practice.now)
     assert practice.nudge_rows(OutboxState.QUEUED) == []
+
+
+async def test_rule_5_a_name_that_is_almost_right_is_offered(practice: Practice) -> None:
+    await practice.enrolled()
+    practice.take(entry("a", "2026-09-10 10:00"), entry("b", "2026-09-10 11:00", practitioner="Dr Petit"))
+    for typed in ("Dr Noel", "Dr Nöël", "Noêl", "Dr Nolë", "Dr Noëll", "Dr Nol", "Dr Nil"):
+        found = absent(practice, typed, dry_run=True)
+        assert found.cancelled == ()
+        assert found.near == (() if typed == "Dr Nil" else ("Dr Noël",)), typed
+    assert absent(practice, "Dr Petot", dry_run=True).near == ("Dr Petit",)
+    assert absent(practice, "Dr Martin", dry_run=True).near == ()
+    assert absent(practice, "Dr Noël", dry_run=True).near == (), "it is there"
+    assert absent(practice, "Dr Noel", "2026-09-11", dry_run=True).near == (), "not on these days"

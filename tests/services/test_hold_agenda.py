@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.domain.appointment import ImportCounts
+from bot.domain.appointment import ImportCounts, Status
 from bot.domain.staff import MemberId, StaffFile
+from bot.domain.values import DateRange
 from bot.errors import Refused
 from bot.services.hold_agenda import KEPT, HoldAgenda, judge_file
 from tests.services.kit import Practice, entry, numbers
@@ -27,11 +28,12 @@ class Desk:
     practice: Practice
     held: HoldAgenda = field(default_factory=HoldAgenda)
 
-    def _take(self, file: StaffFile, *, dry_run: bool, accept: int) -> ImportCounts:
+    def _take(self, file: StaffFile, *, dry_run: bool, accept: int, within: DateRange | None) -> ImportCounts:
         entries = [
             entry(f"u-{n}", f"2026-09-{10 + n % 20} 10:00", patient="P-1") for n in range(int(file.data))
         ]
-        return self.practice.take(*entries, dry_run=dry_run, accept=accept)
+        days = (within.first, within.last) if within else None
+        return self.practice.take(*entries, dry_run=dry_run, accept=accept, within=days)
 
     def look(self, member: MemberId, dropped: StaffFile) -> dict[str, int]:
         found = self.held.look(member, dropped, self._take, most=1000, now=self.practice.now)
@@ -129,3 +131,42 @@ def test_rule_3_a_look_that_is_no_longer_true_is_made_again(practice: Practice) 
     assert len(practice.appointments()) == 6
     assert desk.waiting(ANNE)[1] == {"new": 6, "unchanged": 6}
     assert desk.apply(ANNE) == {"new": 6, "unchanged": 6}
+
+
+async def test_a_file_that_is_complete_for_some_days_cancels_what_is_absent(practice: Practice) -> None:
+    desk = Desk(practice)
+    await practice.enrolled()
+    practice.take(*(entry(f"u-{n}", f"2026-09-{10 + n} 10:00") for n in range(3)))
+    assert desk.look(ANNE, file(data=b"2")) == {"unchanged": 2}
+    days = DateRange(first="2026-09-10", last="2026-09-12")
+    found = desk.held.look_within(ANNE, desk._take, days, now=practice.now)
+    assert isinstance(found, ImportCounts)
+    assert numbers(found) == {"unchanged": 2, "cancelled": 1}
+    assert [row.status for row in practice.appointments()] == [Status.BOOKED] * 3, "looked at only"
+    assert desk.apply(ANNE) == {"unchanged": 2, "cancelled": 1}
+    assert Status.CANCELLED in {row.status for row in practice.appointments()}
+
+
+async def test_rule_4_a_range_has_the_limits_of_the_command_line(practice: Practice) -> None:
+    desk = Desk(practice)
+    await practice.enrolled()
+    practice.take(*(entry(f"u-{n}", f"2026-09-{10 + n} 10:00") for n in range(9)))
+    desk.look(ANNE, file(data=b"1"))
+    days = DateRange(first="2026-09-10", last="2026-09-20")
+    found = desk.held.look_within(ANNE, desk._take, days, now=practice.now)
+    assert isinstance(found, ImportCounts)
+    assert found.cancelled == 8, "all that would be cancelled is shown"
+    with pytest.raises(Refused, match="would cancel 8 of the 9"):
+        desk.apply(ANNE)
+    assert all(row.status is Status.BOOKED for row in practice.appointments())
+    done = desk.held.apply(ANNE, desk._take, accept=8, now=practice.now)
+    assert isinstance(done, ImportCounts)
+    assert done.cancelled == 8
+
+
+async def test_days_need_a_file_that_waits(practice: Practice) -> None:
+    desk = Desk(practice)
+    with pytest.raises(Refused, match="no file"):
+        desk.held.look_within(
+            ANNE, desk._take, DateRange(first="2026-09-10", last="2026-09-20"), now=practice.now
+        )

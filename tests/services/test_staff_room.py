@@ -258,3 +258,10 @@ async def test_a_member_is_known_when_they_invite_the_bot(duty: Duty) -> None:
     assert not await duty.duty.on_invited(DANA)
     assert not await duty.duty.on_invited(STRANGER)
     assert not duty.duty.is_room(RoomId("!any"))
+
+
+async def test_the_room_says_welcome_once_in_all(duty: Duty) -> None:
+    await duty.joined(CAMILLE)
+    await duty.joined(DANA)
+    assert duty.member(DANA).pin is not None
+    assert duty.channel.texts.count(S.WELCOME) == 1

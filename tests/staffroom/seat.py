@@ -38,7 +38,7 @@ class Seat(Generic[C]):
         return await self.client.send(self.room, text)
 
     async def hear(self, *, seconds: float = 30.0) -> Message:
-        """The bot's next message; that others are welcomed is passed over."""
+        """The bot's next message; the welcome is passed over."""
         while True:
             message = await self.client.wait_message(
                 since=self.next, sender=self.staff.practice.bot_user, room=self.room, seconds=seconds
@@ -47,9 +47,13 @@ class Seat(Generic[C]):
             if message.body != self.staff.sentence(StaffSentence.WELCOME):
                 return message
 
-    async def welcomed(self) -> None:
-        welcome = self.staff.sentence(StaffSentence.WELCOME)
-        await self.client.wait_for(lambda m: m.body == welcome and m.decrypted, "the welcome", seconds=60)
+    async def pinned(self) -> None:
+        """From then on the bot talks to this member too."""
+
+        async def is_pinned() -> bool:
+            return bool((await self.staff.listed())[self.user]["state"] == "pinned")
+
+        await until(is_pinned, "the member to be pinned", seconds=60)
 
     async def tell(self, text: str) -> str:
         """Say it, and hear the one answer."""
@@ -101,12 +105,12 @@ class Staff:
         return await self.stack.enter_async_context(started), password
 
     async def seat(self, kind: type[C], role: str = "secretary") -> Seat[C]:
-        """A new member who has joined and was welcomed."""
+        """A new member who has joined and was pinned."""
         client, password = await self.account(kind)
         await self.practice.pli("staff", "add", client.user, "--role", role)
         room = await client.accept_invite(seconds=60)
         seat = Seat(client, self, room, password)
-        await seat.welcomed()
+        await seat.pinned()
         return seat
 
     async def listed(self) -> dict[str, dict[str, Any]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from bot.domain.staff import StaffSentence
 from tests.rig.js_patient import JsPatient
 from tests.rig.py_patient import PyPatient
@@ -77,6 +79,7 @@ async def test_send_9_another_session_begins_whenever_the_readers_are_others(sta
 
 async def test_the_room_is_closed_and_neutral_from_its_first_event(staff: Staff) -> None:
     seat = await staff.seat(PyPatient)
+    await seat.tell("x")
     rows = staff.practice.seen_by_homeserver(
         "SELECT e.type, j.json FROM events e JOIN event_json j ON j.event_id = e.event_id"
         " WHERE e.room_id = ? ORDER BY e.stream_ordering",
@@ -211,3 +214,18 @@ async def test_a_member_who_invites_the_bot_gets_no_patient_s_room(staff: Staff)
     own = await seat.client.create_dm(staff.practice.bot_user)
     await staff.wait_membership(own, staff.practice.bot_user, "leave")
     assert staff.practice.query("SELECT * FROM room") == before
+
+
+async def test_an_account_that_is_not_there_is_no_member(
+    staff: Staff, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The administrator is told so; the bot alone may not ask for everybody, and then that is said."""
+    server = staff.practice.bot_user.partition(":")[2]
+    client, _ = await staff.account(PyPatient)
+    words = ("staff", "add", f"@nobody-at-all:{server}", "--role", "secretary")
+    assert "Le serveur n’a pas ce compte" in (await staff.practice.pli(*words, expect=1)).err
+    assert await staff.listed() == {}
+    added = await staff.practice.pli("staff", "add", client.user, "--role", "secretary", "--json")
+    assert added.json()["account_seen"] is True
+    monkeypatch.setenv("PLI_HOMESERVER__ADMIN_TOKEN_FILE", "/nowhere")
+    assert "le serveur n’a pas pu dire s’il a ce compte" in (await staff.practice.pli(*words)).err
