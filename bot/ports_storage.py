@@ -150,6 +150,7 @@ class Reminders(Protocol):
 
     def replan(self, recipient: RecipientId, rows: Iterable[Reminder], now: datetime) -> None:
         """In place of those of a booked appointment that were due after ``now``."""
+
     def due(
         self, slots: Collection[tuple[RecipientId, datetime]]
     ) -> Mapping[tuple[RecipientId, datetime], Sequence[Reminder]]:
@@ -214,7 +215,10 @@ class Outbox(Protocol):
         """As :meth:`add_nudges`, where there is no nudge for the recipient and slot; how many are new."""
 
     def withdraw_nudges(
-        self, recipients: Iterable[RecipientId], wanted: Collection[tuple[RecipientId, datetime]], now: datetime
+        self,
+        recipients: Iterable[RecipientId],
+        wanted: Collection[tuple[RecipientId, datetime]],
+        now: datetime,
     ) -> int:
         """Forget what waits for a slot after ``now`` that is not among the ``wanted``; how many. Decoys stay."""
 

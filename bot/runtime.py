@@ -77,12 +77,12 @@ class BotProcess:
             device=home.session().device_id,
             rules=home.settings.nudge_rules(),
         )
-        enrol = Enrol(home.uow, home.keyring)
+        enrol = Enrol(home.uow, home.keyring, home.settings.nudge_rules())
         converse = Converse(
             home.uow,
             keys=home.keyring,
             enrol=enrol,
-            release=ReleaseDetails(home.uow, home.keyring, home.settings.practice.zone),
+            release=ReleaseDetails(home.uow, home.keyring, home.settings.nudge_rules()),
             deliver=deliver,
             words=home.words,
             clock=home.clock,

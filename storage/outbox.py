@@ -9,13 +9,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     Column,
-    Connection,
     RowMapping,
     String,
     and_,
@@ -30,10 +29,11 @@ from sqlalchemy import (
 from bot.domain.records import OutboxKind, OutboxRow, OutboxState
 from bot.domain.values import EventId, RecipientId
 from storage import tables as t
-from storage.chunks import chunks
 from storage.nudge_rows import NudgeRows, new_txn
 
 _c = t.outbox.c
+
+
 class OutboxRows(NudgeRows):
     """See the module."""
 

@@ -74,6 +74,24 @@ class KindRule:
             raise WrongUse(
                 "a kind needs something to be known by", mend="set its type, practitioner or place"
             )
+        for pattern in (self.type, self.practitioner, self.place):
+            try:
+                re.compile(pattern)
+            except re.error:
+                raise WrongUse(
+                    "a kind's pattern is no regular expression", mend="see type, practitioner and place"
+                ) from None
+
+    def fits(self, *, type_: str, practitioner: str, place: str) -> bool:
+        """Whether an entry with these words of the agenda is of this kind; case does not count."""
+        asked = ((self.type, type_), (self.practitioner, practitioner), (self.place, place))
+        return all(re.search(pattern, text, re.IGNORECASE) for pattern, text in asked if pattern)
+
+
+def kind_of(kinds: Sequence[KindRule], *, type_: str, practitioner: str, place: str) -> str:
+    """The name of the first rule that fits; empty where none does."""
+    fitting = (k.name for k in kinds if k.fits(type_=type_, practitioner=practitioner, place=place))
+    return next(fitting, "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -100,8 +100,8 @@ class StoredAppointment:
     ``revision`` is sealed into the envelopes; ``change`` counts everything worth telling (a cancellation too);
     ``time_revision`` is the revision that last changed the time: answers hold as long as it stands.
     ``past_after`` is the local midnight after the end, ``tell_until`` the coarse moment up to which a reminder helps;
-    ``kind`` the name of the rule that times its nudges (sealed; empty: the practice's). ``digest``, ``when_digest``, ``pair_index``, ``day_tag`` and
-    ``source_index`` and ``series_index`` (empty where an agenda gives no series) are keyed by the import side.
+    ``kind`` the name of the rule that times its nudges (sealed; empty: the practice's). ``digest``, ``when_digest``,
+    ``pair_index``, ``day_tag``, ``source_index`` and ``series_index`` (empty where an agenda gives no series) are keyed by the import side.
     """
 
     id: AppointmentId

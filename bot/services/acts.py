@@ -18,7 +18,6 @@ from bot.errors import InvalidSeal, KeyDestroyed, MustWait, StaleGeneration, Wro
 from bot.ports_storage import KeyRing, UnitOfWorkFactory
 from bot.services.collect_data import CollectData
 from bot.services.enrol import Enrol
-from bot.services.plan_nudges import plan_nudges
 from bot.services.redeem_code import RedeemCode
 from bot.services.release_details import Opened, ReleaseDetails, Window
 
@@ -318,14 +317,7 @@ class Acts:
         recipient = self._recipient(call)
         if recipient is None:
             return Result(outcome=Outcome.TROUBLE)
-        with self._uow() as uow:
-            uow.recipients.save(replace(recipient, reminders_on=on))
-            kind = AuditKind.REMINDERS_STARTED if on else AuditKind.REMINDERS_STOPPED
-            uow.audit.add(kind, call.now, recipient.id)
-            if on:
-                plan_nudges(uow, [recipient.id], call.now)
-            uow.commit()
-        return Result(outcome=Outcome.STARTED if on else Outcome.PAUSED)
+        return Result(outcome=self._enrol.reminders(recipient.id, call.now, on=on))
 
     def _leave(self, call: _Call) -> Result:
         recipient = self._recipient(call)

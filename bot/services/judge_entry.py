@@ -58,9 +58,7 @@ class Facts:
             day=seal.day_tag(detail.start.astimezone(zone).date().isoformat()),
             past_after=past_after(detail.end, zone),
             tell_until=helps_until(detail.start, rules),
-            kind=kind_of(
-                rules.kinds, type_=entry.type, practitioner=detail.practitioner, place=detail.place
-            ),
+            kind=kind_of(rules.kinds, type_=entry.type, practitioner=detail.practitioner, place=detail.place),
         )
 
 

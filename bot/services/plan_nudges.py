@@ -97,9 +97,7 @@ def _booked(
     )
 
 
-def plan_nudges(
-    uow: UnitOfWork, recipients: Iterable[RecipientId], now: datetime, rules: NudgeRules
-) -> int:
+def plan_nudges(uow: UnitOfWork, recipients: Iterable[RecipientId], now: datetime, rules: NudgeRules) -> int:
     """Plan those of ``recipients`` who are enrolled anew; how many nudges are new. The caller commits."""
     state = State.read(uow, recipients, now)
     until: dict[tuple[RecipientId, datetime], datetime] = {}
@@ -140,7 +138,10 @@ def plan_decoys(uow: UnitOfWork, now: datetime, rules: NudgeRules) -> int:
     signs = uow.recipients.signs(r.id for r in enrolled)
     people = [person(r, signs[r.id]) for r in enrolled]
     wanted = {
-        (one.id, slot): decoy_until(slot, rules) for one in people for slot in slots if is_decoy(rules, one, slot)
+        (one.id, slot): decoy_until(slot, rules)
+        for one in people
+        for slot in slots
+        if is_decoy(rules, one, slot)
     }
     return uow.outbox.add_decoys(wanted)
 

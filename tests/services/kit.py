@@ -171,8 +171,8 @@ class Practice:
             device=self.device,
             rules=self.rules,
         )
-        self.enrol = Enrol(self.uow, self.keys)
-        self.release = ReleaseDetails(self.uow, self.keys, PARIS)
+        self.enrol = Enrol(self.uow, self.keys, self.rules)
+        self.release = ReleaseDetails(self.uow, self.keys, self.rules)
         self.converse = Converse(
             self.uow,
             keys=self.keys,

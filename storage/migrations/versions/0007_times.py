@@ -23,7 +23,9 @@ _LONG_AGO = "1970-01-01T00:00:00.000000Z"
 def upgrade() -> None:
     op.add_column("recipient", sa.Column("wishes_enc", sa.LargeBinary(), nullable=True))
     op.add_column("reminder", sa.Column("lead", sa.Integer(), nullable=False, server_default="0"))
-    op.add_column("appointment", sa.Column("tell_until", sa.String(27), nullable=False, server_default=_LONG_AGO))
+    op.add_column(
+        "appointment", sa.Column("tell_until", sa.String(27), nullable=False, server_default=_LONG_AGO)
+    )
     table = sa.table("appointment", sa.column("past_after"), sa.column("tell_until"))
     db = op.get_bind()
     for (past_after,) in db.execute(sa.select(table.c.past_after).distinct()).all():
