@@ -101,7 +101,8 @@ class StoredAppointment:
     ``time_revision`` is the revision that last changed the time: answers hold as long as it stands.
     ``past_after`` is the local midnight after the end, ``tell_until`` the coarse moment up to which a reminder helps;
     ``kind`` the name of the rule that times its nudges (sealed; empty: the practice's). ``digest``, ``when_digest``,
-    ``pair_index``, ``day_tag``, ``source_index`` and ``series_index`` (empty where an agenda gives no series) are keyed by the import side.
+    ``pair_index``, ``day_tag``, ``source_index`` and ``series_index`` (empty where an agenda gives no series) are keyed
+    by the import side.
     """
 
     id: AppointmentId

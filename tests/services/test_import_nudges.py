@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.appointment import Status
+from bot.domain.choices import Level
 from bot.domain.records import OutboxKind, OutboxState, ProblemKind, ReminderKind
-from config.settings import Nudges
+from config.nudge_settings import Nudges
 from tests.services.kit import DAY, NOW, PIN, Practice, at, entry
 
 EVE = at("2026-09-09 18:00")
@@ -102,7 +103,7 @@ async def test_failure_04_news_that_quiet_hours_make_too_late_are_reported(pract
 
 async def test_another_note_changes_no_nudge(practice: Practice) -> None:
     """Neither the reminder that waits, drawn among several slots, nor the news that wait."""
-    practice.nudges = Nudges(slots=("09:00", "13:00", "18:00"))
+    practice.nudges = Nudges(level=Level.PLAIN, slots=("09:00", "13:00", "18:00"))
     practice.__post_init__()
     anna = await practice.enrolled()
     practice.take(entry(start="2026-09-20 15:00"))
