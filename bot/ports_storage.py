@@ -127,6 +127,11 @@ class Envelopes(Protocol):
     ) -> Sequence[tuple[StoredAppointment, StoredEnvelope]]:
         """Not past, of this recipient; those limited to somebody else left out."""
 
+    def booked_for(
+        self, recipients: Iterable[RecipientId], now: datetime
+    ) -> Mapping[RecipientId, Sequence[StoredAppointment]]:
+        """What is booked, to come, and readable by each; those limited to somebody else left out."""
+
     def mark_told(self, appointment: AppointmentId, recipient: RecipientId, change: int) -> None: ...
     def remove_of(self, recipient: RecipientId) -> None: ...
     def purge(self, before: datetime) -> int:
@@ -140,6 +145,12 @@ class Reminders(Protocol):
     def replace(self, appointment: AppointmentId, rows: Iterable[Reminder]) -> None: ...
     def replace_many(self, rows: Mapping[AppointmentId, Sequence[Reminder]]) -> None: ...
     def add(self, rows: Iterable[Reminder]) -> None: ...
+    def of_recipients(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Sequence[Reminder]]:
+        """Of what is kept, whether due or not; who has none is left out."""
+
+    def replan(self, recipient: RecipientId, rows: Iterable[Reminder], now: datetime) -> None:
+        """In place of those of a booked appointment that were due after ``now``."""
+
     def due(
         self, slots: Collection[tuple[RecipientId, datetime]]
     ) -> Mapping[tuple[RecipientId, datetime], Sequence[Reminder]]:
@@ -197,8 +208,19 @@ class Outbox(Protocol):
         """Nudges due in their slots, and until when each is useful; how many are new.
 
         One that exists for the recipient and slot (unique key) is useful until the later end of the two, and wanted
-        again where it was dropped.
+        again where it was dropped. One that was a decoy is none any more.
         """
+
+    def add_decoys(self, until: Mapping[tuple[RecipientId, datetime], datetime]) -> int:
+        """As :meth:`add_nudges`, where there is no nudge for the recipient and slot; how many are new."""
+
+    def withdraw_nudges(
+        self,
+        recipients: Iterable[RecipientId],
+        wanted: Collection[tuple[RecipientId, datetime]],
+        now: datetime,
+    ) -> int:
+        """Forget what waits for a slot after ``now`` that is not among the ``wanted``; how many. Decoys stay."""
 
     def get(self, row: int) -> OutboxRow | None: ...
     def claim(

@@ -32,6 +32,7 @@ from bot.ports import IncomingHandler
 from bot.services.converse import Converse
 from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
+from bot.services.keep_plans import KeepPlans
 from bot.services.note_seen import NoteSeen
 from bot.services.open_rooms import OpenRooms
 from bot.services.pause_nudges import is_paused
@@ -59,6 +60,7 @@ class BotProcess:
         self._stopping = asyncio.Event()
         self._failing: set[str] = set()
         self._channel: MatrixChannel | None = None
+        self._plans = KeepPlans(installation.uow, installation.settings.nudge_rules())
         self._staff: StaffDuty | None = None
         self._instance = ""
 
@@ -79,12 +81,12 @@ class BotProcess:
             device=home.session().device_id,
             rules=home.settings.nudge_rules(),
         )
-        enrol = Enrol(home.uow, home.keyring)
+        enrol = Enrol(home.uow, home.keyring, home.settings.nudge_rules())
         converse = Converse(
             home.uow,
             keys=home.keyring,
             enrol=enrol,
-            release=ReleaseDetails(home.uow, home.keyring, home.settings.practice.zone),
+            release=ReleaseDetails(home.uow, home.keyring, home.settings.nudge_rules()),
             deliver=deliver,
             words=home.words,
             clock=home.clock,
@@ -160,6 +162,8 @@ class BotProcess:
         ReconcileStores(home.uow, home.keyring, enrol)(now)
         self._verify_audit()
         deliver.recover()
+        if changed := self._plans.apply_rules(now):
+            log.info("planned anew", extra={"count": changed})
         with home.uow() as uow:
             uow.audit.add(AuditKind.STARTED, now)
             uow.commit()
@@ -226,6 +230,7 @@ class BotProcess:
         await converse.forget()
         await asyncio.to_thread(deliver.tidy)
         await asyncio.to_thread(self._purge)
+        await asyncio.to_thread(self._plans.decoys, self._installation.clock.now())
         await rooms.close_left()
         self._failing.discard("upkeep")  # it has worked: the pause that follows must not keep ``/readyz`` red
         await asyncio.sleep(UPKEEP_SECONDS)

@@ -23,6 +23,7 @@ CsvField = Literal[
     "note",
     "given_name",
     "status",
+    "type",
 ]
 STANDARD_PROFILE = "standard"
 _COLUMNS: dict[CsvField, tuple[str, ...]] = {
@@ -39,6 +40,7 @@ _COLUMNS: dict[CsvField, tuple[str, ...]] = {
     "note": ("note", "consignes"),
     "given_name": ("given_name", "prénom"),
     "status": ("status", "statut"),
+    "type": ("type", "motif"),
 }
 _PROPERTY = re.compile(r"[A-Za-z0-9-]{1,64}(;[A-Za-z0-9-]{1,64})?")
 
@@ -125,12 +127,18 @@ class AgendaSettings(BaseModel):
     place_property: str = "LOCATION"
     note_property: str = "X-PLI-NOTE"
     given_name_property: str = "X-PLI-GIVEN-NAME"
+    type_property: str = "CATEGORIES"
     horizon_days: int = Field(default=400, ge=1, le=1100)
     max_bytes: int = Field(default=50_000_000, ge=1, le=1_000_000_000)
     csv: dict[str, CsvProfile] = Field(default_factory=dict)
 
     @field_validator(
-        "patient_property", "practitioner_property", "place_property", "note_property", "given_name_property"
+        "patient_property",
+        "practitioner_property",
+        "place_property",
+        "note_property",
+        "given_name_property",
+        "type_property",
     )
     @classmethod
     def _property_name(cls, value: str) -> str:

@@ -6,7 +6,7 @@ Paths are relative to the folder of the file. Errors name the setting and the me
 from __future__ import annotations
 
 import os
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -25,6 +25,7 @@ from bot.domain.slots import NudgeRules, parse_hour
 from bot.domain.values import Language
 from bot.errors import PliError, WrongUse
 from config.agenda_settings import AgendaSettings
+from config.nudge_settings import Nudges
 
 FILE_NAME = "pli.toml"
 
@@ -51,14 +52,6 @@ class Practice(_Section):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
-
-
-class Nudges(_Section):
-    days_before: tuple[Annotated[int, Field(ge=0, le=60)], ...] = (1,)
-    slots: tuple[str, ...] = ("18:00",)
-    quiet_from: str = "20:00"
-    quiet_to: str = "08:00"
-    daily_cap: int = Field(default=3, ge=1, le=50)
 
 
 class Release(_Section):
@@ -221,14 +214,7 @@ class Settings(BaseSettings):
         return prefix + str(self.path(url.removeprefix(prefix))) if url.startswith(prefix) else url
 
     def nudge_rules(self) -> NudgeRules:
-        return NudgeRules(
-            zone=self.practice.zone,
-            days_before=self.nudges.days_before,
-            slots=tuple(parse_hour(s) for s in self.nudges.slots),
-            quiet_from=parse_hour(self.nudges.quiet_from),
-            quiet_to=parse_hour(self.nudges.quiet_to),
-            daily_cap=self.nudges.daily_cap,
-        )
+        return self.nudges.rules(self.practice.zone, datetime.now(self.practice.zone).year)
 
     def retention_rules(self) -> Keep:
         """How long each kind of thing is kept; 0 days mean for good where nothing else makes sense."""

@@ -32,13 +32,13 @@ def _past(before: datetime) -> Any:  # noqa: ANN401 - SQLAlchemy's clause types
 
 
 class AppointmentRows:
-    """Appointments without their details. When the agenda last changed an entry is sealed too."""
+    """Appointments without their details. When the agenda last changed an entry, and its kind, are sealed too."""
 
     def __init__(self, connection: Connection, columns: Columns) -> None:
         self._db, self._columns = connection, columns
 
     def _values(self, a: StoredAppointment) -> dict[str, Any]:
-        version = json.dumps([a.sequence, a.modified.isoformat() if a.modified else None])
+        version = json.dumps([a.sequence, a.modified.isoformat() if a.modified else None, a.kind])
         return {
             "id": a.id,
             "patient": a.patient,
@@ -54,13 +54,14 @@ class AppointmentRows:
             "time_revision": a.time_revision,
             "change": a.change,
             "past_after": a.past_after,
+            "tell_until": a.tell_until,
             "only": a.only,
             "by_hand": a.by_hand,
         }
 
     def _open(self, row: RowMapping) -> StoredAppointment:
         version = self._columns.open(row["version_enc"], table="appointment", column="version", row=row["id"])
-        sequence, modified = json.loads(version)
+        sequence, modified, *kind = json.loads(version)  # rows of older versions name no kind
         return StoredAppointment(
             id=AppointmentId(row["id"]),
             patient=PatientId(row["patient"]),
@@ -77,6 +78,8 @@ class AppointmentRows:
             time_revision=row["time_revision"],
             change=row["change"],
             past_after=row["past_after"],
+            tell_until=row["tell_until"],
+            kind=kind[0] if kind else "",
             only=RecipientId(row["only"]) if row["only"] else None,
             by_hand=row["by_hand"],
         )
@@ -190,6 +193,28 @@ class EnvelopeRows:
         rows = self._appointments.many(envelope.appointment for envelope in envelopes)
         return [(rows[envelope.appointment], envelope) for envelope in envelopes]
 
+    def booked_for(
+        self, recipients: Iterable[RecipientId], now: datetime
+    ) -> Mapping[RecipientId, Sequence[StoredAppointment]]:
+        a, e = t.appointment.c, t.envelope.c
+        query = (
+            select(e.recipient, e.appointment)
+            .join(t.appointment, e.appointment == a.id)
+            .where(a.past_after > now, a.status == Status.BOOKED.value)
+            .where(or_(a.only.is_(None), a.only == e.recipient))
+            .order_by(e.recipient, e.appointment)
+        )
+        pairs = [
+            (RecipientId(recipient), AppointmentId(appointment))
+            for chunk in chunks(recipients)
+            for recipient, appointment in self._db.execute(query.where(e.recipient.in_(chunk)))
+        ]
+        rows = self._appointments.many({appointment for _, appointment in pairs})
+        found: dict[RecipientId, list[StoredAppointment]] = defaultdict(list)
+        for recipient, appointment in pairs:
+            found[recipient].append(rows[appointment])
+        return found
+
     def mark_told(self, appointment: AppointmentId, recipient: RecipientId, change: int) -> None:
         c = t.envelope.c
         query = update(t.envelope).where(c.appointment == appointment, c.recipient == recipient)
@@ -218,6 +243,7 @@ class ReminderRows:
             kind=ReminderKind(row["kind"]),
             slot=row["slot"],
             useful_until=row["useful_until"],
+            lead=row["lead"],
         )
 
     def replace(self, appointment: AppointmentId, rows: Iterable[Reminder]) -> None:
@@ -237,6 +263,7 @@ class ReminderRows:
                 "kind": r.kind.value,
                 "slot": r.slot,
                 "useful_until": r.useful_until,
+                "lead": r.lead,
             }
             for r in rows
         ]
@@ -275,6 +302,19 @@ class ReminderRows:
             for chunk in chunks(recipients)
             for reminder in self._select(c.recipient.in_(chunk), c.useful_until > now)
         ]
+
+    def of_recipients(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Sequence[Reminder]]:
+        found: dict[RecipientId, list[Reminder]] = defaultdict(list)
+        for chunk in chunks(recipients):
+            for reminder in self._select(t.reminder.c.recipient.in_(chunk)):
+                found[reminder.recipient].append(reminder)
+        return found
+
+    def replan(self, recipient: RecipientId, rows: Iterable[Reminder], now: datetime) -> None:
+        c = t.reminder.c
+        kind = ReminderKind.REMIND.value
+        self._db.execute(delete(t.reminder).where(c.recipient == recipient, c.kind == kind, c.slot > now))
+        self.add(rows)
 
     def drop(self, appointment: AppointmentId, recipient: RecipientId) -> None:
         c = t.reminder.c

@@ -9,14 +9,12 @@
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     Column,
-    Connection,
     RowMapping,
     String,
     and_,
@@ -31,31 +29,13 @@ from sqlalchemy import (
 from bot.domain.records import OutboxKind, OutboxRow, OutboxState
 from bot.domain.values import EventId, RecipientId
 from storage import tables as t
-from storage.chunks import chunks
+from storage.nudge_rows import NudgeRows, new_txn
 
 _c = t.outbox.c
-_NUDGE = {
-    "kind": OutboxKind.NUDGE.value,
-    "state": OutboxState.QUEUED.value,
-    "room": "",
-    "template": "",
-    "params": "{}",
-    "redact_after": 0,
-    "rotate": False,
-    "attempts": 0,
-    "claimed_by": "",
-}
 
 
-def _new_txn() -> str:
-    return "pli" + secrets.token_hex(12)
-
-
-class OutboxRows:
+class OutboxRows(NudgeRows):
     """See the module."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._db = connection
 
     @staticmethod
     def _open(row: RowMapping) -> OutboxRow:
@@ -107,7 +87,7 @@ class OutboxRows:
             .values(
                 kind=kind.value,
                 state=state.value,
-                txn=_new_txn(),
+                txn=new_txn(),
                 due=due,
                 room=room,
                 recipient=recipient,
@@ -122,44 +102,6 @@ class OutboxRows:
             .returning(_c.id)
         )
         return int(result.scalar_one())
-
-    def add_nudges(self, until: Mapping[tuple[RecipientId, datetime], datetime]) -> int:
-        if not until:
-            return 0
-        taken = set()
-        columns = select(_c.id, _c.recipient, _c.slot, _c.state, _c.useful_until)
-        query = columns.where(_c.slot >= min(slot for _, slot in until))
-        for chunk in chunks(recipient for recipient, _ in until):
-            rows = self._db.execute(query.where(_c.recipient.in_(chunk))).all()
-            for row, recipient, slot, state, known in rows:
-                key = (RecipientId(recipient), slot)
-                if key in until:
-                    taken.add(key)
-                    self._revive(row, OutboxState(state), known, until[key])
-        fresh = [
-            {
-                **_NUDGE,
-                "txn": _new_txn(),
-                "due": slot,
-                "recipient": recipient,
-                "slot": slot,
-                "useful_until": useful_until,
-            }
-            for (recipient, slot), useful_until in until.items()
-            if (recipient, slot) not in taken
-        ]
-        if fresh:
-            self._db.execute(insert(t.outbox), fresh)
-        return len(fresh)
-
-    def _revive(self, row: int, state: OutboxState, known: datetime, until: datetime) -> None:
-        """A nudge that waits is useful for the later reason too; one that was dropped is wanted again."""
-        values: dict[str, Any] = {"state": OutboxState.QUEUED.value, "useful_until": max(known, until)}
-        if state is OutboxState.DROPPED:
-            values |= {"txn": _new_txn(), "claimed_at": None, "claimed_by": "", "attempts": 0}
-        elif state is not OutboxState.QUEUED or until <= known:
-            return
-        self._db.execute(update(t.outbox).where(_c.id == row).values(**values))
 
     def get(self, row: int) -> OutboxRow | None:
         return next(iter(self._select(_c.id == row)), None)
@@ -192,22 +134,6 @@ class OutboxRows:
             # When and by which device a row was first claimed decides how long its transaction id is remembered.
             self._db.execute(query.where(_c.claimed_at.is_(None)).values(claimed_at=now, claimed_by=device))
         return rows
-
-    def nudges_since(self, recipients: Iterable[RecipientId], since: datetime) -> Mapping[RecipientId, int]:
-        query = (
-            select(_c.recipient, func.count())
-            .where(
-                _c.kind == OutboxKind.NUDGE.value,
-                _c.state == OutboxState.SENT.value,
-                _c.settled_at >= since,
-            )
-            .group_by(_c.recipient)
-        )
-        return {
-            RecipientId(recipient): int(number)
-            for chunk in chunks(recipients)
-            for recipient, number in self._db.execute(query.where(_c.recipient.in_(chunk)))
-        }
 
     def purge(self, before: datetime, kinds: Collection[OutboxKind] = tuple(OutboxKind)) -> int:
         done = [

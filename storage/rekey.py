@@ -32,6 +32,7 @@ SEALED: Final = (
     Sealed(table=t.patient, column="reference", index="patient"),
     Sealed(table=t.patient, column="given_name"),
     Sealed(table=t.recipient, column="pin"),
+    Sealed(table=t.recipient, column="wishes"),
     Sealed(table=t.room, column="room", index="room"),
     Sealed(table=t.room, column="user", index="user"),
     Sealed(table=t.appointment, column="version"),

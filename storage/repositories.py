@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
 
+from bot.domain.choices import Confirmed, Level, Wishes
 from bot.domain.records import Invitation, InvitationKind, Patient, Recipient, RecipientState, Room, Signs
 from bot.domain.trust import Pin
 from bot.domain.values import KeyId, Language, PatientId, RecipientId, RoomId, UserId
@@ -126,13 +127,26 @@ class RecipientRows:
             "consented_at": r.consented_at,
             "left_at": r.left_at,
             "pin_enc": self._columns.seal(pin, table="recipient", column="pin", row=r.id) if pin else None,
+            "wishes_enc": self._seal_wishes(r) if r.wishes else None,
         }
+
+    def _seal_wishes(self, r: Recipient) -> bytes:
+        text = json.dumps(asdict(r.wishes))
+        return self._columns.seal(text, table="recipient", column="wishes", row=r.id)
+
+    def _wishes(self, sealed: bytes, row: str) -> Wishes:
+        found = json.loads(self._columns.open(sealed, table="recipient", column="wishes", row=row))
+        return Wishes(
+            level=Level(found["level"]) if found["level"] else None,
+            days_before=None if found["days_before"] is None else tuple(found["days_before"]),
+            confirmed=Confirmed(found["confirmed"]) if found["confirmed"] else None,
+        )
 
     def _open(self, row: RowMapping) -> Recipient:
         values = dict(row)
         for name in ("vault_serial", "paused", "nudged_at", "seen_at"):
             del values[name]  # noted on their own: a row that is saved never sets them
-        sealed = values.pop("pin_enc")
+        sealed, wishes = values.pop("pin_enc"), values.pop("wishes_enc")
         pin = self._columns.open(sealed, table="recipient", column="pin", row=row["id"]) if sealed else None
         values |= {
             "id": RecipientId(row["id"]),
@@ -140,7 +154,11 @@ class RecipientRows:
             "state": RecipientState(row["state"]),
             "key_id": KeyId(row["key_id"]),
         }
-        return Recipient(**values, pin=Pin(**json.loads(pin)) if pin else None)
+        return Recipient(
+            **values,
+            pin=Pin(**json.loads(pin)) if pin else None,
+            wishes=self._wishes(wishes, row["id"]) if wishes else Wishes(),
+        )
 
     def add(self, recipient: Recipient) -> None:
         self._db.execute(insert(t.recipient).values(self._values(recipient)))

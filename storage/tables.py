@@ -92,6 +92,7 @@ recipient = Table(
     Column("nudged_at", Moment),
     Column("seen_at", Moment),
     Column("left_at", Moment),
+    Column("wishes_enc", LargeBinary),
 )
 
 patient = Table(
@@ -153,6 +154,7 @@ appointment = Table(
     Column("time_revision", Integer, nullable=False),
     Column("change", Integer, nullable=False),
     Column("past_after", Moment, nullable=False, index=True),
+    Column("tell_until", Moment, nullable=False, server_default="1970-01-01T00:00:00.000000Z"),
     Column("only", String(64)),
     Column("by_hand", Boolean, nullable=False),
 )
@@ -177,6 +179,7 @@ reminder = Table(
     Column("kind", String(16), nullable=False),
     Column("slot", Moment, nullable=False, index=True),
     Column("useful_until", Moment, nullable=False),
+    Column("lead", Integer, nullable=False, server_default="0"),
 )
 
 answer = Table(

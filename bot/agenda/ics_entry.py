@@ -16,7 +16,7 @@ from icalendar.prop import vDuration
 
 from bot.agenda.fault import Fault
 from bot.agenda.ics_lines import Line, logical_lines, name_of, parse_line
-from bot.agenda.text import NAME_CHARS, NOTE_CHARS, PATIENT_CHARS, SOURCE_CHARS, clean
+from bot.agenda.text import NAME_CHARS, NOTE_CHARS, PATIENT_CHARS, SOURCE_CHARS, TYPE_CHARS, clean
 from bot.agenda.zones import Zone, Zones
 from bot.domain.appointment import Status, Unmatched
 from config.agenda_settings import AgendaSettings
@@ -81,6 +81,7 @@ class Entry:
     place: str
     note: str
     given_name: str
+    type: str
 
     def end_of(self, start: When) -> datetime:
         """The end, in UTC, of an instance that starts at ``start``."""
@@ -103,7 +104,8 @@ class EntryReader:
         self._place = _split(settings.place_property)
         self._note = _split(settings.note_property)
         self._given_name = _split(settings.given_name_property)
-        told = (self._patient, self._practitioner, self._place, self._note, self._given_name)
+        self._type = _split(settings.type_property)
+        told = (self._patient, self._practitioner, self._place, self._note, self._given_name, self._type)
         self._wanted = _ALWAYS | {name for name, _ in told if name}
 
     def lines(self, block: bytes) -> dict[str, list[Line]]:
@@ -161,6 +163,7 @@ class EntryReader:
             place=clean(self._text(lines, self._place), self._place[0], NAME_CHARS),
             note=clean(self._text(lines, self._note), self._note[0], NOTE_CHARS, lines=True),
             given_name=clean(self._text(lines, self._given_name), self._given_name[0], PATIENT_CHARS),
+            type=" ".join(self._texts(lines, self._type))[:TYPE_CHARS],
         )
 
     def _uid(self, lines: dict[str, list[Line]]) -> str:

@@ -82,6 +82,7 @@ def appointment(
         stable=bool(source),
         where=entry.where,
         series=entry.uid if whole else "",
+        type=entry.type,
     )
 
 

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from bot.agenda.fault import FILE, Fault, cut_off
 from bot.agenda.table_lines import Record, Records
-from bot.agenda.text import NAME_CHARS, NOTE_CHARS, PATIENT_CHARS, SOURCE_CHARS, clean, framed
+from bot.agenda.text import NAME_CHARS, NOTE_CHARS, PATIENT_CHARS, SOURCE_CHARS, TYPE_CHARS, clean, framed
 from bot.agenda.zones import NamedZone
 from bot.domain.appointment import Appointment, Detail, Refusal, Status, Unmatched
 from bot.errors import AgendaError
@@ -149,7 +149,13 @@ class _RowReader:
             note=self._text(fields, "note", NOTE_CHARS, lines=True),
             given_name=self._text(fields, "given_name", PATIENT_CHARS),
         )
-        return Appointment(detail=detail, status=status, stable=bool(own), where=record.where)
+        return Appointment(
+            detail=detail,
+            status=status,
+            stable=bool(own),
+            where=record.where,
+            type=self._raw(fields, "type")[:TYPE_CHARS],
+        )
 
     def _raw(self, fields: tuple[str, ...], field: CsvField) -> str:
         at = self._columns.get(field)

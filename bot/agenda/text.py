@@ -11,6 +11,7 @@ PATIENT_CHARS = 100
 NAME_CHARS = 200
 NOTE_CHARS = 600
 SOURCE_CHARS = 512
+TYPE_CHARS = 200
 _LINE_BREAKS = re.compile("\r\n|[\r\n\x0b\x0c\x85\u2028\u2029]")
 _UNSEEN = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f"  # control characters, the line feed excepted

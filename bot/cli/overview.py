@@ -55,7 +55,11 @@ def today(
         empty=say("today.none"),
     )
     title = Line(text=say("today.title", day=say.day(chosen)), bold=True)
-    parts: tuple[Part, ...] = (*paused_lines(PauseNudges(home.uow), say), title, rows)
+    parts: tuple[Part, ...] = (
+        *paused_lines(PauseNudges(home.uow, home.settings.nudge_rules()), say),
+        title,
+        rows,
+    )
     return Reply(parts=parts, data=[_as_json(v) for v in found], private=True)
 
 
@@ -94,7 +98,7 @@ def unreached() -> Reply:
     found = look.unreached(now=home.clock.now())
     visits = [(v.patient, v.day, v.to_call) for v in found if v.to_call is not None]
     rows = to_call(visits, say, empty=say("unreached.none"))
-    parts: tuple[Part, ...] = (*paused_lines(PauseNudges(home.uow), say), rows)
+    parts: tuple[Part, ...] = (*paused_lines(PauseNudges(home.uow, home.settings.nudge_rules()), say), rows)
     return Reply(parts=parts, data=[_as_json(v) for v in found], private=True)
 
 

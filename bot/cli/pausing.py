@@ -26,7 +26,7 @@ def pause(who: Who = "") -> Reply:
     """
     here = seat()
     say, now, chosen = words(here.home), here.home.clock.now(), who.strip()
-    service = PauseNudges(here.home.uow)
+    service = PauseNudges(here.home.uow, here.home.settings.nudge_rules())
     if chosen:
         people = service.pause_one(chosen, now)
         text = say("pause.done_for", who=chosen)
@@ -44,7 +44,7 @@ def resume(who: Who = "") -> Reply:
     """
     here = seat()
     say, now, chosen = words(here.home), here.home.clock.now(), who.strip()
-    service = PauseNudges(here.home.uow)
+    service = PauseNudges(here.home.uow, here.home.settings.nudge_rules())
     if chosen:
         people = service.resume_one(chosen, now)
         text = say("resume.done_for", who=chosen)

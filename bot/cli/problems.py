@@ -88,7 +88,7 @@ def problems(
     if json:
         print_json(rows)
         return
-    if (paused := PauseNudges(home.uow).state()).everybody:
+    if (paused := PauseNudges(home.uow, home.settings.nudge_rules()).state()).everybody:
         say("all nudges are paused: pli resume", style="bold")
     elif paused.patients:
         say(f"nudges are paused for: {', '.join(paused.patients)}")

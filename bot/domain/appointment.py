@@ -83,7 +83,8 @@ class Appointment:
     ``sequence`` and ``modified`` are iCalendar's SEQUENCE and LAST-MODIFIED (0 and None where the format has none).
     ``stable`` is False where the format has no id of its own, so that the identity is patient, practitioner, start.
     ``where`` locates the entry for error messages (line or UID). ``series`` is the UID of an entry that the file gives
-    whole, with every instance of it: an instance that was known and is not among them is no more.
+    whole, with every instance of it: an instance that was known and is not among them is no more. ``type`` is the
+    agenda's kind of appointment: it chooses the rule for its nudges, and goes no further.
     """
 
     detail: Detail
@@ -93,6 +94,7 @@ class Appointment:
     stable: bool = True
     where: str = ""
     series: str = ""
+    type: str = ""
 
     def __repr__(self) -> str:
         return "Appointment(…)"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from bot.domain.appointment import Status
+from bot.domain.choices import Wishes
 from bot.domain.staff import MemberId
 from bot.domain.trust import Pin
 from bot.domain.values import AppointmentId, EventId, KeyId, Language, PatientId, RecipientId, RoomId, UserId
@@ -24,7 +26,8 @@ class Recipient:
     """One person who is told, for one or several patients.
 
     ``wrap`` is the private key under the code (generation 0) or PIN; ``reminders_on`` and ``changes_on`` are two
-    settings, so that stopping reminders never stops news of a cancellation.
+    settings, so that stopping reminders never stops news of a cancellation. ``wishes``: what was asked for of the
+    times of nudges.
     """
 
     id: RecipientId
@@ -42,6 +45,7 @@ class Recipient:
     consented_at: datetime | None = None
     pin: Pin | None = None
     left_at: datetime | None = None
+    wishes: Wishes = field(default_factory=Wishes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,8 +99,10 @@ class StoredAppointment:
 
     ``revision`` is sealed into the envelopes; ``change`` counts everything worth telling (a cancellation too);
     ``time_revision`` is the revision that last changed the time: answers hold as long as it stands.
-    ``past_after`` is the local midnight after the end; ``digest``, ``when_digest``, ``pair_index``, ``day_tag`` and
-    ``source_index`` and ``series_index`` (empty where an agenda gives no series) are keyed by the import side.
+    ``past_after`` is the local midnight after the end, ``tell_until`` the coarse moment up to which a reminder helps;
+    ``kind`` the name of the rule that times its nudges (sealed; empty: the practice's). ``digest``, ``when_digest``,
+    ``pair_index``, ``day_tag``, ``source_index`` and ``series_index`` (empty where an agenda gives no series) are keyed
+    by the import side.
     """
 
     id: AppointmentId
@@ -113,9 +119,11 @@ class StoredAppointment:
     time_revision: int
     change: int
     past_after: datetime
+    tell_until: datetime
     only: RecipientId | None = None
     by_hand: bool = False
     series_index: str = ""
+    kind: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,13 +145,14 @@ class ReminderKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reminder:
-    """Why a recipient is to be nudged in a slot."""
+    """Why a recipient is to be nudged in a slot. ``lead`` as planned, in days; of a change: how often it was told."""
 
     appointment: AppointmentId
     recipient: RecipientId
     kind: ReminderKind
     slot: datetime
     useful_until: datetime
+    lead: int = 0
 
 
 class AnswerKind(StrEnum):
@@ -197,6 +206,9 @@ class OutboxState(StrEnum):
     DROPPED = "dropped"
     FAILED = "failed"
     UNKNOWN = "unknown"
+
+
+DECOY: Final = "decoy"  # the template of a nudge that has no reason
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -295,6 +307,7 @@ class AuditKind(StrEnum):
     REMINDERS_STOPPED = "reminders_stopped"
     REMINDERS_STARTED = "reminders_started"
     LANGUAGE_SET = "language_set"
+    TIMES_SET = "times_set"
     DATA_SHOWN = "data_shown"
     PURGED = "purged"
     KEYS_ROTATED = "keys_rotated"

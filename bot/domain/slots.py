@@ -3,24 +3,31 @@
 1. A slot is an hour of the practice's day in its IANA zone; an hour that a clock change skips counts from after the
    change, an hour that occurs twice counts once, the first time.
 2. Nothing is planned for an appointment that began.
-3. A nudge is useful until the last half-day mark (local midnight or noon) before the appointment; where that is not
-   after its slot, for one hour. A reminder that could outlast the start is not planned. The exact start is never kept.
-4. Urgent news leave at once unless quiet hours run; then at their end.
-5. A day without a slot that would help gives the next one where it is over (a late booking), else the last one before
-   the start: whoever has an appointment before the first slot of the day is told the day before.
+3. A reminder helps until one moment of a coarse grid, the last that is not after the start: local midnight, noon, or
+   an hour after a slot. That moment is kept, the exact start never; a reminder that could outlast it is not planned.
+4. Urgent news leave at once unless quiet hours run; then at their end. Where they are not opened, they are told once
+   more; both times are set when the news is.
+5. A day on which no nudge leaves (of the week, or a holiday) gives way to an earlier or a later one, as the rules say.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Final
 from zoneinfo import ZoneInfo
 
+from bot.domain.choices import Confirmed, KindRule, Late, Level, Shift
 from bot.errors import WrongUse
 
-URGENT = timedelta(hours=48)
+URGENT: Final = timedelta(hours=48)
+EVERY_DAY: Final = frozenset(range(7))
+_HOUR: Final = timedelta(hours=1)
+_MARKS: Final = (time(0, 0), time(12, 0))
+# A day on which a nudge leaves is looked for within so many days: the longest holidays, and a weekly slot.
+REACH: Final = 28
 
 
 def parse_hour(text: str) -> time:
@@ -35,23 +42,54 @@ def parse_hour(text: str) -> time:
 class NudgeRules:
     """``days_before`` in days, ``slots`` hours of the day, quiet hours from/to (equal: none), all in ``zone``.
 
-    ``daily_cap``: nudges that one recipient gets within 24 hours at most.
+    ``slot_days``: on which nudges leave, 0 is Monday; ``days_off`` are those on which none does. ``daily_cap``: nudges
+    that one recipient gets within 24 hours at most, decoys aside. ``spread_days``: from how many days, the one of
+    ``days_before`` the latest, a discreet nudge's is drawn. ``decoy_share``: of the slots without a nudge, for those
+    who get decoys. ``urgent``: news of a change within that time leave at once; ``second_after``: news that were not
+    opened by then are told again (None: once only). ``kinds`` are asked in their order; the first that fits counts.
     """
 
     zone: ZoneInfo
     days_before: tuple[int, ...] = (1,)
     slots: tuple[time, ...] = (time(18, 0),)
+    slot_days: frozenset[int] = EVERY_DAY
+    days_off: frozenset[date] = frozenset()
+    shift: Shift = Shift.EARLIER
     quiet_from: time = time(20, 0)
     quiet_to: time = time(8, 0)
     daily_cap: int = 3
+    late: Late = Late.NEXT
+    confirmed: Confirmed = Confirmed.LAST
+    level: Level = Level.PLAIN
+    spread_days: int = 3
+    decoy_share: float = 0.2
+    urgent: timedelta = URGENT
+    second_after: timedelta | None = timedelta(hours=24)
+    kinds: tuple[KindRule, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.slots:
+        self._check(self.slots, self.days_before, self.slot_days)
+        for kind in self.kinds:
+            self._check(kind.slots, kind.days_before, kind.slot_days)
+        if not 0 <= self.decoy_share <= 1:
+            raise WrongUse("a share lies between 0 and 1", mend="set [nudges] decoy_share = 0.2")
+        if self.spread_days < 1:
+            raise WrongUse("a day is drawn from one at least", mend="set [nudges] spread_days = 3")
+        names = [kind.name for kind in self.kinds]
+        if len(set(names)) != len(names):
+            raise WrongUse("two kinds have one name", mend="give each of [[nudges.kinds]] a name of its own")
+
+    def _check(
+        self, slots: tuple[time, ...] | None, leads: tuple[int, ...] | None, days: frozenset[int] | None
+    ) -> None:
+        if slots is not None and not slots:
             raise WrongUse("at least one slot is needed", mend='set [nudges] slots = ["18:00"]')
-        if any(d < 0 for d in self.days_before):
-            raise WrongUse("days_before cannot be negative")
-        if any(self.is_quiet_hour(s) for s in self.slots):
+        if any(self.is_quiet_hour(s) for s in slots or ()):
             raise WrongUse("a slot lies in the quiet hours", mend="move the slot or the quiet hours")
+        if any(d < 0 for d in leads or ()):
+            raise WrongUse("days_before cannot be negative")
+        if days is not None and not days & EVERY_DAY:
+            raise WrongUse("nudges need a day to leave on", mend='set [nudges] slot_days = ["mon"]')
 
     def is_quiet(self, now: datetime) -> bool:
         return self.is_quiet_hour(now.astimezone(self.zone).time())
@@ -83,18 +121,36 @@ def past_after(end: datetime, zone: ZoneInfo) -> datetime:
     return at_local(end.astimezone(zone).date() + timedelta(days=1), time(0, 0), zone)
 
 
-def _slots_of(day: date, rules: NudgeRules) -> list[datetime]:
-    return sorted(at_local(day, hour, rules.zone) for hour in rules.slots)
+@lru_cache(maxsize=4096)
+def slots_of(day: date, hours: tuple[time, ...], zone: ZoneInfo) -> tuple[datetime, ...]:
+    """The moments of one day's slots in UTC, in order."""
+    return tuple(sorted({at_local(day, hour, zone) for hour in hours}))
+
+
+def leaves_on(day: date, slot_days: frozenset[int], rules: NudgeRules) -> bool:
+    """Whether nudges leave on that day (rule 5)."""
+    return day.weekday() in slot_days and day not in rules.days_off
 
 
 def next_slot(after: datetime, rules: NudgeRules) -> datetime:
-    """The first slot later than ``after``."""
+    """The first of the practice's slots later than ``after``."""
     day = after.astimezone(rules.zone).date()
-    for offset in range(3):
-        for moment in _slots_of(day + timedelta(days=offset), rules):
+    for offset in range(REACH + 2):
+        if not leaves_on(day + timedelta(days=offset), rules.slot_days, rules):
+            continue
+        for moment in slots_of(day + timedelta(days=offset), rules.slots, rules.zone):
             if moment > after:
                 return moment
-    raise WrongUse("no slot within two days")  # unreachable with a slot a day; kept so that the type is total
+    raise WrongUse("no slot within four weeks", mend="see [nudges] slot_days and holidays")
+
+
+def helps_until(start: datetime, rules: NudgeRules) -> datetime:
+    """Rule 3: the last moment at which a reminder still helps, in UTC, never after ``start``."""
+    day = start.astimezone(rules.zone).date()
+    hours = set(rules.slots).union(*(kind.slots or () for kind in rules.kinds))
+    ends = [at_local(day, hour, rules.zone) + _HOUR for hour in hours]
+    marks = [at_local(day, mark, rules.zone) for mark in _MARKS]
+    return max(end for end in ends + marks if end <= start)  # midnight always is one
 
 
 def useful_until(slot: datetime, start: datetime, zone: ZoneInfo) -> datetime:
@@ -107,48 +163,27 @@ def useful_until(slot: datetime, start: datetime, zone: ZoneInfo) -> datetime:
     return slot + timedelta(hours=1)
 
 
-def plan(start: datetime, now: datetime, rules: NudgeRules) -> tuple[PlannedNudge, ...]:
-    """The reminders of one appointment. The slot of a day is drawn by the operating system's randomness."""
-    if start <= now:
-        return ()
-    day = start.astimezone(rules.zone).date()
-    drawn = (_draw(day - timedelta(days=before), start, now, rules) for before in set(rules.days_before))
-    chosen = sorted({slot for slot in drawn if slot is not None})
-    return tuple(PlannedNudge(slot=s, useful_until=useful_until(s, start, rules.zone)) for s in chosen)
-
-
-def _draw(day: date, start: datetime, now: datetime, rules: NudgeRules) -> datetime | None:
-    """One slot of ``day`` that is to come and helps, or what rule 5 puts in its place."""
-    slots = _slots_of(day, rules)
-    if helping := [s for s in slots if s > now and _helps(s, start, rules.zone)]:
-        return secrets.choice(helping)
-    if slots[-1] <= now:
-        late = next_slot(now, rules)
-        return late if _helps(late, start, rules.zone) else None
-    earlier = [s for before in (1, 0) for s in _slots_of(day - timedelta(days=before), rules)]
-    return max((s for s in earlier if s > now and _helps(s, start, rules.zone)), default=None)
-
-
-def _helps(slot: datetime, start: datetime, zone: ZoneInfo) -> bool:
-    """Rule 3."""
-    return slot < start and useful_until(slot, start, zone) <= start
-
-
 def plan_change(
     start: datetime, now: datetime, rules: NudgeRules, *, earliest: datetime | None = None
-) -> PlannedNudge | None:
-    """When to tell that an appointment was cancelled or moved; None once ``start`` is over.
+) -> tuple[PlannedNudge, ...]:
+    """When to tell that an appointment was cancelled or moved, and when again (rule 4); nothing once it is too late.
 
     ``earliest`` is the earliest time that the news concerns (the old time of a move), where that is not ``start``.
     """
     if start <= now:
-        return None
+        return ()
+    concerns = min(start, earliest or start)
     slot = next_slot(now, rules)
-    if min(start, earliest or start) - now <= URGENT or slot >= start:
+    if concerns - now <= rules.urgent or slot >= start:
         slot = after_quiet(now, rules)
     if slot >= start:
-        return None
-    return PlannedNudge(slot=slot, useful_until=useful_until(slot, start, rules.zone))
+        return ()
+    slots = [slot]
+    if rules.second_after is not None:
+        again = next_slot(slot + rules.second_after - timedelta(microseconds=1), rules)
+        if again < concerns:
+            slots.append(again)
+    return tuple(PlannedNudge(slot=s, useful_until=useful_until(s, start, rules.zone)) for s in slots)
 
 
 def after_quiet(now: datetime, rules: NudgeRules) -> datetime:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from bot.domain.conversation import Action, Held, Outcome, Session, Step
+from bot.domain.dialogue.times import wish
 from bot.domain.intents import Intent
 from bot.domain.pin import PinFault, judge_pin
 from bot.domain.records import AuditKind, Recipient, Room
@@ -18,7 +19,6 @@ from bot.errors import InvalidSeal, KeyDestroyed, MustWait, StaleGeneration, Wro
 from bot.ports_storage import KeyRing, UnitOfWorkFactory
 from bot.services.collect_data import CollectData
 from bot.services.enrol import Enrol
-from bot.services.plan_nudges import plan_nudges
 from bot.services.redeem_code import RedeemCode
 from bot.services.release_details import Opened, ReleaseDetails, Window
 
@@ -115,6 +115,7 @@ class Acts:
             Action.ACT: self._act,
             Action.ACT_AGREED: self._act,
             Action.SET_LANGUAGE: self._language,
+            Action.SET_TIMES: self._times,
             Action.PAUSE: self._pause,
             Action.START: self._start,
             Action.LEAVE: self._leave,
@@ -308,6 +309,13 @@ class Acts:
             uow.commit()
         return Result(outcome=Outcome.LANGUAGE_SET)
 
+    def _times(self, call: _Call) -> Result:
+        recipient = self._recipient(call)
+        if recipient is None:
+            return Result(outcome=Outcome.TROUBLE)
+        wishes = wish(recipient.wishes, call.intent.kind)
+        return Result(outcome=self._enrol.choose_times(recipient.id, wishes, call.now))
+
     def _pause(self, call: _Call) -> Result:
         return self._reminders(call, on=False)
 
@@ -318,14 +326,7 @@ class Acts:
         recipient = self._recipient(call)
         if recipient is None:
             return Result(outcome=Outcome.TROUBLE)
-        with self._uow() as uow:
-            uow.recipients.save(replace(recipient, reminders_on=on))
-            kind = AuditKind.REMINDERS_STARTED if on else AuditKind.REMINDERS_STOPPED
-            uow.audit.add(kind, call.now, recipient.id)
-            if on:
-                plan_nudges(uow, [recipient.id], call.now)
-            uow.commit()
-        return Result(outcome=Outcome.STARTED if on else Outcome.PAUSED)
+        return Result(outcome=self._enrol.reminders(recipient.id, call.now, on=on))
 
     def _leave(self, call: _Call) -> Result:
         recipient = self._recipient(call)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.appointment import Status
 from bot.domain.records import Reminder, ReminderKind, StoredAppointment
 from bot.domain.slots import NudgeRules, PlannedNudge, plan_change
+from bot.domain.values import RecipientId
 from bot.ports_storage import UnitOfWork
 from bot.services.plan_nudges import plan_nudges
 
@@ -27,16 +29,21 @@ def cancel_stored(
     uow.reminders.replace(row.id, ())
     envelopes = uow.envelopes.of_appointments([row.id])
     planned = plan_change(row.past_after, now, rules, earliest=row.past_after - DAY)
-    if planned is not None:
-        uow.reminders.add(
-            Reminder(
-                appointment=row.id,
-                recipient=e.recipient,
-                kind=ReminderKind.CHANGE,
-                slot=planned.slot,
-                useful_until=planned.useful_until,
-            )
-            for e in envelopes
+    uow.reminders.add(news for e in envelopes for news in news_of(row, e.recipient, planned))
+    plan_nudges(uow, [e.recipient for e in envelopes], now, rules)
+    return planned[0] if planned else None
+
+
+def news_of(row: StoredAppointment, to: RecipientId, planned: Sequence[PlannedNudge]) -> list[Reminder]:
+    """That it was cancelled or moved; what is planned after the first leaves only where that was not opened."""
+    return [
+        Reminder(
+            appointment=row.id,
+            recipient=to,
+            kind=ReminderKind.CHANGE,
+            slot=nudge.slot,
+            useful_until=nudge.useful_until,
+            lead=number,
         )
-    plan_nudges(uow, [e.recipient for e in envelopes], now)
-    return planned
+        for number, nudge in enumerate(planned, start=1)
+    ]

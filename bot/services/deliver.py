@@ -191,7 +191,7 @@ class Deliver:
             rows = uow.outbox.claim(
                 now=now, device=self._device, kinds=(OutboxKind.NUDGE,), limit=NUDGE_BATCH
             )
-            recheck = RecheckNudges(uow, rows, now, daily_cap=self._rules.daily_cap)
+            recheck = RecheckNudges(uow, rows, now, rules=self._rules)
             for row in rows:
                 target = None if self._is_forgotten(uow, row, now) else recheck.target(row)
                 if target is None:

@@ -12,8 +12,10 @@ import logging
 from dataclasses import replace
 from datetime import datetime
 
+from bot.domain.choices import Wishes
 from bot.domain.conversation import Outcome
 from bot.domain.records import AuditKind, InvitationKind, OutboxKind, ProblemKind, Recipient, RecipientState
+from bot.domain.slots import NudgeRules
 from bot.domain.templates import CONSENT_VERSION, Template
 from bot.domain.values import RecipientId, Secret
 from bot.errors import StorageError
@@ -29,8 +31,8 @@ log = logging.getLogger("pli.enrol")
 class Enrol:
     """All of a recipient's life but the appointments."""
 
-    def __init__(self, uow: UnitOfWorkFactory, keys: KeyRing) -> None:
-        self._uow, self._keys = uow, keys
+    def __init__(self, uow: UnitOfWorkFactory, keys: KeyRing, times: NudgeRules) -> None:
+        self._uow, self._keys, self._times = uow, keys, times
 
     def consent(self, recipient_id: RecipientId, now: datetime) -> Outcome:
         with self._uow() as uow:
@@ -76,13 +78,38 @@ class Enrol:
                     uow.invitations.save(replace(invitation, closed=True))
             uow.audit.add(AuditKind.ENROLLED if first else AuditKind.PIN_CHANGED, now, recipient_id)
             if first:
-                plan_nudges(uow, [recipient_id], now)
+                plan_nudges(uow, [recipient_id], now, self._times)
             uow.commit()
         try:
             self._keys.settle(saved)
         except StorageError:
             log.warning("the vault keeps an old generation until the next start")  # rule 2
         return Outcome.PIN_SET
+
+    def reminders(self, recipient_id: RecipientId, now: datetime, *, on: bool) -> Outcome:
+        """Whether reminders are wanted; news of cancellations and moves is another setting."""
+        with self._uow() as uow:
+            recipient = uow.recipients.get(recipient_id)
+            if recipient is None:
+                return Outcome.TROUBLE
+            uow.recipients.save(replace(recipient, reminders_on=on))
+            kind = AuditKind.REMINDERS_STARTED if on else AuditKind.REMINDERS_STOPPED
+            uow.audit.add(kind, now, recipient_id)
+            plan_nudges(uow, [recipient_id], now, self._times)
+            uow.commit()
+        return Outcome.STARTED if on else Outcome.PAUSED
+
+    def choose_times(self, recipient_id: RecipientId, wishes: Wishes, now: datetime) -> Outcome:
+        """What they ask for of the times of their nudges."""
+        with self._uow() as uow:
+            recipient = uow.recipients.get(recipient_id)
+            if recipient is None:
+                return Outcome.TROUBLE
+            uow.recipients.save(replace(recipient, wishes=wishes))
+            uow.audit.add(AuditKind.TIMES_SET, now, recipient_id)
+            plan_nudges(uow, [recipient_id], now, self._times)
+            uow.commit()
+        return Outcome.TIMES_SET
 
     def lock(self, recipient_id: RecipientId, now: datetime) -> None:
         """The vault destroyed the key: say so where the staff looks, and stop what waits."""

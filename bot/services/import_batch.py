@@ -13,15 +13,14 @@ from bot.domain.records import (
     Recipient,
     RecipientState,
     Reminder,
-    ReminderKind,
     StoredAppointment,
     StoredEnvelope,
 )
-from bot.domain.slots import NudgeRules, PlannedNudge, plan, plan_change
+from bot.domain.slots import NudgeRules, plan_change
 from bot.domain.values import AppointmentId, DateRange, RecipientId
 from bot.errors import InvalidSeal
 from bot.ports_storage import Sealer, UnitOfWork
-from bot.services.cancel_appointment import DAY, cancel_stored
+from bot.services.cancel_appointment import DAY, cancel_stored, news_of
 from bot.services.import_people import PatientsOfImport
 from bot.services.judge_entry import Facts, Verdict, judge
 from bot.services.plan_nudges import plan_nudges
@@ -124,7 +123,7 @@ class TakeBatch:
         self._uow.appointments.add(self._out.fresh)
         self._uow.envelopes.put(self._out.sealed)
         self._uow.reminders.replace_many(self._out.reminders)
-        plan_nudges(self._uow, self._out.touched, self._now)
+        plan_nudges(self._uow, self._out.touched, self._now, self._rules)
 
     # -- what is there ------------------------------------------------------------------------------------------
 
@@ -177,7 +176,7 @@ class TakeBatch:
             return
         if not entry.detail.given_name and (name := self._people.given_name(patient)):
             entry = replace(entry, detail=replace(entry.detail, given_name=name))
-        facts = Facts.of(entry, index, patient, seal=self._sealer, zone=self._rules.zone)
+        facts = Facts.of(entry, index, patient, seal=self._sealer, rules=self._rules)
         passed_on = old is not None and old.patient != patient and not over
         if old is not None and passed_on:
             self._give_up(old)
@@ -280,24 +279,16 @@ class TakeBatch:
     ) -> None:
         """Another note or place alone changes no nudge: those that wait are still right."""
         if old is None:
-            self._out.reminders[row.id] = self._reminders(row, entry, recipients)
+            self._out.touched.update(r.id for r in recipients)
         elif row.time_revision != old.time_revision or row.status is not old.status:
             self._uow.answers.void_before(row.id, row.time_revision)
-            news = self._news(row, old, entry, recipients)
-            self._out.reminders[row.id] = self._reminders(row, entry, recipients) + news
+            self._out.reminders[row.id] = self._news(row, old, entry, recipients)
             self._out.touched.update(r.id for r in recipients)
-        elif newcomers:
+        else:
             for recipient in newcomers:
                 self._uow.reminders.drop(row.id, recipient.id)
-            self._uow.reminders.add(self._reminders(row, entry, newcomers))
-
-    def _reminders(
-        self, row: StoredAppointment, entry: Appointment, recipients: Sequence[Recipient]
-    ) -> list[Reminder]:
-        if row.status is Status.CANCELLED:
-            return []
-        planned = plan(entry.detail.start, self._now, self._rules)
-        return [_reminder(row, r, ReminderKind.REMIND, p) for p in planned for r in recipients]
+            if (row.tell_until, row.kind) != (old.tell_until, old.kind):
+                self._out.touched.update(r.id for r in recipients)
 
     def _news(
         self,
@@ -310,20 +301,8 @@ class TakeBatch:
         # What lies in the past now was to come: until the end of its old day it is worth telling.
         start = entry.detail.start if entry.detail.end > self._now else old.past_after
         planned = plan_change(start, self._now, self._rules, earliest=old.past_after - DAY)
-        if planned is not None:
-            return [_reminder(row, r, ReminderKind.CHANGE, planned) for r in told]
-        if start > self._now:  # quiet hours end too late: somebody has to telephone
+        if not planned and start > self._now:  # quiet hours end too late: somebody has to telephone
             for recipient in told:
                 if recipient.state is RecipientState.ENROLLED:
                     self._uow.problems.add(ProblemKind.TOO_LATE, self._now, recipient.id)
-        return []
-
-
-def _reminder(row: StoredAppointment, to: Recipient, kind: ReminderKind, planned: PlannedNudge) -> Reminder:
-    return Reminder(
-        appointment=row.id,
-        recipient=to.id,
-        kind=kind,
-        slot=planned.slot,
-        useful_until=planned.useful_until,
-    )
+        return [news for recipient in told for news in news_of(row, recipient.id, planned)]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from bot.domain.appointment import Appointment, Status
+from bot.domain.choices import kind_of
 from bot.domain.records import StoredAppointment
-from bot.domain.slots import past_after
+from bot.domain.slots import NudgeRules, helps_until, past_after
 from bot.domain.values import AppointmentId, PatientId, RecipientId, new_id
 from bot.ports_storage import Sealer
 
@@ -39,12 +39,14 @@ class Facts:
     when: str
     day: str
     past_after: datetime
+    tell_until: datetime
+    kind: str
 
     @classmethod
     def of(
-        cls, entry: Appointment, source: str, patient: PatientId, *, seal: Sealer, zone: ZoneInfo
+        cls, entry: Appointment, source: str, patient: PatientId, *, seal: Sealer, rules: NudgeRules
     ) -> Facts:
-        detail = entry.detail
+        detail, zone = entry.detail, rules.zone
         return cls(
             entry=entry,
             patient=patient,
@@ -55,6 +57,8 @@ class Facts:
             when=seal.digest(f"{detail.start.isoformat()}/{detail.end.isoformat()}".encode()),
             day=seal.day_tag(detail.start.astimezone(zone).date().isoformat()),
             past_after=past_after(detail.end, zone),
+            tell_until=helps_until(detail.start, rules),
+            kind=kind_of(rules.kinds, type_=entry.type, practitioner=detail.practitioner, place=detail.place),
         )
 
 
@@ -94,7 +98,9 @@ def _judge_standing(facts: Facts, old: StoredAppointment) -> tuple[Verdict, Stor
             return Verdict.UNCHANGED, _same(facts, old)
         return Verdict.CANCELLED, _cancelled(facts, old)
     if old.status is Status.BOOKED and facts.digest == old.digest:
-        return Verdict.UNCHANGED, _same(facts, old)
+        # The rules may have changed since: what they make of the same entry is taken over.
+        known = replace(_same(facts, old), tell_until=facts.tell_until, kind=facts.kind)
+        return Verdict.UNCHANGED, known
     moved = facts.when != old.when_digest
     return (Verdict.MOVED if moved else Verdict.CHANGED), _changed(facts, old, moved=moved)
 
@@ -125,6 +131,8 @@ def _new(facts: Facts, *, only: RecipientId | None, by_hand: bool) -> StoredAppo
         time_revision=1,
         change=1,
         past_after=facts.past_after,
+        tell_until=facts.tell_until,
+        kind=facts.kind,
         only=only,
         by_hand=by_hand,
     )
@@ -161,4 +169,6 @@ def _changed(facts: Facts, old: StoredAppointment, *, moved: bool) -> StoredAppo
         time_revision=revision if anew else old.time_revision,
         change=old.change + 1,
         past_after=facts.past_after,
+        tell_until=facts.tell_until,
+        kind=facts.kind,
     )

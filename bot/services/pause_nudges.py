@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from bot.domain.records import AuditKind
+from bot.domain.slots import NudgeRules
 from bot.domain.values import RecipientId
 from bot.errors import Refused
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
@@ -43,8 +44,8 @@ class Paused:
 class PauseNudges:
     """See the module. ``who`` is a patient's reference (everybody who is told for that patient) or a recipient."""
 
-    def __init__(self, uow: UnitOfWorkFactory) -> None:
-        self._uow = uow
+    def __init__(self, uow: UnitOfWorkFactory, times: NudgeRules) -> None:
+        self._uow, self._times = uow, times
 
     def pause(self, now: datetime) -> bool:
         """All of them. Whether that changed anything."""
@@ -61,6 +62,7 @@ class PauseNudges:
             for recipient in chosen:
                 uow.recipients.pause(recipient, paused=True)
                 uow.audit.add(AuditKind.PAUSED, now, recipient)
+            plan_nudges(uow, chosen, now, self._times)
             uow.commit()
         return len(chosen)
 
@@ -71,7 +73,7 @@ class PauseNudges:
             for recipient in chosen:
                 uow.recipients.pause(recipient, paused=False)
                 uow.audit.add(AuditKind.RESUMED, now, recipient)
-            plan_nudges(uow, chosen, now)
+            plan_nudges(uow, chosen, now, self._times)
             uow.commit()
         return len(chosen)
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.domain.appointment import Status
+from bot.domain.planning import is_decoy
 from bot.domain.records import (
+    DECOY,
     AnswerKind,
     AnswerState,
     OutboxRow,
@@ -21,10 +23,11 @@ from bot.domain.records import (
     StoredAppointment,
     StoredEnvelope,
 )
+from bot.domain.slots import NudgeRules
 from bot.domain.trust import Address
 from bot.domain.values import AppointmentId, Language, RecipientId
 from bot.ports_storage import UnitOfWork
-from bot.services.plan_nudges import wants
+from bot.services.plan_nudges import person, wants
 from bot.services.tallies import Counted, tally
 
 DAY = timedelta(days=1)
@@ -76,8 +79,10 @@ class _Reasons:
 class RecheckNudges:
     """For one batch of claimed rows, read at once."""
 
-    def __init__(self, uow: UnitOfWork, rows: Sequence[OutboxRow], now: datetime, *, daily_cap: int) -> None:
-        self._uow, self._now, self._daily_cap = uow, now, daily_cap
+    def __init__(
+        self, uow: UnitOfWork, rows: Sequence[OutboxRow], now: datetime, *, rules: NudgeRules
+    ) -> None:
+        self._uow, self._now, self._rules = uow, now, rules
         self._recipients = uow.recipients.many([r.recipient for r in rows if r.recipient])
         self._rooms = uow.rooms.by_recipients(self._recipients)
         self._signs = uow.recipients.signs(self._recipients)
@@ -91,6 +96,11 @@ class RecheckNudges:
         recipient = self._recipients.get(row.recipient) if row.recipient else None
         room = self._rooms.get(recipient.id) if recipient else None
         problem: ProblemKind | None = None
+        if recipient is not None and room is not None and self._is_decoy(row, recipient):
+            return NudgeTarget(
+                address=Address(room=room.room, user=room.user, pin=recipient.pin),
+                language=recipient.language,
+            )
         if (
             recipient is not None
             and recipient.state is RecipientState.ENROLLED
@@ -112,6 +122,17 @@ class RecheckNudges:
             tally(self._uow, Counted.UNREACHED, self._now)
         return None
 
+    def _is_decoy(self, row: OutboxRow, recipient: Recipient) -> bool:
+        """A nudge without a reason that is wanted still, and not late: late, nobody misses it."""
+        return (
+            row.template == DECOY
+            and row.slot is not None
+            and row.useful_until is not None
+            and row.useful_until > self._now
+            and recipient.state is RecipientState.ENROLLED
+            and is_decoy(self._rules, person(recipient, self._signs[recipient.id]), row.slot)
+        )
+
     def _valid(self, row: OutboxRow, recipient: Recipient) -> list[Reminder]:
         reminders = self._due.get((recipient.id, row.slot), ()) if row.slot else ()
         return [r for r in reminders if wants(recipient, r.kind) and self._reasons.stands(r)]
@@ -119,4 +140,4 @@ class RecheckNudges:
     def _problem(self, valid: Sequence[Reminder], recipient: Recipient) -> ProblemKind | None:
         if all(r.useful_until <= self._now for r in valid):
             return ProblemKind.TOO_LATE
-        return ProblemKind.CAPPED if self._sent.get(recipient.id, 0) >= self._daily_cap else None
+        return ProblemKind.CAPPED if self._sent.get(recipient.id, 0) >= self._rules.daily_cap else None

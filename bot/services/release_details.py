@@ -11,7 +11,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from bot.domain.appointment import Detail, Status
 from bot.domain.conversation import Outcome
@@ -25,6 +24,7 @@ from bot.domain.records import (
     StoredAppointment,
     StoredEnvelope,
 )
+from bot.domain.slots import NudgeRules
 from bot.domain.templates import Listed, Mark
 from bot.domain.values import AppointmentId, RecipientId, SecretBytes
 from bot.domain.vocabulary import IntentKind
@@ -112,8 +112,8 @@ class Window:
 class ReleaseDetails:
     """See the module."""
 
-    def __init__(self, uow: UnitOfWorkFactory, keys: KeyRing, zone: ZoneInfo) -> None:
-        self._uow, self._keys, self._zone = uow, keys, zone
+    def __init__(self, uow: UnitOfWorkFactory, keys: KeyRing, times: NudgeRules) -> None:
+        self._uow, self._keys, self._times = uow, keys, times
 
     def open(self, recipient: Recipient, private: SecretBytes, *, now: datetime, until: datetime) -> Window:
         """Everything to come of this recipient, soonest first. What does not open is reported, the rest is told."""
@@ -196,7 +196,7 @@ class ReleaseDetails:
                 return Outcome.GONE
             if command.kind is IntentKind.KEEP:
                 withdraw_answer(uow, recipient=recipient, row=current, now=now)
-                self._resume_nudges(uow, current, now)
+                self._replan(uow, current, now)
                 uow.commit()
                 return Outcome.KEPT
             kind, outcome = _ACTS[command.kind]
@@ -208,16 +208,16 @@ class ReleaseDetails:
                 detail=chosen.detail,
                 kind=kind,
                 wish=command.wish if kind is AnswerKind.MOVE else None,
-                zone_time=chosen.detail.start.astimezone(self._zone).isoformat(timespec="minutes"),
+                zone_time=chosen.detail.start.astimezone(self._times.zone).isoformat(timespec="minutes"),
                 now=now,
             )
+            self._replan(uow, current, now)
             uow.commit()
         return outcome
 
-    @staticmethod
-    def _resume_nudges(uow: UnitOfWork, row: StoredAppointment, now: datetime) -> None:
-        """Nudges that a cancellation held back are wanted again."""
-        plan_nudges(uow, uow.patients.recipients_of(row.patient), now)
+    def _replan(self, uow: UnitOfWork, row: StoredAppointment, now: datetime) -> None:
+        """What was confirmed is not asked again; what was cancelled is not either, for anybody; kept, it is."""
+        plan_nudges(uow, uow.patients.recipients_of(row.patient), now, self._times)
 
 
 _ACTS: Mapping[IntentKind, tuple[AnswerKind, Outcome]] = {

@@ -39,6 +39,7 @@ def book(home: Installation, user: UserId, pin: Pin, room: RoomId) -> Booked:
         time_revision=1,
         change=1,
         past_after=now + timedelta(days=8),
+        tell_until=now + timedelta(days=7),
     )
     start = now + timedelta(days=7)
     detail = Detail(source=source, patient=patient, start=start, end=start, zone="UTC")

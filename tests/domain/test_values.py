@@ -164,6 +164,7 @@ def test_an_appointment_is_everybodys_and_the_agendas_unless_said() -> None:
         time_revision=0,
         change=1,
         past_after=NOW,
+        tell_until=NOW,
     )
     assert (made.only, made.by_hand, made.series_index) == (None, False, "")
 

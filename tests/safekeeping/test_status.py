@@ -222,8 +222,8 @@ def test_an_old_backup_and_none_are_told_apart_from_a_good_one() -> None:
 def test_looking_at_a_practice_whose_bot_does_not_run(scene: Scene, tmp_path: Path) -> None:
     scene.enrolled("anna")
     scene.backup(tmp_path / "to")
-    assert PauseNudges(scene.bot.home.uow).pause(NOW)
-    assert not PauseNudges(scene.bot.home.uow).pause(NOW)
+    assert PauseNudges(scene.bot.home.uow, scene.bot.home.settings.nudge_rules()).pause(NOW)
+    assert not PauseNudges(scene.bot.home.uow, scene.bot.home.settings.nudge_rules()).pause(NOW)
     settings = scene.bot.home.settings.model_copy(update={"health": Health(port=free_port())})
     seen = look(Installation(settings, clock=scene.bot.clock))
     assert seen.bot == NOT_RUNNING
@@ -232,5 +232,5 @@ def test_looking_at_a_practice_whose_bot_does_not_run(scene: Scene, tmp_path: Pa
     data = json.loads(json.dumps(as_data(seen), default=str))
     assert data["recipients"] == {"enrolled": 1}
     assert data["key_days"]["data key"] == 0
-    assert PauseNudges(scene.bot.home.uow).resume(NOW)
+    assert PauseNudges(scene.bot.home.uow, scene.bot.home.settings.nudge_rules()).resume(NOW)
     assert look(scene.bot.home).paused_since == ""

@@ -18,6 +18,7 @@ from sqlalchemy import select, text
 
 from bot.app import Installation
 from bot.domain.appointment import Appointment, Detail, ImportCounts, Refusal, Status
+from bot.domain.choices import Level
 from bot.domain.messages import Incoming, Oddity
 from bot.domain.records import (
     OutboxKind,
@@ -43,8 +44,9 @@ from bot.services.open_rooms import OpenRooms
 from bot.services.record_answer import Answer, ReadAnswers
 from bot.services.release_details import ReleaseDetails
 from bot.services.remove_patient import RemovePatient
-from config.settings import Nudges, Settings
+from config.nudge_settings import Nudges
 from config.settings import Practice as PracticeSettings
+from config.settings import Settings
 from config.settings import Storage as StorageSettings
 from storage import tables as t
 from storage.engine import migrate
@@ -135,7 +137,7 @@ class Practice:
     folder: Path
     database: str = ""
     clock: HandClock = field(default_factory=HandClock)
-    nudges: Nudges = field(default_factory=Nudges)
+    nudges: Nudges = field(default_factory=lambda: Nudges(level=Level.PLAIN))
     delay: timedelta = timedelta(seconds=2)
     unlock: timedelta = timedelta(minutes=10)
     device: str = DEVICE
@@ -171,8 +173,8 @@ class Practice:
             device=self.device,
             rules=self.rules,
         )
-        self.enrol = Enrol(self.uow, self.keys)
-        self.release = ReleaseDetails(self.uow, self.keys, PARIS)
+        self.enrol = Enrol(self.uow, self.keys, self.rules)
+        self.release = ReleaseDetails(self.uow, self.keys, self.rules)
         self.converse = Converse(
             self.uow,
             keys=self.keys,

@@ -186,9 +186,11 @@ async def test_rule_4_somebody_else_who_is_told_is_enough(practice: Practice) ->
 async def test_rule_4_paused_and_stopped(practice: Practice) -> None:
     anna = await practice.enrolled()
     practice.take(entry(), entry("b", "2026-09-11 10:00"))
-    PauseNudges(practice.home.uow).pause_one(anna.recipient.id, practice.now)
+    PauseNudges(practice.home.uow, practice.home.settings.nudge_rules()).pause_one(
+        anna.recipient.id, practice.now
+    )
     assert await why(practice) is Why.PAUSED
-    PauseNudges(practice.home.uow).resume_one("P-1", practice.now)
+    PauseNudges(practice.home.uow, practice.home.settings.nudge_rules()).resume_one("P-1", practice.now)
     practice.execute("UPDATE recipient SET changes_on = :no", no=False)
     assert absent(practice, first="2026-09-11").to_call[0].why is Why.STOPPED
 

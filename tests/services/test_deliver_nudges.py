@@ -8,10 +8,11 @@ from itertools import pairwise
 import pytest
 
 from bot.domain.appointment import Status
+from bot.domain.choices import Level
 from bot.domain.records import OutboxState, ProblemKind, RecipientState
 from bot.domain.trust import Address
 from bot.errors import ChannelError, StorageError, Untrusted
-from config.settings import Nudges
+from config.nudge_settings import Nudges
 from tests.services.crowd import crowd
 from tests.services.kit import DEVICE, PIN, Practice, at, entry
 
@@ -105,7 +106,7 @@ async def test_failure_04_also_when_the_appointment_is_long_over(practice: Pract
 
 
 async def test_failure_05_never_after_the_start(practice: Practice) -> None:
-    practice.nudges = Nudges(days_before=(0,), slots=("09:00",))
+    practice.nudges = Nudges(level=Level.PLAIN, days_before=(0,), slots=("09:00",))
     practice.__post_init__()
     await practice.enrolled()
     practice.take(entry(start="2026-09-10 15:00"))
@@ -155,7 +156,7 @@ async def test_failure_06_one_blocked_patient_never_stops_the_others(
 
 async def test_failure_12_after_an_outage_everyone_gets_one(practice: Practice) -> None:
     """Far more rows than one batch, three for each person: merged over all batches."""
-    practice.nudges = Nudges(days_before=(3, 2, 1))
+    practice.nudges = Nudges(level=Level.PLAIN, days_before=(3, 2, 1))
     practice.__post_init__()
     people = crowd(practice, 130)
     practice.take(*(entry(f"u-{n}", "2026-09-10 15:00", patient=f"C-{n}") for n in range(130)))
@@ -286,7 +287,7 @@ async def test_a_storage_failure_after_the_send_is_put_right_without_a_restart(p
 
 
 async def useful_for_days(practice: Practice) -> None:
-    practice.nudges = Nudges(days_before=(3,))
+    practice.nudges = Nudges(level=Level.PLAIN, days_before=(3,))
     practice.__post_init__()
     await practice.enrolled()
     practice.take(entry())

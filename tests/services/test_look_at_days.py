@@ -128,7 +128,7 @@ async def test_rule_2_a_booking_too_late_for_a_nudge(practice: Practice) -> None
 async def test_while_all_are_paused_nothing_is_claimed(anywhere: Practice) -> None:
     await anywhere.enrolled()
     anywhere.take(entry(), entry("b", "2026-09-12 10:00"))
-    pauses = PauseNudges(anywhere.home.uow)
+    pauses = PauseNudges(anywhere.home.uow, anywhere.home.settings.nudge_rules())
     assert pauses.pause(anywhere.now)
     assert not pauses.pause(anywhere.now)
     anywhere.clock.moment = EVE
@@ -145,7 +145,7 @@ async def test_while_all_are_paused_nothing_is_claimed(anywhere: Practice) -> No
 async def test_failure_04_what_came_too_late_during_a_pause_is_reported(practice: Practice) -> None:
     await practice.enrolled()
     practice.take(entry())
-    pauses = PauseNudges(practice.home.uow)
+    pauses = PauseNudges(practice.home.uow, practice.home.settings.nudge_rules())
     pauses.pause(practice.now)
     practice.clock.moment = at("2026-09-10 09:00")
     await practice.send_nudges()
@@ -161,7 +161,7 @@ async def test_one_recipients_pause_drops_and_going_on_wants_again(anywhere: Pra
     anywhere.take(
         *(entry(f"{p}{d}", f"2026-09-{d} 10:00", patient=p) for p in ("P-1", "P-2") for d in (10, 11))
     )
-    pauses = PauseNudges(anywhere.home.uow)
+    pauses = PauseNudges(anywhere.home.uow, anywhere.home.settings.nudge_rules())
     assert pauses.pause_one("P-1", anywhere.now) == 1
     assert pauses.state().patients == ("P-1",)
     anywhere.clock.moment = EVE
@@ -183,7 +183,7 @@ async def test_one_recipients_pause_drops_and_going_on_wants_again(anywhere: Pra
 async def test_failure_14_news_that_a_pause_holds_back_become_a_line(practice: Practice) -> None:
     await practice.enrolled()
     practice.take(entry())
-    PauseNudges(practice.home.uow).pause_one("P-1", practice.now)
+    PauseNudges(practice.home.uow, practice.home.settings.nudge_rules()).pause_one("P-1", practice.now)
     practice.take(entry(start="2026-09-11 10:00", sequence=1))
     practice.clock.moment = at("2026-09-01 18:00")
     await practice.send_nudges()
@@ -194,7 +194,7 @@ async def test_failure_14_news_that_a_pause_holds_back_become_a_line(practice: P
 async def test_a_pause_outlives_the_patients_own_commands(practice: Practice) -> None:
     anna = await practice.enrolled()
     practice.take(entry())
-    PauseNudges(practice.home.uow).pause_one("P-1", practice.now)
+    PauseNudges(practice.home.uow, practice.home.settings.nudge_rules()).pause_one("P-1", practice.now)
     await anna.say("stop")
     await anna.say("start")
-    assert PauseNudges(practice.home.uow).state().patients == ("P-1",)
+    assert PauseNudges(practice.home.uow, practice.home.settings.nudge_rules()).state().patients == ("P-1",)

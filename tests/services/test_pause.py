@@ -17,7 +17,7 @@ def paused(practice: Practice) -> bool:
 
 async def test_nothing_is_claimed_while_nudges_are_paused(anywhere: Practice) -> None:
     await planned(anywhere)
-    pause = PauseNudges(anywhere.uow)
+    pause = PauseNudges(anywhere.uow, anywhere.rules)
     assert pause.pause(anywhere.now)
     assert paused(anywhere)
     assert await anywhere.send_nudges() == 0
@@ -31,7 +31,7 @@ async def test_nothing_is_claimed_while_nudges_are_paused(anywhere: Practice) ->
 
 async def test_failure_04_what_became_too_late_meanwhile_is_reported(practice: Practice) -> None:
     await planned(practice)
-    pause = PauseNudges(practice.uow)
+    pause = PauseNudges(practice.uow, practice.rules)
     pause.pause(practice.now)
     practice.clock.moment += timedelta(days=2)
     assert await practice.send_nudges() == 0
@@ -42,7 +42,7 @@ async def test_failure_04_what_became_too_late_meanwhile_is_reported(practice: P
 
 
 async def test_what_is_as_asked_is_left_alone(practice: Practice) -> None:
-    pause = PauseNudges(practice.uow)
+    pause = PauseNudges(practice.uow, practice.rules)
     assert not pause.resume(practice.now)
     assert pause.pause(practice.now)
     since = practice.now

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 
+from bot.domain.choices import Level
 from bot.errors import ChannelError
 from bot.services.count_statistics import SMALLEST, CountStatistics, Hidden, Statistics, Week
 from bot.services.purge import Purge
 from bot.services.tallies import KEPT, NAME, WEEK, Counted, monday, tallied, tally
-from config.settings import Nudges
+from config.nudge_settings import Nudges
 from storage import tables as t
 from tests.services.kit import NOW, PIN, WRONG_PIN, Practice, at, entry
 
@@ -199,7 +200,7 @@ async def test_what_is_tried_again_is_counted_once(practice: Practice) -> None:
 
 
 async def test_what_may_have_left_is_counted_as_not_surely_sent(practice: Practice) -> None:
-    practice.nudges = Nudges(days_before=(3,))
+    practice.nudges = Nudges(level=Level.PLAIN, days_before=(3,))
     practice.__post_init__()
     await practice.enrolled("P-1")
     practice.take(entry())

@@ -215,7 +215,7 @@ async def test_the_morning_counts_one_day(anywhere: Practice) -> None:
     await anna.say(PIN)
     await anna.say("move 1 plus tard")
     problem(anywhere, ProblemKind.CAPPED)
-    PauseNudges(anywhere.home.uow).pause(anywhere.now)
+    PauseNudges(anywhere.home.uow, anywhere.home.settings.nudge_rules()).pause(anywhere.now)
     anywhere.clock.moment = at("2026-09-10 08:00")
     count = CountMorning(anywhere.home.uow)
     assert count(anywhere.now) == Morning(nudged=2, opened=1, waiting=1, problems=1, standing=1, paused=True)

@@ -130,6 +130,7 @@ def appointment(name: str = "a-1", **values: Any) -> StoredAppointment:
         time_revision=1,
         change=3,
         past_after=datetime(2026, 9, 10, 22, tzinfo=UTC),
+        tell_until=datetime(2026, 9, 10, 22, tzinfo=UTC),
         series_index="series",
     )
     return replace(found, **values)

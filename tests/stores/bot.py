@@ -28,7 +28,7 @@ from storage.engine import migrate
 from storage.keys import create_keys
 from storage.vault_file import create_vault
 from storage.wrap import Profile
-from tests.services.kit import PARIS, HandClock, entry, phone
+from tests.services.kit import HandClock, entry, phone
 
 MINUTES = timedelta(minutes=10)
 
@@ -67,13 +67,13 @@ class Bot:
         side = home.import_side()
         self.sealer = side.sealer
         self.rules = home.settings.nudge_rules()
-        self.enrolment = Enrol(home.uow, home.keyring)
+        self.enrolment = Enrol(home.uow, home.keyring, self.rules)
         self.inviting = InviteRecipient(home.uow, side.registrar)
         self.acts = Acts(
             home.uow,
             keys=home.keyring,
             enrol=self.enrolment,
-            release=ReleaseDetails(home.uow, home.keyring, PARIS),
+            release=ReleaseDetails(home.uow, home.keyring, self.rules),
             words=home.words,
             unlock=MINUTES,
             min_digits=6,

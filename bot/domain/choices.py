@@ -1,0 +1,106 @@
+"""What a practice, a kind of appointment and a recipient may choose of the times of nudges. Values only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import time
+from enum import StrEnum
+
+from bot.errors import WrongUse
+
+
+class Level(StrEnum):
+    """How little the times of nudges tell, from the least discreet to the most.
+
+    ``PLAIN``: the slots of the day that the rules name. ``DISCREET``: the day is drawn by chance from several.
+    ``PRIVATE``: so is it, and decoys go to a share of the others. ``CONSTANT``: everyone is nudged in every slot.
+    """
+
+    PLAIN = "plain"
+    DISCREET = "discreet"
+    PRIVATE = "private"
+    CONSTANT = "constant"
+
+    @property
+    def strictness(self) -> int:
+        """0 to 3."""
+        return tuple(Level).index(self)
+
+
+class Shift(StrEnum):
+    """Where a nudge goes whose day is none on which nudges leave."""
+
+    EARLIER = "earlier"
+    LATER = "later"
+
+
+class Late(StrEnum):
+    """What becomes of an appointment that was booked when all of its nudges were over."""
+
+    NEXT = "next"
+    NONE = "none"
+
+
+class Confirmed(StrEnum):
+    """Which nudges are left of an appointment once it is confirmed."""
+
+    LAST = "last"
+    NONE = "none"
+    ALL = "all"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KindRule:
+    """What is different for one kind of appointment. None: as the practice's.
+
+    The regular expressions are searched in the agenda's words at import; an empty one is not asked, and all that are
+    set must be found.
+    """
+
+    name: str
+    type: str = ""
+    practitioner: str = ""
+    place: str = ""
+    days_before: tuple[int, ...] | None = None
+    slots: tuple[time, ...] | None = None
+    slot_days: frozenset[int] | None = None
+    late: Late | None = None
+    confirmed: Confirmed | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.type or self.practitioner or self.place):
+            raise WrongUse(
+                "a kind needs something to be known by", mend="set its type, practitioner or place"
+            )
+        for pattern in (self.type, self.practitioner, self.place):
+            try:
+                re.compile(pattern)
+            except re.error:
+                raise WrongUse(
+                    "a kind's pattern is no regular expression", mend="see type, practitioner and place"
+                ) from None
+
+    def fits(self, *, type_: str, practitioner: str, place: str) -> bool:
+        """Whether an entry with these words of the agenda is of this kind; case does not count."""
+        asked = ((self.type, type_), (self.practitioner, practitioner), (self.place, place))
+        return all(re.search(pattern, text, re.IGNORECASE) for pattern, text in asked if pattern)
+
+
+def kind_of(kinds: Sequence[KindRule], *, type_: str, practitioner: str, place: str) -> str:
+    """The name of the first rule that fits; empty where none does."""
+    fitting = (k.name for k in kinds if k.fits(type_=type_, practitioner=practitioner, place=place))
+    return next(fitting, "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wishes:
+    """What one recipient asked for. None: as the rules say; a level counts only where it is the stricter one."""
+
+    level: Level | None = None
+    days_before: tuple[int, ...] | None = None
+    confirmed: Confirmed | None = None
+
+    def __bool__(self) -> bool:
+        return self != Wishes()
