@@ -253,6 +253,23 @@ class OutboxRows:
         values = {"state": OutboxState.QUEUED.value, "due": due, "attempts": _c.attempts + 1}
         self._db.execute(update(t.outbox).where(_c.id == row).values(**values))
 
+    def put_back(self, row: OutboxRow, *, due: datetime) -> None:
+        values = {
+            "state": OutboxState.QUEUED.value,
+            "due": due,
+            "claimed_at": row.claimed_at,
+            "claimed_by": row.claimed_by,
+        }
+        self._db.execute(update(t.outbox).where(_c.id == row.id).values(**values))
+
+    def bring_forward(self, kinds: Sequence[OutboxKind], now: datetime) -> int:
+        query = update(t.outbox).where(
+            _c.kind.in_([k.value for k in kinds]),
+            _c.state.in_([OutboxState.QUEUED.value, OutboxState.HELD.value]),
+            _c.due > now,
+        )
+        return int(self._db.execute(query.values(due=now)).rowcount)
+
     def rewrite(
         self,
         row: int,

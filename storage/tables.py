@@ -92,6 +92,7 @@ recipient = Table(
     Column("nudged_at", Moment),
     Column("seen_at", Moment),
     Column("left_at", Moment),
+    Column("off_since", Moment),
 )
 
 patient = Table(

@@ -13,7 +13,7 @@ from bot.services.pause_nudges import PauseNudges
 MEANING = {
     ProblemKind.TOO_LATE: "a nudge came too late to be useful and was not sent: telephone",
     ProblemKind.UNKNOWN_SEND: "it is not known whether a message left: telephone",
-    ProblemKind.SEND_FAILED: "a message could not be delivered: telephone",
+    ProblemKind.SEND_FAILED: "a message could not be delivered, no nudge is tried until they are back: telephone",
     ProblemKind.NOT_TRUSTED: "an unknown phone or a doubtful room: pli invite REF --relink at the desk",
     ProblemKind.LOCKED: "ten wrong PINs, the key is destroyed: pli invite REF",
     ProblemKind.STORES_DIFFER: "database and vault do not fit together: call the administrator",
@@ -29,6 +29,7 @@ MEANING = {
     ProblemKind.STAFF_IDENTITY: "a member of staff has a new identity, which is refused: pli staff list",
     ProblemKind.STAFF_ROOM: "the staff room is not as the bot made it: nothing is said there, call the administrator",
     ProblemKind.STAFF_UNTOLD: "an answer did not reach the staff room: look whether the order was carried out",
+    ProblemKind.CLOCK: "this machine's clock jumped, nudges are held back: set it, or pli nudges resume-clock",
     ProblemKind.TROUBLE: "a message was not handled as it should: call the administrator",
 }
 

@@ -123,7 +123,14 @@ def _bot(seen: Status, zone: ZoneInfo) -> list[Line]:
             if seen.checks.get(name) is not True:
                 lines.append(("", Text(words, BAD)))
         if failing := seen.checks.get("failing_tasks"):
-            lines.append(("", Text(f"{failing} task(s) failed and are tried again", BAD)))
+            names = seen.checks.get("failing")
+            which = f": {', '.join(map(str, names))}" if isinstance(names, list) and names else ""
+            lines.append(("", Text(f"{failing} task(s) failed and are tried again{which}", BAD)))
+        if seen.checks.get("clock", "good") != "good":
+            text = "this machine's clock is in doubt, no nudge leaves: pli nudges resume-clock if it is right"
+            lines.append(("", Text(text, BAD)))
+        if seen.checks.get("dry"):
+            lines.append(("", Text("a dry run: nudges are shown and do not leave", WARN)))
     if seen.paused_since:
         since = _when(datetime.fromisoformat(seen.paused_since), seen.at, zone)
         lines.append(("paused", Text(f"since {since}: no nudge leaves until pli resume", WARN)))

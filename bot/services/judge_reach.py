@@ -67,7 +67,8 @@ class JudgeReach:
         if recipient.id not in readers:
             return Why.NOTHING_TO_READ
         room = self._rooms.get(recipient.id)
-        if room is None or room.left or recipient.id in self._dead:
+        off = self.signs[recipient.id].off_since is not None
+        if room is None or room.left or off or recipient.id in self._dead:
             return Why.DEAD
         if self.signs[recipient.id].paused:
             return Why.PAUSED
