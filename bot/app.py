@@ -27,8 +27,8 @@ from bot.homeserver.admin import HomeserverAdmin
 from bot.ports import Clock
 from bot.ports_staff import Desk
 from bot.ports_storage import UnitOfWork
+from bot.services.choose_nudges import Delivery
 from bot.services.converse import Rules
-from bot.services.deliver import Delivery
 from bot.services.staff_duty import StaffDuty, StaffRules
 from bot.services.tell_staff import StaffHours
 from bot.services.watch_clock import Steady, TrustClock, WatchClock
@@ -255,7 +255,7 @@ class Installation:
         trusted: Callable[[datetime], bool],
         show: Callable[[Mapping[datetime, int]], None] | None = None,
     ) -> Delivery:
-        """See :class:`bot.services.deliver.Delivery`."""
+        """See :class:`bot.services.choose_nudges.Delivery`."""
         return Delivery(
             pace=self.settings.pace(), apart=self.settings.nudges_apart, trusted=trusted, show=show
         )

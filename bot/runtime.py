@@ -41,7 +41,6 @@ from bot.services.purge import Purge
 from bot.services.reconcile_stores import ReconcileStores
 from bot.services.release_details import ReleaseDetails
 from bot.services.staff_duty import StaffDuty
-from bot.services.watch_clock import WatchClock
 from bot.supervise import Loop, Supervisor
 from storage.audit_rows import verify_audit
 from storage.engine import truncate_wal

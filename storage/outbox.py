@@ -127,15 +127,15 @@ class OutboxRows:
         if not until:
             return 0
         taken = set()
-        columns = select(_c.id, _c.recipient, _c.slot, _c.state, _c.useful_until)
+        columns = select(_c.id, _c.recipient, _c.slot, _c.state, _c.useful_until, _c.due)
         query = columns.where(_c.slot >= min(slot for _, slot in until))
         for chunk in chunks(recipient for recipient, _ in until):
             rows = self._db.execute(query.where(_c.recipient.in_(chunk))).all()
-            for row, recipient, slot, state, known in rows:
+            for row, recipient, slot, state, known, due in rows:
                 key = (RecipientId(recipient), slot)
                 if key in until:
                     taken.add(key)
-                    self._revive(row, OutboxState(state), known, until[key])
+                    self._revive(row, OutboxState(state), known, until[key], put_off=due > slot)
         fresh = [
             {
                 **_NUDGE,
@@ -152,13 +152,19 @@ class OutboxRows:
             self._db.execute(insert(t.outbox), fresh)
         return len(fresh)
 
-    def _revive(self, row: int, state: OutboxState, known: datetime, until: datetime) -> None:
-        """A nudge that waits is useful for the later reason too; one that was dropped is wanted again."""
+    def _revive(
+        self, row: int, state: OutboxState, known: datetime, until: datetime, *, put_off: bool
+    ) -> None:
+        """A nudge that waits is useful for the later reason too, and is looked at in its slot again where it was put
+        off: the new reason may be one that does not wait. One that was dropped is wanted again.
+        """
         values: dict[str, Any] = {"state": OutboxState.QUEUED.value, "useful_until": max(known, until)}
         if state is OutboxState.DROPPED:
             values |= {"txn": _new_txn(), "claimed_at": None, "claimed_by": "", "attempts": 0}
-        elif state is not OutboxState.QUEUED or until <= known:
+        elif state is not OutboxState.QUEUED or (until <= known and not put_off):
             return
+        if put_off:
+            values["due"] = _c.slot
         self._db.execute(update(t.outbox).where(_c.id == row).values(**values))
 
     def get(self, row: int) -> OutboxRow | None:

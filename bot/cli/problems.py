@@ -13,7 +13,7 @@ from bot.services.pause_nudges import PauseNudges
 MEANING = {
     ProblemKind.TOO_LATE: "a nudge came too late to be useful and was not sent: telephone",
     ProblemKind.UNKNOWN_SEND: "it is not known whether a message left: telephone",
-    ProblemKind.SEND_FAILED: "a message could not be delivered, no nudge is tried until they are back: telephone",
+    ProblemKind.SEND_FAILED: "a message could not be delivered: telephone",
     ProblemKind.NOT_TRUSTED: "an unknown phone or a doubtful room: pli invite REF --relink at the desk",
     ProblemKind.LOCKED: "ten wrong PINs, the key is destroyed: pli invite REF",
     ProblemKind.STORES_DIFFER: "database and vault do not fit together: call the administrator",

@@ -26,29 +26,24 @@ import asyncio
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.messages import Nudge, OpenSentence, PrivateText
-from bot.domain.pacing import UNPACED, Pace
 from bot.domain.records import (
     OutboxKind,
     OutboxRow,
     OutboxState,
-    ProblemKind,
 )
 from bot.domain.slots import NudgeRules
 from bot.domain.templates import Template, Words
 from bot.domain.trust import Address
-from bot.domain.values import Language, RecipientId, TransactionId, UserId
+from bot.domain.values import Language, TransactionId, UserId
 from bot.errors import ChannelError, StorageError
 from bot.ports import Clock, NudgeChannel, PrivateChannel
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
-from bot.services.pause_nudges import is_paused
-from bot.services.recheck_nudge import NudgeLimits, RecheckNudges
+from bot.services.choose_nudges import ChooseNudges, Delivery, is_forgotten
 from bot.services.settle_sent import Release, Sending, Work, settle_sent
-from bot.services.tallies import Counted, tally
 
 log = logging.getLogger("pli.deliver")
 
@@ -58,25 +53,10 @@ AT_ONCE = 32
 WARM_TOGETHER = 100  # nudges of which some leave while the next ones are prepared
 LONGEST_HOLD = timedelta(hours=1)
 EVERYTHING = 1_000_000
-FORGOTTEN = timedelta(hours=23)
 
 PATIENCE = timedelta(minutes=2)
 UNSTICK = timedelta(seconds=5)
 REPLIES = (OutboxKind.OPEN, OutboxKind.REPLY, OutboxKind.RELEASE, OutboxKind.REDACT)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
-    """How nudges leave. ``channel`` is its name in ``pace``; ``apart`` is the least time between two to one person;
-    ``trusted`` says whether a moment of the wall clock may be believed; ``show`` makes it a dry run, and is called with
-    the number of nudges by slot whenever that changes.
-    """
-
-    channel: str = "matrix"
-    pace: Pace = UNPACED
-    apart: timedelta = timedelta()
-    trusted: Callable[[datetime], bool] = lambda _: True
-    show: Callable[[Mapping[datetime, int]], None] | None = None
 
 
 class Deliver:
@@ -96,7 +76,7 @@ class Deliver:
     ) -> None:
         self._delivery = delivery or Delivery()
         self._pace = self._delivery.pace
-        self._limits = NudgeLimits(rules=rules, apart=self._delivery.apart)
+        self._choose = ChooseNudges(rules, device=device, delivery=self._delivery)
         self._shown: Mapping[datetime, int] = {}
         self._uow, self._nudges, self._private = uow, nudges, private
         self._words, self._clock, self._device, self._rules = words, clock, device, rules
@@ -154,18 +134,6 @@ class Deliver:
         if self._unstick_at is not None and self._unstick_at <= self._clock.now():
             await asyncio.to_thread(self.tidy)
             self._unstick_at = None
-
-    def _is_forgotten(self, uow: UnitOfWork, row: OutboxRow, now: datetime) -> bool:
-        """Rule 3. ``row`` as it was before this claim. Taking a message back twice harms nobody."""
-        if row.kind is OutboxKind.REDACT or row.claimed_at is None:
-            return False
-        if row.claimed_by == self._device and abs(now - row.claimed_at) <= FORGOTTEN:
-            return False
-        uow.outbox.settle(row.id, OutboxState.UNKNOWN, now=now)
-        uow.problems.add(ProblemKind.UNKNOWN_SEND, now, row.recipient)
-        if row.kind is OutboxKind.NUDGE:
-            tally(uow, Counted.UNREACHED, now)
-        return True
 
     # -- nudges -------------------------------------------------------------------------------------------------
 
@@ -261,34 +229,6 @@ class Deliver:
                 uow.commit()
         return taken, works
 
-    def _choose(self, uow: UnitOfWork, now: datetime, limit: int) -> tuple[int, list[Work]]:
-        """Claim and judge: how many rows were taken, and those that may leave. Not committed."""
-        if is_paused(uow) or not self._delivery.trusted(now):
-            return 0, []  # rule 2: what waits is judged when it is resumed
-        works: dict[RecipientId, Work] = {}
-        later: list[tuple[RecipientId, OutboxRow, datetime]] = []
-        rows = uow.outbox.claim(now=now, device=self._device, kinds=(OutboxKind.NUDGE,), limit=limit)
-        recheck = RecheckNudges(uow, rows, now, limits=self._limits)
-        for row in rows:
-            target = None if self._is_forgotten(uow, row, now) else recheck.target(row)
-            if target is None or row.recipient is None:
-                continue
-            if target.later is not None:
-                later.append((row.recipient, row, target.later))
-                continue
-            work = Work(row=row, to=target.address, language=target.language)
-            if (other := works.get(row.recipient)) is not None:  # rule 2: the one that is useful longest
-                work, less = (other, work) if _useful(other) >= _useful(work) else (work, other)
-                uow.outbox.settle(less.row.id, OutboxState.DROPPED, now=now)
-            works[row.recipient] = work
-        for recipient, row, due in later:
-            if recipient in works:
-                uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)  # rule 2: one leaves now, for both
-            else:
-                uow.outbox.put_back(row, due=due)
-        recheck.finish()
-        return len(rows), list(works.values())
-
     # -- everything else ----------------------------------------------------------------------------------------
 
     async def replies_due(self) -> int:
@@ -318,7 +258,7 @@ class Deliver:
                 now=now, device=self._device, kinds=REPLIES, limit=REPLY_BATCH, busy=self._waiting(now)
             )
             for row in rows:
-                if self._is_forgotten(uow, row, now):
+                if is_forgotten(uow, row, now, device=self._device):
                     continue
                 work = _work(uow, row)
                 if work is None:
@@ -406,7 +346,3 @@ def _work(uow: UnitOfWork, row: OutboxRow) -> Work | None:
     recipient = uow.recipients.get(room.recipient) if room.recipient else None
     to = Address(room=room.room, user=room.user, pin=recipient.pin if recipient else None)
     return Work(row=row, to=to, language=recipient.language if recipient else room.language)
-
-
-def _useful(work: Work) -> datetime:
-    return work.row.useful_until or work.row.due

@@ -13,6 +13,7 @@ from bot.domain.messages import OpenSentence
 from bot.domain.templates import Template
 from bot.homeserver.embedded import EmbeddedHomeserver
 from bot.homeserver.settings import ServerOptions
+from bot.supervise import Loop
 from tests.journey.agenda import entry, write_calendar
 from tests.journey.practice import Practice, free_port, running_practice
 from tests.journey.talk import PIN, People
@@ -102,7 +103,10 @@ async def test_a_homeserver_that_is_gone_for_a_while(people: People, practice: P
             "own_account_clean": True,
             "storage": True,
             "desk": "unused",
+            "clock": "good",
+            "dry": False,
             "failing_tasks": 0,
+            "failing": [],
         },
     )
     embedded = practice.homeserver.embedded
@@ -124,7 +128,10 @@ async def test_failure_16_a_database_that_refuses_turns_health_red_and_ends_no_l
     practice.query("ALTER TABLE outbox RENAME TO away")
     try:
         await practice.wait_ready(ready=False)
-        assert practice.health()[1]["failing_tasks"] >= 1
+        checks = practice.health()[1]
+        assert checks["failing_tasks"] >= 1
+        assert "nudges" in checks["failing"]
+        assert set(checks["failing"]) <= {loop.value for loop in Loop}
     finally:
         practice.query("ALTER TABLE away RENAME TO outbox")
     await practice.wait_ready()
