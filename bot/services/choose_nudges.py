@@ -42,8 +42,10 @@ class ChooseNudges:
 
     def __call__(self, uow: UnitOfWork, now: datetime, limit: int) -> tuple[int, list[Work]]:
         """Claim and judge: how many rows were taken, and those that may leave. Not committed."""
-        if is_paused(uow) or not self._trusted(now):
-            return 0, []  # rule 2: what waits is judged when it is resumed
+        if is_paused(uow):  # rule 2: what waits is judged when it is resumed
+            return 0, []
+        if not self._trusted(now):
+            return 0, []
         works: dict[RecipientId, Work] = {}
         later: list[tuple[RecipientId, OutboxRow, datetime]] = []
         rows = uow.outbox.claim(now=now, device=self._device, kinds=(OutboxKind.NUDGE,), limit=limit)

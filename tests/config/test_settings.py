@@ -41,6 +41,9 @@ def read(folder: Path, text: str) -> Settings:
     return load(file)
 
 
+_TABLES = ("csv", "channels")  # tables of their own, which the example shows as comments
+
+
 def plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
@@ -51,7 +54,9 @@ def plain(value: Any) -> Any:
 def test_every_setting_of_the_example_is_its_default_and_every_default_is_in_the_example() -> None:
     shipped = tomllib.loads(example_text())
     defaults = {
-        section: {name: plain(getattr(model, name)) for name in type(model).model_fields if name != "csv"}
+        section: {
+            name: plain(getattr(model, name)) for name in type(model).model_fields if name not in _TABLES
+        }
         for section, model in SECTIONS.items()
     }
     assert shipped == defaults

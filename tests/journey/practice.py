@@ -56,6 +56,7 @@ QUICK: Values = {
     ("practice", "timezone"): "UTC",
     ("nudges", "quiet_from"): "00:00",
     ("nudges", "quiet_to"): "00:00",
+    ("delivery", "nudges_per_second"): 500.0,
     ("delivery", "minutes_apart"): 0,  # tests nudge the same person every minute
     ("release", "answer_delay_seconds"): DELAY,
 }
