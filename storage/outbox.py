@@ -1,7 +1,8 @@
 """The outbox: everything that leaves is one row, written in the transaction that decided it.
 
 1. A row carries its Matrix transaction id from birth: sending it again is the same message.
-2. A row is claimed in a transaction of its own before anything leaves, and settled after.
+2. A row is claimed in a transaction of its own before anything leaves, and settled after. Whoever claims beside it
+   passes over rows that are being claimed, also where no other lock keeps them apart.
 3. One nudge a recipient and slot, by a unique key.
 4. No row holds a text of an appointment: template names, numbers and references only.
 """
@@ -84,8 +85,11 @@ class OutboxRows:
         *conditions: Any,  # noqa: ANN401 - SQLAlchemy's clause types
         limit: int | None = None,
         order: tuple[Column[Any], ...] = (_c.due, _c.id),
+        locking: bool = False,
     ) -> list[OutboxRow]:
         query = select(t.outbox).where(*conditions).order_by(*order).limit(limit)
+        if locking:
+            query = query.with_for_update(skip_locked=True)  # SQLite has one writer, and no such clause
         return [self._open(row) for row in self._db.execute(query).mappings()]
 
     def add(
@@ -182,16 +186,12 @@ class OutboxRows:
         wanted = and_(_c.kind.in_([k.value for k in kinds]), _c.room.not_in(list(busy)))
         # Nudges leave in the order of their random transaction ids: the agenda's order would tell who comes when.
         order = (_c.due, _c.txn) if tuple(kinds) == (OutboxKind.NUDGE,) else (_c.due, _c.id)
-        rows = self._select(
-            wanted, _c.state == OutboxState.QUEUED.value, _c.due <= now, limit=limit, order=order
-        )
+        due = (wanted, _c.state == OutboxState.QUEUED.value, _c.due <= now)
+        rows = self._select(*due, limit=limit, order=order, locking=True)
         if rows and tuple(kinds) == (OutboxKind.NUDGE,):
             # All that is due for one person comes in one batch, so that it can become one nudge.
             people = sorted({row.recipient for row in rows if row.recipient})
-            rows = self._select(
-                *(wanted, _c.state == OutboxState.QUEUED.value, _c.due <= now, _c.recipient.in_(people)),
-                order=order,
-            )
+            rows = self._select(*due, _c.recipient.in_(people), order=order, locking=True)
         if rows:
             query = update(t.outbox).where(_c.id.in_([r.id for r in rows]))
             self._db.execute(query.values(state=OutboxState.CLAIMED.value))

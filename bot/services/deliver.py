@@ -50,7 +50,7 @@ log = logging.getLogger("pli.deliver")
 NUDGE_BATCH = 500
 REPLY_BATCH = 50
 AT_ONCE = 32
-WARM_TOGETHER = 100  # nudges of which some leave while the next ones are prepared
+FIRST_PART, LARGEST_PART = 50, 200  # prepared together; small at first, so that some leave soon
 LONGEST_HOLD = timedelta(hours=1)
 EVERYTHING = 1_000_000
 
@@ -178,10 +178,11 @@ class Deliver:
         """While some are prepared, those before them leave."""
         gate = asyncio.Semaphore(AT_ONCE)
         leaving: list[asyncio.Task[Sending]] = []
-        for start in range(0, len(works), WARM_TOGETHER):
-            part = works[start : start + WARM_TOGETHER]
+        start, size = 0, FIRST_PART
+        while part := works[start : start + size]:
             await self._warm([w.to for w in part])
             leaving += [asyncio.create_task(self._nudge(w, gate)) for w in part]
+            start, size = start + size, min(size * 2, LARGEST_PART)
         return list(await asyncio.gather(*leaving))
 
     def _slow_down(self, outcomes: Sequence[Sending]) -> None:
