@@ -21,6 +21,7 @@ log = logging.getLogger("pli.run")
 
 FIRST_PAUSE: Final = 1.0
 MAX_PAUSE: Final = 60.0
+_AGAIN: Final = 0.5
 
 
 class Loop(StrEnum):
@@ -44,6 +45,7 @@ class Supervisor:
         self._sleep = sleep
         self._tasks: dict[Loop, asyncio.Task[None]] = {}
         self._failing: set[Loop] = set()
+        self._ends = False
 
     @property
     def failing(self) -> Sequence[Loop]:
@@ -61,14 +63,17 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Cancel all and wait for their end."""
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._ends = True
+        pending = set(self._tasks.values())
+        while pending:  # again: what waits with a time-out may swallow one cancellation
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=_AGAIN)
         self._tasks.clear()
 
     async def _keep(self, name: Loop, once: Callable[[], Awaitable[None]]) -> None:
         pause = FIRST_PAUSE
-        while True:
+        while not self._ends:
             try:
                 await once()
             except asyncio.CancelledError:

@@ -183,7 +183,9 @@ class OutboxRows:
         limit: int,
         busy: Collection[str] = (),
     ) -> Sequence[OutboxRow]:
-        wanted = and_(_c.kind.in_([k.value for k in kinds]), _c.room.not_in(list(busy)))
+        # One kind by equality: the index then gives the rows in order, and no more than are asked for.
+        of_kind = _c.kind == kinds[0].value if len(kinds) == 1 else _c.kind.in_([k.value for k in kinds])
+        wanted = and_(of_kind, _c.room.not_in(list(busy))) if busy else of_kind
         # Nudges leave in the order of their random transaction ids: the agenda's order would tell who comes when.
         order = (_c.due, _c.txn) if tuple(kinds) == (OutboxKind.NUDGE,) else (_c.due, _c.id)
         due = (wanted, _c.state == OutboxState.QUEUED.value, _c.due <= now)
@@ -191,7 +193,10 @@ class OutboxRows:
         if rows and tuple(kinds) == (OutboxKind.NUDGE,):
             # All that is due for one person comes in one batch, so that it can become one nudge.
             people = sorted({row.recipient for row in rows if row.recipient})
-            rows = self._select(*due, _c.recipient.in_(people), order=order, locking=True)
+            # By person: a plain comparison of the state would have SQLite look through all that waits instead.
+            queued = func.lower(_c.state) == OutboxState.QUEUED.value
+            theirs = (_c.recipient.in_(people), of_kind, queued, _c.due <= now)
+            rows = self._select(*theirs, order=order, locking=True)
         if rows:
             query = update(t.outbox).where(_c.id.in_([r.id for r in rows]))
             self._db.execute(query.values(state=OutboxState.CLAIMED.value))

@@ -100,6 +100,22 @@ async def test_rule_1_a_loop_that_was_ended_from_outside_is_red_for_good() -> No
     assert loops.failing == [], "a stop that is meant is no failure"
 
 
+async def test_a_stop_ends_a_loop_that_swallows_its_cancellation() -> None:
+    """As ``asyncio.wait_for`` does where the time-out and what it waits for come together."""
+    loops, swallowed = Supervisor(sleep=Pauses()), asyncio.Event()
+
+    async def swallow() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            swallowed.set()
+
+    loops.start(Loop.REPLIES, swallow)
+    await asyncio.sleep(0)
+    await loops.stop()
+    assert swallowed.is_set()
+
+
 async def test_rule_1_pauses_grow_to_a_minute_and_begin_anew_after_success() -> None:
     pauses = Pauses()
     fragile = Fragile(*(RuntimeError("a defect") for _ in range(10)))

@@ -10,26 +10,24 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, delete, func, insert, select
+from sqlalchemy import delete, func, insert, select
 
-from bot.domain.records import OutboxKind, OutboxState
-from bot.domain.values import EventId, RecipientId
+from bot.domain.records import OutboxState
+from bot.domain.values import RecipientId
 from storage import tables as t
 from storage.engine import connect, migrate
 from storage.outbox import OutboxRows
+from tests.bench.claimer import BATCH, NOW, ONE_WRITER, SKIP_LOCKED
 from tests.bench.figures import Figure, Result
 from tests.rig.postgres import running_postgres
 
-ROWS, BATCH = 8_000, 20
+ROWS = 8_000
 CLAIMERS = (1, 2, 4)
-NOW = datetime(2026, 9, 1, 18, 0, tzinfo=UTC)
-ONE_WRITER, SKIP_LOCKED = "one-writer", "skip-locked"
 
 
 def bench(folder: Path, runs: int) -> Result:
@@ -88,7 +86,7 @@ def _measure(url: str, how: str, claimers: int) -> float:
         db.execute(delete(t.outbox))
         until = {(RecipientId(f"r-{n}"), NOW): NOW + timedelta(hours=6) for n in range(ROWS)}
         OutboxRows(db).add_nudges(until)
-    command = [sys.executable, "-m", "tests.bench.claims", url, how]
+    command = [sys.executable, "-m", "tests.bench.claimer", url, how]
     started = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(claimers)
@@ -109,33 +107,3 @@ def _measure(url: str, how: str, claimers: int) -> float:
     engine.dispose()
     began, ended = min(float(each["begin"]) for each in told), max(float(each["end"]) for each in told)
     return ROWS / (ended - began)
-
-
-# -- one claimer, in a process of its own --------------------------------------------------------------------
-
-
-def _engine(url: str, how: str) -> Engine:
-    return connect(url) if how == ONE_WRITER else create_engine(url, hide_parameters=True)
-
-
-def _claim(url: str, how: str) -> None:
-    engine = _engine(url, how)
-    with engine.connect():
-        pass
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    sys.stdin.readline()
-    begin, mine = time.monotonic(), []
-    while True:
-        with engine.begin() as db:
-            rows = OutboxRows(db).claim(now=NOW, device="D", kinds=(OutboxKind.NUDGE,), limit=BATCH)
-        if not rows:
-            break
-        mine += [row.id for row in rows]
-        with engine.begin() as db:
-            OutboxRows(db).sent({row.id: EventId("$e") for row in rows}, now=NOW)
-    sys.stdout.write(json.dumps({"rows": mine, "begin": begin, "end": time.monotonic()}))
-
-
-if __name__ == "__main__":
-    _claim(sys.argv[1], sys.argv[2])

@@ -19,6 +19,7 @@ from tests.journey.practice import Practice, free_port, running_practice
 from tests.journey.talk import PIN, People
 from tests.journey.test_news import IN_A_YEAR
 from tests.rig.homeserver import RigHomeserver
+from tests.rig.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +139,24 @@ async def test_failure_16_a_database_that_refuses_turns_health_red_and_ends_no_l
     await people.news("C-8")
     await talk.wait_nudges(1)
     assert await talk.tell("help") == talk.text(Template.HELP)
+
+
+async def test_a_dry_run_shows_the_nudge_that_a_real_one_sends(people: People, practice: Practice) -> None:
+    talk = await people.enrolled("C-11")
+    assert await practice.stop() == 0
+    await practice.start(PLI_DELIVERY__DRY="true")
+    assert practice.health()[1]["dry"] is True
+    await people.news("C-11")
+
+    async def shown() -> bool:
+        return "would leave now: 1 of " in practice.log.read_text(encoding="utf-8")
+
+    await until(shown, "what would leave")
+    assert await talk.tell("help") == talk.text(Template.HELP), "answers go on"
+    assert await talk.nudges() == []
+    assert await practice.stop() == 0
+    await practice.start()
+    await talk.wait_nudges(1)
 
 
 async def test_failure_20_without_its_vault_the_bot_refuses(people: People, practice: Practice) -> None:

@@ -1,4 +1,4 @@
-"""Since when nothing is pushed to a recipient, because their channel refuses it for good."""
+"""Since when nothing is pushed to a recipient, and an index in the order in which nudges are claimed."""
 
 from __future__ import annotations
 
@@ -13,3 +13,5 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("recipient", sa.Column("off_since", sa.String(27), nullable=True))
+    op.drop_index("ix_outbox_waiting", table_name="outbox")
+    op.create_index("ix_outbox_waiting", "outbox", ["state", "kind", "due", "txn"])
