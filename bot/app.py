@@ -6,9 +6,9 @@ The bot's process opens an :class:`Installation` alone; the import side's keys a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from bot.channels.matrix.channel import MatrixChannel, Texts
 from bot.channels.matrix.identity import Session, load_session
-from bot.clock import SystemClock
+from bot.clock import SystemClock, boot_id, since_boot
 from bot.domain.messages import OpenSentence
 from bot.domain.slots import parse_hour
 from bot.domain.staff import StaffSentence
@@ -27,9 +27,11 @@ from bot.homeserver.admin import HomeserverAdmin
 from bot.ports import Clock
 from bot.ports_staff import Desk
 from bot.ports_storage import UnitOfWork
+from bot.services.choose_nudges import Delivery
 from bot.services.converse import Rules
 from bot.services.staff_duty import StaffDuty, StaffRules
 from bot.services.tell_staff import StaffHours
+from bot.services.watch_clock import Steady, TrustClock, WatchClock
 from bot.staff.client import DeskClient, to_child, to_socket
 from config.settings import FILE_NAME, Settings, load
 from config.wording import PracticeFacts, Wording
@@ -233,6 +235,29 @@ class Installation:
                     quiet=settings.nudge_rules(),
                 ),
             ),
+        )
+
+    @cached_property
+    def steady(self) -> Steady:
+        """This machine's clock that is never set."""
+        return Steady(seconds=since_boot, boot=boot_id())
+
+    def watch_clock(self) -> WatchClock:
+        return WatchClock(
+            self.uow, now=self.clock.now, steady=self.steady, tolerance=self.settings.clock_tolerance
+        )
+
+    def trust_clock(self) -> TrustClock:
+        return TrustClock(self.uow, steady=self.steady)
+
+    def delivery(
+        self,
+        trusted: Callable[[datetime], bool],
+        show: Callable[[Mapping[datetime, int]], None] | None = None,
+    ) -> Delivery:
+        """See :class:`bot.services.choose_nudges.Delivery`."""
+        return Delivery(
+            pace=self.settings.pace(), apart=self.settings.nudges_apart, trusted=trusted, show=show
         )
 
     def channel(self) -> MatrixChannel:

@@ -32,6 +32,7 @@ class Live:
     storage_answers: bool
     storage_refusals: int
     failing_tasks: int
+    clock_good: bool
     sync_age: float | None
 
 
@@ -55,6 +56,7 @@ class _Reading(Collector):
             "pli_storage_refusals", "Times that the database refused since the start.", live.storage_refusals
         )
         yield _gauge("pli_failing_tasks", "Tasks that failed and were started again.", live.failing_tasks)
+        yield _gauge("pli_clock_good", "Whether the machine's clock is not in doubt.", live.clock_good)
         if live.sync_age is not None:
             yield _gauge(
                 "pli_sync_age_seconds",

@@ -80,6 +80,12 @@ class Recipients(Protocol):
     def note_seen(self, recipient: RecipientId, at: datetime) -> None:
         """Note it to the minute, if that is later than what was noted."""
 
+    def switch_off(self, recipient: RecipientId, now: datetime) -> bool:
+        """Nothing is pushed to them until :meth:`switch_on`; False where that was so already."""
+
+    def switch_on(self, recipient: RecipientId) -> bool:
+        """They can be reached again; False where they were thought to be."""
+
     def all(self) -> Sequence[Recipient]: ...
     def remove(self, recipient: RecipientId) -> None:
         """Delete the row and everything that hangs on it."""
@@ -241,6 +247,12 @@ class Outbox(Protocol):
         """Settle rows as sent. A row keeps the event that it has where none is given."""
 
     def postpone(self, row: int, *, due: datetime) -> None: ...
+    def put_back(self, row: OutboxRow, *, due: datetime) -> None:
+        """``row`` as it was before this claim, of which nothing was tried."""
+
+    def bring_forward(self, kinds: Sequence[OutboxKind], now: datetime) -> int:
+        """What waits or is held for a later moment is due now; how many."""
+
     def rewrite(
         self,
         row: int,

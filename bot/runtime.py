@@ -1,7 +1,8 @@
 """``pli run``: the bot's process. Supervised tasks, a clean stop, health pages and metrics on loopback.
 
-1. A task that fails is started again with growing pauses, and ``/readyz`` is red until it has worked for a while.
-   It is red as well while the database keeps anybody waiting, and from a refusal until something could be written.
+1. A task that fails is started again with growing pauses, and ``/readyz`` is red and names it until it has worked
+   (:mod:`bot.supervise`). It is red as well while the database keeps anybody waiting, from a refusal until something
+   could be written, and while the wall clock is in doubt.
 2. At the start the database decides what a crash left between it and the vault, and the outbox is put right.
 3. On SIGTERM nothing new is claimed, what is being sent is finished, the rest waits for the next start.
 """
@@ -12,7 +13,8 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 
 from aiohttp import web
 
@@ -20,6 +22,7 @@ from bot.app import Installation
 from bot.channels.matrix.channel import MatrixChannel
 from bot.channels.matrix.client import Health
 from bot.channels.matrix.hearing import Listener
+from bot.domain.clock_watch import Clockwork
 from bot.domain.figures import Figures
 from bot.domain.messages import Incoming
 from bot.domain.records import AuditKind, ProblemKind
@@ -40,6 +43,7 @@ from bot.services.purge import Purge
 from bot.services.reconcile_stores import ReconcileStores
 from bot.services.release_details import ReleaseDetails
 from bot.services.staff_duty import StaffDuty
+from bot.supervise import Loop, Supervisor
 from storage.audit_rows import verify_audit
 from storage.engine import truncate_wal
 
@@ -49,16 +53,22 @@ POLL_SECONDS = 0.5
 PROVE_SECONDS = 2.0
 UPKEEP_SECONDS = 60.0
 STOP_SECONDS = 8.0
-MAX_PAUSE = 60.0
+
+Show = Callable[[Mapping[datetime, int]], None]
 
 
 class BotProcess:
-    """One run. ``await run()`` returns after :meth:`stop` or a signal."""
+    """One run. ``await run()`` returns after :meth:`stop` or a signal.
 
-    def __init__(self, installation: Installation) -> None:
+    With ``show`` it is a dry run: no nudge leaves, their number by slot is shown whenever it changes.
+    """
+
+    def __init__(self, installation: Installation, *, show: Show | None = None) -> None:
         self._installation = installation
+        self._show = show
         self._stopping = asyncio.Event()
-        self._failing: set[str] = set()
+        self._loops = Supervisor()
+        self._clock = installation.watch_clock()
         self._channel: MatrixChannel | None = None
         self._plans = KeepPlans(installation.uow, installation.settings.nudge_rules())
         self._staff: StaffDuty | None = None
@@ -80,6 +90,7 @@ class BotProcess:
             clock=home.clock,
             device=home.session().device_id,
             rules=home.settings.nudge_rules(),
+            delivery=home.delivery(self._clock.agrees, self._show),
         )
         enrol = Enrol(home.uow, home.keyring, home.settings.nudge_rules())
         converse = Converse(
@@ -123,21 +134,12 @@ class BotProcess:
             raise
         begun.set()
         self._listen_to_signals()
-        tasks = [
-            asyncio.create_task(self._supervise("nudges", lambda: self._nudges(deliver))),
-            asyncio.create_task(self._supervise("replies", lambda: self._replies(deliver))),
-            asyncio.create_task(self._supervise("upkeep", lambda: self._upkeep(converse, deliver, rooms))),
-            asyncio.create_task(self._supervise("storage", self._storage)),
-            asyncio.create_task(self._supervise("staff_room", lambda: self._on_duty(staff.keep))),
-            asyncio.create_task(self._supervise("staff_news", lambda: self._on_duty(staff.tell))),
-        ]
+        self._start_loops(deliver, converse, rooms, staff)
         log.info("started")
         try:
             await self._stopping.wait()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._loops.stop()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(deliver.drain(), STOP_SECONDS / 2)
             await channel.stop()
@@ -145,6 +147,16 @@ class BotProcess:
             await health.cleanup()
             await asyncio.to_thread(self._end)
             log.info("stopped")
+
+    def _start_loops(self, deliver: Deliver, converse: Converse, rooms: OpenRooms, staff: StaffDuty) -> None:
+        self._loops.start(Loop.NUDGES, lambda: self._nudges(deliver))
+        self._loops.start(Loop.REPLIES, lambda: self._replies(deliver))
+        self._loops.start(Loop.UPKEEP, lambda: self._upkeep(converse, deliver, rooms))
+        self._loops.start(Loop.PURGE, self._purging)
+        self._loops.start(Loop.CLOCK, self._clocking)
+        self._loops.start(Loop.STORAGE, self._storage)
+        self._loops.start(Loop.STAFF_ROOM, lambda: self._on_duty(staff.keep))
+        self._loops.start(Loop.STAFF_NEWS, lambda: self._on_duty(staff.tell))
 
     # -- start and end ------------------------------------------------------------------------------------------
 
@@ -159,6 +171,7 @@ class BotProcess:
     def _begin(self, deliver: Deliver, enrol: Enrol) -> None:
         home = self._installation
         now = home.clock.now()
+        self._clock.load()  # before anything goes by it
         ReconcileStores(home.uow, home.keyring, enrol)(now)
         self._verify_audit()
         deliver.recover()
@@ -195,29 +208,12 @@ class BotProcess:
 
     # -- tasks --------------------------------------------------------------------------------------------------
 
-    async def _supervise(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        pause = 1.0
-        while not self._stopping.is_set():
-            try:
-                await work()
-            except asyncio.CancelledError:
-                raise
-            except StorageError:
-                log.exception("the storage refused", extra={"task": name})
-            except Exception:  # noqa: BLE001 - rule 1: whatever it is, the task must go on
-                log.error("a task failed", extra={"task": name})  # noqa: TRY400 - no traceback: locals may be quoted
-            else:
-                self._failing.discard(name)
-                pause = 1.0
-                continue
-            self._failing.add(name)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, MAX_PAUSE)
-
     async def _nudges(self, deliver: Deliver) -> None:
         if self._connected() and await deliver.nudges_due():
             return
-        await asyncio.sleep(POLL_SECONDS)
+        # Not before the next one may leave, and soon after it: the pace is kept, not stretched by the poll.
+        left = deliver.nudges_at() - self._installation.clock.monotonic()
+        await asyncio.sleep(min(left, POLL_SECONDS) if left > 0 else POLL_SECONDS)
 
     async def _replies(self, deliver: Deliver) -> None:
         deliver.wake.clear()
@@ -229,11 +225,22 @@ class BotProcess:
     async def _upkeep(self, converse: Converse, deliver: Deliver, rooms: OpenRooms) -> None:
         await converse.forget()
         await asyncio.to_thread(deliver.tidy)
-        await asyncio.to_thread(self._purge)
         await asyncio.to_thread(self._plans.decoys, self._installation.clock.now())
         await rooms.close_left()
-        self._failing.discard("upkeep")  # it has worked: the pause that follows must not keep ``/readyz`` red
+        self._loops.worked(Loop.UPKEEP)
         await asyncio.sleep(UPKEEP_SECONDS)
+
+    async def _purging(self) -> None:
+        await asyncio.to_thread(self._purge)
+        self._loops.worked(Loop.PURGE)
+        await asyncio.sleep(UPKEEP_SECONDS)
+
+    async def _clocking(self) -> None:
+        before = self._clock.thinks
+        if await asyncio.to_thread(self._clock.note) is not before and self._staff is not None:
+            self._staff.wake()
+        self._loops.worked(Loop.CLOCK)
+        await asyncio.sleep(POLL_SECONDS)
 
     async def _on_duty(self, work: Callable[[], Awaitable[None]]) -> None:
         if self._connected():
@@ -254,7 +261,7 @@ class BotProcess:
         now = home.clock.now()
         purge.left(now)  # at once: leaving means gone
         hour, zone = home.settings.purge_hour, home.settings.practice.zone
-        if is_due(now, purge.last_night(), hour=hour, zone=zone):
+        if self._clock.agrees(now) and is_due(now, purge.last_night(), hour=hour, zone=zone):
             gone = purge.nightly(now)
             log.info("purged", extra={"count": gone.total})
             if gone.audit_broken:
@@ -299,7 +306,8 @@ class BotProcess:
             own_account_clean=bool(checks["own_account_clean"]),
             storage_answers=home.watch.answers,
             storage_refusals=home.watch.refusals,
-            failing_tasks=len(self._failing),
+            failing_tasks=len(self._failing()),
+            clock_good=self._clock.thinks is Clockwork.GOOD,
             sync_age=channel.sync_age if channel else None,
         )
         figures, paused = None, False
@@ -312,20 +320,30 @@ class BotProcess:
         with self._installation.uow() as uow:
             return uow.figures.read(self._installation.clock.now()), is_paused(uow)
 
+    def _failing(self) -> list[str]:
+        """The loops that fail, by the words of :class:`Loop` alone."""
+        deaf = self._channel is not None and not self._channel.listens
+        return [name.value for name in (*self._loops.failing, *([Loop.SYNC] if deaf else []))]
+
     def _checks(self) -> tuple[bool, dict[str, object]]:
+        failing = self._failing()
         checks: dict[str, object] = {
             "homeserver": self._channel.health.value if self._channel else "starting",
             "own_account_clean": self._channel is not None and self._channel.own_account_clean,
             "storage": self._installation.watch.answers,
             "desk": self._staff.desk if self._staff else "unused",
-            "failing_tasks": len(self._failing),
+            "clock": self._clock.thinks.value,
+            "dry": self._show is not None,
+            "failing_tasks": len(failing),
+            "failing": failing,
         }
         ready = (
             self._connected()
             and bool(checks["own_account_clean"])
             and bool(checks["storage"])
             and checks["desk"] != "away"
-            and not self._failing
+            and self._clock.thinks is Clockwork.GOOD
+            and not failing
         )
         return ready, checks
 

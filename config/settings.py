@@ -20,6 +20,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from bot.domain.clock_watch import Tolerance
+from bot.domain.pacing import Pace, bucket
 from bot.domain.retention import Retention as Keep
 from bot.domain.slots import NudgeRules, parse_hour
 from bot.domain.values import Language
@@ -52,6 +54,25 @@ class Practice(_Section):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+
+class Rate(_Section):
+    nudges_per_second: float = Field(default=20.0, gt=0, le=1000)
+
+
+class Channels(_Section):
+    """Rates of their own, beside the common one."""
+
+    matrix: Rate | None = None
+
+
+class Delivery(_Section):
+    nudges_per_second: float = Field(default=20.0, gt=0, le=1000)
+    minutes_apart: int = Field(default=30, ge=0, le=720)
+    clock_jump_minutes: int = Field(default=10, ge=1, le=1440)
+    absence_days: int = Field(default=30, ge=1, le=365)
+    dry: bool = False
+    channels: Channels = Channels()
 
 
 class Release(_Section):
@@ -171,6 +192,7 @@ class Settings(BaseSettings):
     folder: Path = Path()
     practice: Practice = Practice()
     nudges: Nudges = Nudges()
+    delivery: Delivery = Delivery()
     release: Release = Release()
     pin: Pin = Pin()
     retention: Retention = Retention()
@@ -215,6 +237,25 @@ class Settings(BaseSettings):
 
     def nudge_rules(self) -> NudgeRules:
         return self.nudges.rules(self.practice.zone, datetime.now(self.practice.zone).year)
+
+    def pace(self) -> Pace:
+        """How fast nudges leave, on all channels together and on those that have a rate of their own."""
+        own = {name: rate for name, rate in self.delivery.channels if rate is not None}
+        return Pace(
+            overall=bucket(self.delivery.nudges_per_second),
+            own={name: bucket(rate.nudges_per_second) for name, rate in own.items()},
+        )
+
+    @property
+    def nudges_apart(self) -> timedelta:
+        return timedelta(minutes=self.delivery.minutes_apart)
+
+    @property
+    def clock_tolerance(self) -> Tolerance:
+        return Tolerance(
+            jump=timedelta(minutes=self.delivery.clock_jump_minutes),
+            absence=timedelta(days=self.delivery.absence_days),
+        )
 
     def retention_rules(self) -> Keep:
         """How long each kind of thing is kept; 0 days mean for good where nothing else makes sense."""

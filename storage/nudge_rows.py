@@ -75,7 +75,7 @@ class NudgeRows:
 
     def _in_slots(self, slots: Collection[Slot]) -> list[tuple[Slot, RowMapping]]:
         """The rows that there are."""
-        query = select(_c.id, _c.recipient, _c.slot, _c.state, _c.useful_until, _c.template)
+        query = select(_c.id, _c.recipient, _c.slot, _c.state, _c.useful_until, _c.template, _c.due)
         query = query.where(_c.slot >= min(slot for _, slot in slots))
         return [
             (key, row)
@@ -102,8 +102,11 @@ class NudgeRows:
         return len(fresh)
 
     def _revive(self, row: RowMapping, until: datetime) -> None:
-        """A nudge that waits is useful for the later reason too; one that was dropped is wanted again."""
-        state, known, decoy = OutboxState(row["state"]), row["useful_until"], row["template"] == DECOY
+        """A nudge that waits is useful for the later reason too, and is looked at in its slot again where it was put
+        off: the new reason may be one that does not wait. One that was dropped is wanted again.
+        """
+        state, known = OutboxState(row["state"]), row["useful_until"]
+        decoy, put_off = row["template"] == DECOY, row["due"] > row["slot"]
         values: dict[str, Any] = {
             "state": OutboxState.QUEUED.value,
             "useful_until": until if decoy else max(known, until),
@@ -111,8 +114,10 @@ class NudgeRows:
         }
         if state is OutboxState.DROPPED:
             values |= {"txn": new_txn(), "claimed_at": None, "claimed_by": "", "attempts": 0}
-        elif state is not OutboxState.QUEUED or (until <= known and not decoy):
+        elif state is not OutboxState.QUEUED or (until <= known and not put_off and not decoy):
             return
+        if put_off:
+            values["due"] = _c.slot
         self._db.execute(update(t.outbox).where(_c.id == row["id"]).values(**values))
 
     def nudges_since(self, recipients: Iterable[RecipientId], since: datetime) -> Mapping[RecipientId, int]:

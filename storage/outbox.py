@@ -1,7 +1,8 @@
 """The outbox: everything that leaves is one row, written in the transaction that decided it.
 
 1. A row carries its Matrix transaction id from birth: sending it again is the same message.
-2. A row is claimed in a transaction of its own before anything leaves, and settled after.
+2. A row is claimed in a transaction of its own before anything leaves, and settled after. Whoever claims beside it
+   passes over rows that are being claimed, also where no other lock keeps them apart.
 3. One nudge a recipient and slot, by a unique key.
 4. No row holds a text of an appointment: template names, numbers and references only.
 """
@@ -64,8 +65,11 @@ class OutboxRows(NudgeRows):
         *conditions: Any,  # noqa: ANN401 - SQLAlchemy's clause types
         limit: int | None = None,
         order: tuple[Column[Any], ...] = (_c.due, _c.id),
+        locking: bool = False,
     ) -> list[OutboxRow]:
         query = select(t.outbox).where(*conditions).order_by(*order).limit(limit)
+        if locking:
+            query = query.with_for_update(skip_locked=True)  # SQLite has one writer, and no such clause
         return [self._open(row) for row in self._db.execute(query).mappings()]
 
     def add(
@@ -115,19 +119,20 @@ class OutboxRows(NudgeRows):
         limit: int,
         busy: Collection[str] = (),
     ) -> Sequence[OutboxRow]:
-        wanted = and_(_c.kind.in_([k.value for k in kinds]), _c.room.not_in(list(busy)))
+        # One kind by equality: the index then gives the rows in order, and no more than are asked for.
+        of_kind = _c.kind == kinds[0].value if len(kinds) == 1 else _c.kind.in_([k.value for k in kinds])
+        wanted = and_(of_kind, _c.room.not_in(list(busy))) if busy else of_kind
         # Nudges leave in the order of their random transaction ids: the agenda's order would tell who comes when.
         order = (_c.due, _c.txn) if tuple(kinds) == (OutboxKind.NUDGE,) else (_c.due, _c.id)
-        rows = self._select(
-            wanted, _c.state == OutboxState.QUEUED.value, _c.due <= now, limit=limit, order=order
-        )
+        due = (wanted, _c.state == OutboxState.QUEUED.value, _c.due <= now)
+        rows = self._select(*due, limit=limit, order=order, locking=True)
         if rows and tuple(kinds) == (OutboxKind.NUDGE,):
             # All that is due for one person comes in one batch, so that it can become one nudge.
             people = sorted({row.recipient for row in rows if row.recipient})
-            rows = self._select(
-                *(wanted, _c.state == OutboxState.QUEUED.value, _c.due <= now, _c.recipient.in_(people)),
-                order=order,
-            )
+            # By person: a plain comparison of the state would have SQLite look through all that waits instead.
+            queued = func.lower(_c.state) == OutboxState.QUEUED.value
+            theirs = (_c.recipient.in_(people), of_kind, queued, _c.due <= now)
+            rows = self._select(*theirs, order=order, locking=True)
         if rows:
             query = update(t.outbox).where(_c.id.in_([r.id for r in rows]))
             self._db.execute(query.values(state=OutboxState.CLAIMED.value))
@@ -178,6 +183,23 @@ class OutboxRows(NudgeRows):
     def postpone(self, row: int, *, due: datetime) -> None:
         values = {"state": OutboxState.QUEUED.value, "due": due, "attempts": _c.attempts + 1}
         self._db.execute(update(t.outbox).where(_c.id == row).values(**values))
+
+    def put_back(self, row: OutboxRow, *, due: datetime) -> None:
+        values = {
+            "state": OutboxState.QUEUED.value,
+            "due": due,
+            "claimed_at": row.claimed_at,
+            "claimed_by": row.claimed_by,
+        }
+        self._db.execute(update(t.outbox).where(_c.id == row.id).values(**values))
+
+    def bring_forward(self, kinds: Sequence[OutboxKind], now: datetime) -> int:
+        query = update(t.outbox).where(
+            _c.kind.in_([k.value for k in kinds]),
+            _c.state.in_([OutboxState.QUEUED.value, OutboxState.HELD.value]),
+            _c.due > now,
+        )
+        return int(self._db.execute(query.values(due=now)).rowcount)
 
     def rewrite(
         self,

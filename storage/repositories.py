@@ -144,7 +144,7 @@ class RecipientRows:
 
     def _open(self, row: RowMapping) -> Recipient:
         values = dict(row)
-        for name in ("vault_serial", "paused", "nudged_at", "seen_at"):
+        for name in ("vault_serial", "paused", "nudged_at", "seen_at", "off_since"):
             del values[name]  # noted on their own: a row that is saved never sets them
         sealed, wishes = values.pop("pin_enc"), values.pop("wishes_enc")
         pin = self._columns.open(sealed, table="recipient", column="pin", row=row["id"]) if sealed else None
@@ -190,9 +190,11 @@ class RecipientRows:
 
     def signs(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Signs]:
         c = t.recipient.c
-        query = select(c.id, c.paused, c.nudged_at, c.seen_at)
+        query = select(c.id, c.paused, c.nudged_at, c.seen_at, c.off_since)
         return {
-            RecipientId(row.id): Signs(paused=row.paused, nudged_at=row.nudged_at, seen_at=row.seen_at)
+            RecipientId(row.id): Signs(
+                paused=row.paused, nudged_at=row.nudged_at, seen_at=row.seen_at, off_since=row.off_since
+            )
             for chunk in chunks(recipients)
             for row in self._db.execute(query.where(c.id.in_(chunk)))
         }
@@ -210,6 +212,16 @@ class RecipientRows:
         c = t.recipient.c
         later = or_(c.seen_at.is_(None), c.seen_at < minute)
         self._db.execute(update(t.recipient).where(c.id == recipient, later).values(seen_at=minute))
+
+    def switch_off(self, recipient: RecipientId, now: datetime) -> bool:
+        c = t.recipient.c
+        query = update(t.recipient).where(c.id == recipient, c.off_since.is_(None))
+        return bool(self._db.execute(query.values(off_since=now)).rowcount)
+
+    def switch_on(self, recipient: RecipientId) -> bool:
+        c = t.recipient.c
+        query = update(t.recipient).where(c.id == recipient, c.off_since.is_not(None))
+        return bool(self._db.execute(query.values(off_since=None)).rowcount)
 
     def all(self) -> Sequence[Recipient]:
         return [self._open(row) for row in self._db.execute(select(t.recipient)).mappings()]

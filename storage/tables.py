@@ -93,6 +93,7 @@ recipient = Table(
     Column("seen_at", Moment),
     Column("left_at", Moment),
     Column("wishes_enc", LargeBinary),
+    Column("off_since", Moment),
 )
 
 patient = Table(
@@ -219,7 +220,8 @@ outbox = Table(
     Column("claimed_by", String(64), nullable=False),
     Column("settled_at", Moment),
     UniqueConstraint("recipient", "slot"),
-    Index("ix_outbox_waiting", "state", "due"),
+    # In the order in which nudges are claimed: else each batch of a large slot would sort all that waits.
+    Index("ix_outbox_waiting", "state", "kind", "due", "txn"),
     sqlite_autoincrement=True,
 )
 

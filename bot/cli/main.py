@@ -23,6 +23,7 @@ from bot.cli import (
     homeserver,
     invitations,
     keys,
+    nudges,
     overview,
     patients,
     pausing,
@@ -68,6 +69,7 @@ reset.register(app)
 acts.register(app)
 overview.register(app)
 pausing.register(app)
+nudges.register(app)
 dropped.register(app)
 doctor.register(app)
 staff.register(app)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
-from bot.cli.common import installation, put
+from bot.cli.common import installation, put, say
 from bot.logs import set_up_logs
 from bot.runtime import BotProcess
 
@@ -15,13 +19,31 @@ def register(app: typer.Typer) -> None:
     app.command("run")(run)
 
 
-def run() -> None:
-    """Run the bot until stopped (Ctrl-C or SIGTERM).
+def run(
+    dry: Annotated[
+        bool, typer.Option("--dry", help="Show how many nudges would leave, by slot, and send none.")
+    ] = False,
+) -> None:
+    """Run the bot until stopped (Ctrl-C or SIGTERM). In a dry run nudges stay waiting; answers go on.
 
     Example: pli run
     """
     set_up_logs()
     home = installation()
+    zone = home.settings.practice.zone
+    if dry or home.settings.delivery.dry:
+        say("dry: nudges are shown and stay waiting; answers go on", style="bold")
+        process = BotProcess(home, show=lambda slots: _show(slots, zone))
+    else:
+        process = BotProcess(home)
     put("starting; stop with Ctrl-C")
-    asyncio.run(BotProcess(home).run())
+    asyncio.run(process.run())
     put("stopped")
+
+
+def _show(slots: Mapping[datetime, int], zone: ZoneInfo) -> None:
+    """Counts alone."""
+    if not slots:
+        say("nothing would leave now")
+    for slot, count in slots.items():
+        say(f"would leave now: {count} of {slot.astimezone(zone):%Y-%m-%d %H:%M}")

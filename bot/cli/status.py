@@ -134,7 +134,17 @@ def _bot(seen: Status, zone: ZoneInfo, words: StaffWords) -> list[Line]:
                 "{number} tasks failed and are tried again",
                 int(failing),
             )
+            names = seen.checks.get("failing")
+            which = f": {', '.join(map(str, names))}" if isinstance(names, list) and names else ""
+            lines.append(("", Text(what + which, BAD)))
+        if seen.checks.get("clock", "good") != "good":
+            what = words.own(
+                "this machine's clock is in doubt, no nudge leaves: pli nudges resume-clock if it is right"
+            )
             lines.append(("", Text(what, BAD)))
+        if seen.checks.get("dry"):
+            what = words.own("a dry run: nudges are shown and do not leave")
+            lines.append(("", Text(what, WARN)))
     if seen.paused_since:
         since = _when(datetime.fromisoformat(seen.paused_since), seen.at, zone, words)
         what = words.own("since {since}: no nudge leaves until pli resume", since=since)

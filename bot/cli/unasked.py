@@ -100,6 +100,9 @@ def _when(answer: Answer, say: StaffWords, home: Installation) -> str:
 def _problem_line(news: ProblemNews, say: StaffWords, home: Installation) -> str:
     since = say.moment(news.since, home.settings.practice.zone)
     patients = ", ".join(news.patients) or say("news.no_patient")
+    if news.together:
+        text = say(f"problem.{news.kind.value}_many", count=news.count)
+        return say("news.problem", patients=patients, what=text, since=since)
     text = say(f"problem.{news.kind.value}")
     times = f" ({news.count}×)" if news.count > 1 else ""
     return say("news.problem", patients=patients, what=text + times, since=since)

@@ -52,11 +52,13 @@ class Recipient:
 class Signs:
     """What is known of how a recipient is reached. ``paused`` by the staff; ``nudged_at`` the last nudge that left;
     ``seen_at`` the last right PIN or read receipt, to the minute (a receipt is the homeserver's word).
+    ``off_since``: when their channel refused a nudge for good; none is tried until they are heard of.
     """
 
     paused: bool = False
     nudged_at: datetime | None = None
     seen_at: datetime | None = None
+    off_since: datetime | None = None
 
 
 class InvitationKind(StrEnum):
@@ -260,6 +262,7 @@ class ProblemKind(StrEnum):
     STAFF_IDENTITY = "staff_identity"
     STAFF_ROOM = "staff_room"
     STAFF_UNTOLD = "staff_untold"
+    CLOCK = "clock"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -351,6 +351,7 @@ class Converse:
             return
         shown = window.page() if Template.LIST in told.step.templates else [c for c in (told.chosen,) if c]
         uow.recipients.note_seen(begun.recipient.id, now)
+        uow.recipients.switch_on(begun.recipient.id)
         if Template.DATA in told.step.templates:
             uow.audit.add(AuditKind.DATA_SHOWN, now, begun.recipient.id, count=window.data_page + 1)
         else:

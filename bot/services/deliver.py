@@ -2,7 +2,7 @@
 
 1. A row is claimed durably before anything leaves; its transaction id makes a second send the same message.
 2. A nudge is checked again when claimed: not paused, enrolled, wanted, still booked, still useful. Several that are
-   due at once for one recipient become one.
+   due at once for one recipient become one. None is claimed on the word of a clock that is in doubt.
 3. A row whose transaction id the homeserver may have forgotten (claimed over 23 hours ago, or from another device) is
    not sent again but reported.
 4. A release's text lives in memory only. After a crash its row asks for the PIN again, under the same transaction id:
@@ -13,14 +13,19 @@
 7. A storage that refuses (full, locked, gone) is a passing failure, before a message leaves and after: nothing is given
    up for it. What it left claimed goes on a moment after it answers again: at once, a storage that takes one thing and
    refuses another would have the same message go round in circles.
+8. A channel that refuses a nudge for good is switched off for that reader, and the staff are told once. Many at once
+   are no readers who left: these are tried again.
+9. Nudges leave at a pace: no more are claimed than may leave now, so that the end of an outage looks like any slot. A
+   pause that the other side named holds all of them.
+10. In a dry run what would leave is judged, shown by slot, and rolled back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,26 +34,25 @@ from bot.domain.records import (
     OutboxKind,
     OutboxRow,
     OutboxState,
-    ProblemKind,
 )
 from bot.domain.slots import NudgeRules
 from bot.domain.templates import Template, Words
 from bot.domain.trust import Address
-from bot.domain.values import Language, RecipientId, TransactionId, UserId
-from bot.errors import StorageError
+from bot.domain.values import Language, TransactionId, UserId
+from bot.errors import ChannelError, StorageError
 from bot.ports import Clock, NudgeChannel, PrivateChannel
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
-from bot.services.pause_nudges import is_paused
-from bot.services.recheck_nudge import RecheckNudges
+from bot.services.choose_nudges import ChooseNudges, Delivery, is_forgotten
 from bot.services.settle_sent import Release, Sending, Work, settle_sent
-from bot.services.tallies import Counted, tally
 
 log = logging.getLogger("pli.deliver")
 
-NUDGE_BATCH = 100
+NUDGE_BATCH = 500
 REPLY_BATCH = 50
 AT_ONCE = 32
-FORGOTTEN = timedelta(hours=23)
+FIRST_PART, LARGEST_PART = 50, 200  # prepared together; small at first, so that some leave soon
+LONGEST_HOLD = timedelta(hours=1)
+EVERYTHING = 1_000_000
 
 PATIENCE = timedelta(minutes=2)
 UNSTICK = timedelta(seconds=5)
@@ -68,7 +72,12 @@ class Deliver:
         clock: Clock,
         device: str,
         rules: NudgeRules,
+        delivery: Delivery | None = None,
     ) -> None:
+        self._delivery = delivery or Delivery()
+        self._pace = self._delivery.pace
+        self._choose = ChooseNudges(rules, device=device, delivery=self._delivery)
+        self._shown: Mapping[datetime, int] = {}
         self._uow, self._nudges, self._private = uow, nudges, private
         self._words, self._clock, self._device, self._rules = words, clock, device, rules
         self._releases: dict[int, Release] = {}
@@ -126,23 +135,14 @@ class Deliver:
             await asyncio.to_thread(self.tidy)
             self._unstick_at = None
 
-    def _is_forgotten(self, uow: UnitOfWork, row: OutboxRow, now: datetime) -> bool:
-        """Rule 3. ``row`` as it was before this claim. Taking a message back twice harms nobody."""
-        if row.kind is OutboxKind.REDACT or row.claimed_at is None:
-            return False
-        if row.claimed_by == self._device and now - row.claimed_at <= FORGOTTEN:
-            return False
-        uow.outbox.settle(row.id, OutboxState.UNKNOWN, now=now)
-        uow.problems.add(ProblemKind.UNKNOWN_SEND, now, row.recipient)
-        if row.kind is OutboxKind.NUDGE:
-            tally(uow, Counted.UNREACHED, now)
-        return True
-
     # -- nudges -------------------------------------------------------------------------------------------------
 
     async def nudges_due(self) -> int:
-        """Send what is due, at most one batch; how many rows were taken."""
+        """Send what is due and may leave now, at most one batch; how many rows were taken."""
         if self._rules.is_quiet(self._clock.now()):
+            return 0
+        if self._delivery.show is not None:
+            await self._show(self._delivery.show)
             return 0
         await self._unstick()
         # One task: a stop waits for what was claimed (:meth:`drain`).
@@ -151,13 +151,21 @@ class Deliver:
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
+    def nudges_at(self) -> float:
+        """The next moment of the monotonic clock at which one may leave (rule 9): now, or later."""
+        return self._pace.permitted_at(self._delivery.channel, self._clock.monotonic())
+
     async def _send_nudges(self) -> int:
-        taken, works = await asyncio.to_thread(self._claim_nudges)
+        room = self._pace.room(self._delivery.channel, self._clock.monotonic())
+        if not room:
+            return 0
+        taken, works = await asyncio.to_thread(self._claim_nudges, min(room, NUDGE_BATCH))
         try:
             if works:
-                await self._warm([w.to for w in works])
-                gate = asyncio.Semaphore(AT_ONCE)
-                outcomes = await asyncio.gather(*(self._nudge(w, gate) for w in works))
+                now = self._clock.monotonic()
+                self._pace = self._pace.taken(self._delivery.channel, len(works), now)
+                outcomes = await self._send_all(works)
+                self._slow_down(outcomes)
                 await asyncio.to_thread(self._settle, outcomes)
         except StorageError:
             self._unstick_at = self._clock.now() + UNSTICK
@@ -165,6 +173,37 @@ class Deliver:
         finally:
             self._flying.difference_update(w.row.id for w in works)
         return taken
+
+    async def _send_all(self, works: Sequence[Work]) -> list[Sending]:
+        """While some are prepared, those before them leave."""
+        gate = asyncio.Semaphore(AT_ONCE)
+        leaving: list[asyncio.Task[Sending]] = []
+        start, size = 0, FIRST_PART
+        while part := works[start : start + size]:
+            await self._warm([w.to for w in part])
+            leaving += [asyncio.create_task(self._nudge(w, gate)) for w in part]
+            start, size = start + size, min(size * 2, LARGEST_PART)
+        return list(await asyncio.gather(*leaving))
+
+    def _slow_down(self, outcomes: Sequence[Sending]) -> None:
+        """Rule 9."""
+        named = [o.error.retry_after or 0.0 for o in outcomes if isinstance(o.error, ChannelError)]
+        if pause := min(max(named, default=0.0), LONGEST_HOLD.total_seconds()):
+            until = self._clock.monotonic() + pause
+            self._pace = self._pace.held(self._delivery.channel, until)
+
+    async def _show(self, show: Callable[[Mapping[datetime, int]], None]) -> None:
+        """Rule 10."""
+        slots = await asyncio.to_thread(self._would_leave)
+        if slots != self._shown:
+            self._shown = slots
+            show(slots)
+
+    def _would_leave(self) -> Mapping[datetime, int]:
+        now = self._clock.now()
+        with self._uow() as uow:  # and no commit
+            works = self._choose(uow, now, EVERYTHING)[1]
+        return dict(sorted(Counter(w.row.slot or w.row.due for w in works).items()))
 
     async def _warm(self, to: Sequence[Address]) -> None:
         try:
@@ -182,30 +221,14 @@ class Deliver:
                 return Sending.failed(work, error)
             return Sending(work=work, event=event)
 
-    def _claim_nudges(self) -> tuple[int, list[Work]]:
+    def _claim_nudges(self, limit: int) -> tuple[int, list[Work]]:
         now = self._clock.now()
-        works: dict[RecipientId, Work] = {}
         with self._uow() as uow:
-            if is_paused(uow):  # rule 2: what waits is judged when it is resumed
-                return 0, []
-            rows = uow.outbox.claim(
-                now=now, device=self._device, kinds=(OutboxKind.NUDGE,), limit=NUDGE_BATCH
-            )
-            recheck = RecheckNudges(uow, rows, now, rules=self._rules)
-            for row in rows:
-                target = None if self._is_forgotten(uow, row, now) else recheck.target(row)
-                if target is None:
-                    continue
-                if row.recipient is None:
-                    continue
-                work = Work(row=row, to=target.address, language=target.language)
-                if (other := works.get(row.recipient)) is not None:  # rule 2: the one that is useful longest
-                    work, less = (other, work) if _useful(other) >= _useful(work) else (work, other)
-                    uow.outbox.settle(less.row.id, OutboxState.DROPPED, now=now)
-                works[row.recipient] = work
-            self._flying.update(w.row.id for w in works.values())  # first: :meth:`tidy` leaves these alone
-            uow.commit()
-        return len(rows), list(works.values())
+            taken, works = self._choose(uow, now, limit)
+            self._flying.update(w.row.id for w in works)  # first: :meth:`tidy` leaves these alone
+            if taken:
+                uow.commit()
+        return taken, works
 
     # -- everything else ----------------------------------------------------------------------------------------
 
@@ -236,7 +259,7 @@ class Deliver:
                 now=now, device=self._device, kinds=REPLIES, limit=REPLY_BATCH, busy=self._waiting(now)
             )
             for row in rows:
-                if self._is_forgotten(uow, row, now):
+                if is_forgotten(uow, row, now, device=self._device):
                     continue
                 work = _work(uow, row)
                 if work is None:
@@ -324,7 +347,3 @@ def _work(uow: UnitOfWork, row: OutboxRow) -> Work | None:
     recipient = uow.recipients.get(room.recipient) if room.recipient else None
     to = Address(room=room.room, user=room.user, pin=recipient.pin if recipient else None)
     return Work(row=row, to=to, language=recipient.language if recipient else room.language)
-
-
-def _useful(work: Work) -> datetime:
-    return work.row.useful_until or work.row.due

@@ -1,7 +1,7 @@
 """Who can be reached by a nudge, and who has to be telephoned, and why. Read in the caller's unit of work.
 
-A recipient's channel is dead where there is no room, where they left it, or where a message was refused, doubted or
-lost since they were last heard of.
+A recipient's channel is dead where there is no room, where they left it, where it was switched off, or where a message
+was refused, doubted or lost since they were last heard of.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class JudgeReach:
         self._recipients: Mapping[RecipientId, Recipient] = uow.recipients.many(everybody)
         self._rooms: Mapping[RecipientId, Room] = uow.rooms.by_recipients(everybody)
         self.signs: Mapping[RecipientId, Signs] = uow.recipients.signs(everybody)
-        self._dead: set[RecipientId] = set()
+        self._dead = {r for r, known in self.signs.items() if known.off_since is not None}
         for problem in uow.problems.all():
             if problem.recipient is None or problem.kind not in _DEAD:
                 continue

@@ -2,6 +2,7 @@
 
 1. Only of the account for which the bot opened that room; never later than now, whatever the homeserver says.
 2. To the minute, and only forwards: a receipt that comes again changes nothing.
+   One that is later than when their channel was switched off switches it on again.
 3. A receipt is neither signed nor encrypted. It vouches for nobody, and nothing is released for it.
 """
 
@@ -31,7 +32,13 @@ class NoteSeen:
                 return
             before = uow.recipients.signs([known.recipient]).get(known.recipient)
             minute = at.replace(second=0, microsecond=0)
-            if before is None or (before.seen_at is not None and before.seen_at >= minute):
+            if before is None:
                 return
-            uow.recipients.note_seen(known.recipient, minute)
-            uow.commit()
+            back = before.off_since is not None and at > before.off_since
+            if back:
+                uow.recipients.switch_on(known.recipient)
+            fresh = before.seen_at is None or before.seen_at < minute
+            if fresh:
+                uow.recipients.note_seen(known.recipient, minute)
+            if back or fresh:
+                uow.commit()

@@ -146,6 +146,8 @@ class OpenRooms:
             recipient = uow.recipients.get(room.recipient) if room.recipient else None
             if room.left:
                 uow.rooms.save(replace(room, left=False))
+            if room.recipient is not None:
+                uow.recipients.switch_on(room.recipient)
             stranger = recipient is None or recipient.state in (RecipientState.INVITED, RecipientState.LEFT)
             if stranger and sum(known == room.user for _, known in self._greeted) < GREETINGS:
                 self._greeted.append((now, room.user))

@@ -72,6 +72,7 @@ class PauseNudges:
             chosen = _chosen(uow, who)
             for recipient in chosen:
                 uow.recipients.pause(recipient, paused=False)
+                uow.recipients.switch_on(recipient)  # the staff say so: it is tried once more
                 uow.audit.add(AuditKind.RESUMED, now, recipient)
             plan_nudges(uow, chosen, now, self._times)
             uow.commit()

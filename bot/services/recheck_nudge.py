@@ -1,9 +1,15 @@
-"""Are nudges that were claimed still wanted: not paused, enrolled, not stopped, still booked, useful, under the cap."""
+"""Are nudges that were claimed still wanted: not paused, enrolled, not stopped, still booked, useful, under the cap.
+
+1. Whoever cannot be reached any more (room left, or nudges refused for good) is told of to the staff once, where that
+   was found; nothing is tried until they are heard of again.
+2. Two nudges to one person are at least :attr:`NudgeLimits.apart` from one another: the later one waits. News of a
+   cancellation or a move do not, and nothing waits so long that it would be of no use.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.appointment import Status
@@ -23,7 +29,7 @@ from bot.domain.records import (
     StoredAppointment,
     StoredEnvelope,
 )
-from bot.domain.slots import NudgeRules
+from bot.domain.slots import NudgeRules, after_quiet
 from bot.domain.trust import Address
 from bot.domain.values import AppointmentId, Language, RecipientId
 from bot.ports_storage import UnitOfWork
@@ -35,10 +41,14 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NudgeTarget:
-    """Where a nudge goes, and in which language."""
+    """Where a nudge goes, in which language, and when, where that is ``later`` than now (rule 2)."""
 
     address: Address
     language: Language
+    later: datetime | None = None
+
+
+_Refusal = tuple[OutboxState, ProblemKind | None]
 
 
 @dataclass(slots=True)
@@ -76,68 +86,112 @@ class _Reasons:
         )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NudgeLimits:
+    """``rules`` for the daily cap and quiet hours; ``apart`` is the least time between two nudges to one person."""
+
+    rules: NudgeRules
+    apart: timedelta = timedelta()
+
+
 class RecheckNudges:
-    """For one batch of claimed rows, read at once."""
+    """For one batch of claimed rows, read at once. :meth:`finish` after the last of them."""
 
     def __init__(
-        self, uow: UnitOfWork, rows: Sequence[OutboxRow], now: datetime, *, rules: NudgeRules
+        self, uow: UnitOfWork, rows: Sequence[OutboxRow], now: datetime, *, limits: NudgeLimits
     ) -> None:
-        self._uow, self._now, self._rules = uow, now, rules
+        self._uow, self._now, self._limits = uow, now, limits
         self._recipients = uow.recipients.many([r.recipient for r in rows if r.recipient])
         self._rooms = uow.rooms.by_recipients(self._recipients)
-        self._signs = uow.recipients.signs(self._recipients)
+        self._signs = dict(uow.recipients.signs(self._recipients))
         self._due = uow.reminders.due([(r.recipient, r.slot) for r in rows if r.recipient and r.slot])
         self._sent = uow.outbox.nudges_since(self._recipients, now - DAY)
         appointments = {reminder.appointment for many in self._due.values() for reminder in many}
         self._reasons = _Reasons.read(uow, appointments)
+        self._unreached = 0
+
+    def finish(self) -> None:
+        """Count what did not go out."""
+        tally(self._uow, Counted.UNREACHED, self._now, self._unreached)
 
     def target(self, row: OutboxRow) -> NudgeTarget | None:
-        """Where the nudge goes; None where it was settled instead: dropped, or reported as too late or too many."""
+        """Where the nudge goes; None where it was settled instead: dropped, or reported."""
         recipient = self._recipients.get(row.recipient) if row.recipient else None
-        room = self._rooms.get(recipient.id) if recipient else None
-        problem: ProblemKind | None = None
-        if recipient is not None and room is not None and self._is_decoy(row, recipient):
-            return NudgeTarget(
-                address=Address(room=room.room, user=room.user, pin=recipient.pin),
-                language=recipient.language,
-            )
-        if (
-            recipient is not None
-            and recipient.state is RecipientState.ENROLLED
-            and (valid := self._valid(row, recipient))
-        ):
-            problem = self._problem(valid, recipient)
-            if problem is None and room is not None and not self._signs[recipient.id].paused:
-                address = Address(room=room.room, user=room.user, pin=recipient.pin)
-                return NudgeTarget(address=address, language=recipient.language)
-            if self._signs[recipient.id].paused:
-                # A reminder is what the staff held back; that a visit is off or moved, somebody has to tell.
-                problem = ProblemKind.PAUSED if any(r.kind is ReminderKind.CHANGE for r in valid) else None
-            else:
-                problem = problem or ProblemKind.SEND_FAILED
-        state = OutboxState.FAILED if problem is ProblemKind.SEND_FAILED else OutboxState.DROPPED
-        self._uow.outbox.settle(row.id, state, now=self._now)
-        if problem is not None:
-            self._uow.problems.add(problem, self._now, row.recipient)
-            tally(self._uow, Counted.UNREACHED, self._now)
-        return None
+        if recipient is not None and (decoy := self._decoy(row, recipient)) is not None:
+            return decoy
+        valid = self._valid(row, recipient)
+        if recipient is None or not valid:
+            return self._settle(row, (OutboxState.DROPPED, None))
+        news = any(r.kind is ReminderKind.CHANGE for r in valid)
+        refusal = self._held_back(recipient, valid, news=news) or self._unreachable(recipient)
+        room = self._rooms.get(recipient.id)
+        if refusal is None and self._sent.get(recipient.id, 0) >= self._limits.rules.daily_cap:
+            refusal = (OutboxState.DROPPED, ProblemKind.CAPPED)
+        if refusal is not None or room is None:
+            return self._settle(row, refusal or (OutboxState.FAILED, None))
+        address = Address(room=room.room, user=room.user, pin=recipient.pin)
+        later = None if news else self._later(recipient, valid)
+        return NudgeTarget(address=address, language=recipient.language, later=later)
 
-    def _is_decoy(self, row: OutboxRow, recipient: Recipient) -> bool:
+    def _decoy(self, row: OutboxRow, recipient: Recipient) -> NudgeTarget | None:
         """A nudge without a reason that is wanted still, and not late: late, nobody misses it."""
-        return (
+        room = self._rooms.get(recipient.id)
+        wanted = (
             row.template == DECOY
             and row.slot is not None
             and row.useful_until is not None
             and row.useful_until > self._now
             and recipient.state is RecipientState.ENROLLED
-            and is_decoy(self._rules, person(recipient, self._signs[recipient.id]), row.slot)
+            and self._unreachable(recipient) is None
+            and is_decoy(self._limits.rules, person(recipient, self._signs[recipient.id]), row.slot)
         )
+        if not wanted or room is None:
+            return None
+        address = Address(room=room.room, user=room.user, pin=recipient.pin)
+        return NudgeTarget(address=address, language=recipient.language)
 
-    def _valid(self, row: OutboxRow, recipient: Recipient) -> list[Reminder]:
-        reminders = self._due.get((recipient.id, row.slot), ()) if row.slot else ()
+    def _settle(self, row: OutboxRow, refusal: _Refusal) -> NudgeTarget | None:
+        """No target."""
+        state, problem = refusal
+        self._uow.outbox.settle(row.id, state, now=self._now)
+        if problem is not None:
+            self._uow.problems.add(problem, self._now, row.recipient)
+        if problem is not None or state is OutboxState.FAILED:
+            self._unreached += 1
+        return None
+
+    def _held_back(self, recipient: Recipient, valid: Sequence[Reminder], *, news: bool) -> _Refusal | None:
+        if self._signs[recipient.id].paused:
+            # A reminder is what the staff held back; that a visit is off or moved, somebody has to tell.
+            return OutboxState.DROPPED, ProblemKind.PAUSED if news else None
+        if all(r.useful_until <= self._now for r in valid):
+            return OutboxState.DROPPED, ProblemKind.TOO_LATE
+        return None
+
+    def _unreachable(self, recipient: Recipient) -> _Refusal | None:
+        """Rule 1."""
+        room = self._rooms.get(recipient.id)
+        if room is None and self._switch_off(recipient):
+            return OutboxState.FAILED, ProblemKind.SEND_FAILED
+        if room is None or room.left or self._signs[recipient.id].off_since is not None:
+            return OutboxState.FAILED, None
+        return None
+
+    def _switch_off(self, recipient: Recipient) -> bool:
+        """Whether that is new."""
+        self._signs[recipient.id] = replace(self._signs[recipient.id], off_since=self._now)
+        return self._uow.recipients.switch_off(recipient.id, self._now)
+
+    def _valid(self, row: OutboxRow, recipient: Recipient | None) -> list[Reminder]:
+        if recipient is None or recipient.state is not RecipientState.ENROLLED or row.slot is None:
+            return []
+        reminders = self._due.get((recipient.id, row.slot), ())
         return [r for r in reminders if wants(recipient, r.kind) and self._reasons.stands(r)]
 
-    def _problem(self, valid: Sequence[Reminder], recipient: Recipient) -> ProblemKind | None:
-        if all(r.useful_until <= self._now for r in valid):
-            return ProblemKind.TOO_LATE
-        return ProblemKind.CAPPED if self._sent.get(recipient.id, 0) >= self._rules.daily_cap else None
+    def _later(self, recipient: Recipient, valid: Sequence[Reminder]) -> datetime | None:
+        """Rule 2: when the nudge may leave, where that is not now."""
+        before = self._signs[recipient.id].nudged_at
+        if before is None or before > self._now or before + self._limits.apart <= self._now:
+            return None  # a clock that was set back keeps nobody waiting
+        due = after_quiet(before + self._limits.apart, self._limits.rules)
+        return due if due < max(r.useful_until for r in valid) else None

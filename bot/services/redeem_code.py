@@ -208,3 +208,4 @@ def _move_room(uow: UnitOfWork, room: Room, recipient: Recipient) -> None:
     if earlier is not None and earlier.id != room.id:
         uow.rooms.save(replace(earlier, recipient=None))
     uow.rooms.save(replace(room, recipient=recipient.id, language=recipient.language))
+    uow.recipients.switch_on(recipient.id)

@@ -27,6 +27,7 @@ from bot.domain.records import (
 from bot.domain.values import RecipientId
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.pause_nudges import PAUSED
+from bot.services.watch_clock import forget_clock
 
 _SPOKEN = (OutboxKind.OPEN, OutboxKind.REPLY, OutboxKind.RELEASE)
 
@@ -55,6 +56,7 @@ class SettleRestored:
         unknown = claimed = dropped = 0
         with self._uow() as uow:
             uow.meta.set(PAUSED, now.isoformat(timespec="seconds"))
+            forget_clock(uow)
             to_invite = 0
             for recipient in lost:
                 stopped = self._lock(uow, recipient, now)

@@ -19,6 +19,7 @@ from bot.services.tallies import Counted, tally
 log = logging.getLogger("pli.deliver")
 
 MAX_PAUSE = 300.0
+MANY = 5  # nudges refused for good at once, above which it is not for their readers that they are refused
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -64,31 +65,45 @@ class Sending:
             return not self.error.permanent
         return isinstance(self.error, StorageError)
 
+    @property
+    def is_nudge(self) -> bool:
+        return self.work.row.kind is OutboxKind.NUDGE
+
+    @property
+    def is_refused(self) -> bool:
+        """Rule 8: a nudge that the channel refuses for good."""
+        return self.is_nudge and isinstance(self.error, ChannelError) and self.error.permanent
+
 
 def settle_sent(
     uow: UnitOfWork, sendings: Sequence[Sending], behind: Sequence[Work], now: datetime
 ) -> datetime | None:
     """Write it; when the last one is tried again, and ``behind`` with it, if it is. The caller commits."""
     uow.outbox.sent({s.work.row.id: s.event for s in sendings if s.error is None}, now=now)
-    tally(uow, Counted.NUDGED, now, sum(_is_sent_nudge(s) for s in sendings))
-    nudged = [s.work.row for s in sendings if s.error is None and s.work.row.kind is OutboxKind.NUDGE]
+    nudged = [s.work.row for s in sendings if s.error is None and s.is_nudge]
+    tally(uow, Counted.NUDGED, now, len(nudged))
     uow.recipients.note_nudged([row.recipient for row in nudged if row.recipient], now)
+    everybody, lost = _is_everybody(sendings), 0
     again: datetime | None = None
     for sending in sendings:
         if sending.error is None:
             _was_sent(uow, sending, now)
-        elif sending.is_passing:
+        elif sending.is_passing or (everybody and sending.is_refused):
             again = _later(uow, sending.work.row, sending.error, now)
         else:
-            _never(uow, sending.work.row, sending.error, now)
+            _never(uow, sending, sending.error, now)
+            lost += sending.is_nudge
+    tally(uow, Counted.UNREACHED, now, lost)
     if again is not None:
         for work in behind:
             uow.outbox.postpone(work.row.id, due=again)
     return again
 
 
-def _is_sent_nudge(sending: Sending) -> bool:
-    return sending.error is None and sending.work.row.kind is OutboxKind.NUDGE
+def _is_everybody(sendings: Sequence[Sending]) -> bool:
+    """Rule 8: so many at once are not so many patients who left, but a proxy or an account that is out of order."""
+    refused = sum(sending.is_refused for sending in sendings)
+    return refused > MANY and 2 * refused > len(sendings)
 
 
 def _was_sent(uow: UnitOfWork, sending: Sending, now: datetime) -> None:
@@ -111,19 +126,25 @@ def _later(uow: UnitOfWork, row: OutboxRow, error: PliError, now: datetime) -> d
     pause = named or min(2.0 ** min(row.attempts, 10), MAX_PAUSE)
     pause *= 1 + random.random() / 4  # noqa: S311 - jitter, not a secret
     due = now + timedelta(seconds=pause)
+    if (
+        row.useful_until is not None
+    ):  # looked at once more when it is of no use any longer: then it is reported
+        due = min(due, max(row.useful_until, now))
     uow.outbox.postpone(row.id, due=due)
     log.warning("send postponed", extra={"kind": row.kind.value, "attempts": row.attempts})
     return due
 
 
-def _never(uow: UnitOfWork, row: OutboxRow, error: PliError, now: datetime) -> None:
-    """Rules 5 and 6."""
+def _never(uow: UnitOfWork, sending: Sending, error: PliError, now: datetime) -> None:
+    """Rules 5, 6 and 8."""
+    row = sending.work.row
     uow.outbox.settle(row.id, OutboxState.FAILED, now=now)
     doubt = isinstance(error, Untrusted)
     kind = ProblemKind.NOT_TRUSTED if doubt else ProblemKind.SEND_FAILED
-    uow.problems.add(kind, now, row.recipient)
-    if row.kind is OutboxKind.NUDGE:
-        tally(uow, Counted.UNREACHED, now)
+    closed = sending.is_refused or (doubt and sending.is_nudge)
+    known = closed and row.recipient is not None and not uow.recipients.switch_off(row.recipient, now)
+    if not known:
+        uow.problems.add(kind, now, row.recipient)
     log.warning("send refused", extra={"kind": row.kind.value, "problem": kind.value})
     if doubt and row.kind in (OutboxKind.REPLY, OutboxKind.RELEASE):
         uow.outbox.add(

@@ -6,9 +6,10 @@
 2. What is told is marked in the row itself, and only then. What the practice has dealt with before is no news.
 3. Once a cancellation or a wish was told, so is that it holds no more: the patient took it back, or confirms after all.
    (Where the agenda changed, the practice knows.)
-4. Urgent is a key that is destroyed, an identity or a phone that changed, a tampered audit log, and a cancellation (or
-   that it holds no more) within 48 hours.
+4. Urgent is a key that is destroyed, an identity or a phone that changed, a tampered audit log, a clock in doubt, what
+   came too late, and a cancellation (or that it holds no more) within 48 hours.
 5. What does not open is told as unreadable; it hides nothing else.
+6. What came too late is told when no more of it came for a moment; more than a few of these are one line, a count.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.records import (
@@ -37,7 +38,11 @@ from bot.services.cancel_appointment import DAY
 from bot.services.record_answer import Answer, open_stored
 
 MOST_ANSWERS, MOST_PROBLEMS = 15, 30  # in one piece
-URGENT_PROBLEMS = (ProblemKind.LOCKED, ProblemKind.NOT_TRUSTED, ProblemKind.AUDIT_BROKEN)
+URGENT_PROBLEMS = (
+    *(ProblemKind.LOCKED, ProblemKind.NOT_TRUSTED, ProblemKind.AUDIT_BROKEN),
+    *(ProblemKind.CLOCK, ProblemKind.TOO_LATE),
+)
+MANY_LATE, LATE_SETTLES = 5, timedelta(minutes=1)  # rule 6
 _OFFERS = {True: "news_urgent", False: "news_all"}
 
 
@@ -60,12 +65,15 @@ class AnswerNews:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProblemNews:
-    """``count`` problems of one kind for one recipient; ``patients`` by reference; ``since`` the first."""
+    """``count`` problems of one kind for one recipient, or ``together`` for many; ``patients`` by reference; ``since``
+    the first.
+    """
 
     kind: ProblemKind
     patients: tuple[str, ...] = field(repr=False)
     count: int
     since: datetime
+    together: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,8 +165,11 @@ class TellNews:
             urgent = event is not Event.MOVE and self._is_soon(answer, row, now)
             key = f"answer {answer.id} {told.value}"
             found.append(_Item(key=key, urgent=urgent, answer=(event, answer)))
-        for problem in uow.problems.all():
-            if not problem.told:
+        untold = [problem for problem in uow.problems.all() if not problem.told]
+        late = [problem.at for problem in untold if problem.kind is ProblemKind.TOO_LATE]
+        comes = bool(late) and timedelta() <= now - max(late) < LATE_SETTLES  # rule 6
+        for problem in untold:
+            if not (comes and problem.kind is ProblemKind.TOO_LATE):
                 urgent = problem.kind in URGENT_PROBLEMS
                 found.append(_Item(key=f"problem {problem.id}", urgent=urgent, problem=problem))
         return found
@@ -174,8 +185,11 @@ class TellNews:
 def _few(items: Sequence[_Item]) -> list[_Item]:
     """What a few messages hold whatever patients wrote: nothing that is marked as told may have been cut."""
     answers = [item for item in items if item.answer is not None]
-    problems = [item for item in items if item.problem is not None]
-    return answers[:MOST_ANSWERS] + problems[:MOST_PROBLEMS]
+    late = [i for i in items if i.problem is not None and i.problem.kind is ProblemKind.TOO_LATE]
+    together = late if len(late) > MANY_LATE else []  # rule 6: however many, they are one line
+    alone = ProblemKind.TOO_LATE if together else None
+    problems = [i for i in items if i.problem is not None and i.problem.kind is not alone]
+    return answers[:MOST_ANSWERS] + together + problems[:MOST_PROBLEMS]
 
 
 def _event(answers: Sequence[StoredAnswer], row: StoredAppointment | None) -> Event | None:
@@ -202,7 +216,14 @@ def _grouped(uow: UnitOfWork, problems: Iterable[Problem]) -> tuple[ProblemNews,
     by_kind: dict[tuple[ProblemKind, RecipientId | None], list[Problem]] = defaultdict(list)
     for problem in problems:
         by_kind[problem.kind, problem.recipient].append(problem)
-    return tuple(
+    late = [key for key in by_kind if key[0] is ProblemKind.TOO_LATE]
+    many: tuple[ProblemNews, ...] = ()
+    if len(late) > MANY_LATE:  # rule 6
+        at = [problem.at for key in late for problem in by_kind.pop(key)]
+        many = (
+            ProblemNews(kind=ProblemKind.TOO_LATE, patients=(), count=len(at), since=min(at), together=True),
+        )
+    return many + tuple(
         ProblemNews(
             kind=kind,
             patients=references_of(uow, recipient),

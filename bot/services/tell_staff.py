@@ -31,7 +31,9 @@ log = logging.getLogger("pli.staff")
 
 ASK_EVERY: Final = timedelta(minutes=1)
 ASK_SOON: Final = timedelta(seconds=3)
-AWAY_FOR: Final = timedelta(seconds=45)
+AWAY_FOR: Final = timedelta(
+    seconds=45
+)  # by the clock that nobody sets: what is in doubt may be the other one
 _DESK_SECONDS: Final = 60.0
 _MOST_PIECES: Final = 20
 _SLOT, _MORNING = "staff_slot", "staff_morning"
@@ -61,9 +63,9 @@ class TellStaff:
     ) -> None:
         self._uow, self._desk, self._say = uow, desk, say
         self._sentences, self._clock, self._hours = sentences, clock, hours
-        self._asked_at: datetime | None = None
+        self._asked_at: float | None = None  # monotonic, as the next but one
         self._woken = False
-        self._away_since: datetime | None = None
+        self._away_since: float | None = None
         self._told_away = False
         self._arrived: set[str] = set()
 
@@ -79,7 +81,7 @@ class TellStaff:
         if answered:
             self._away_since = None
         elif self._away_since is None:
-            self._away_since = self._clock.now()
+            self._away_since = self._clock.monotonic()
 
     async def tick(self) -> None:
         """Everything that is due. Raises :class:`StorageError`; what the channel refuses is due again later."""
@@ -87,10 +89,11 @@ class TellStaff:
         slot, day = await asyncio.to_thread(self._due, now)
         asked = self._asked_at
         pause = ASK_SOON if self._woken else ASK_EVERY
-        if slot is None and day is None and asked is not None and now - asked < pause:
+        early = asked is not None and self._clock.monotonic() - asked < pause.total_seconds()
+        if slot is None and day is None and early:
             await self._tell_away(now)
             return
-        self._asked_at, self._woken = now, False
+        self._asked_at, self._woken = self._clock.monotonic(), False
         try:
             await self._news(urgent=slot is None, now=now)
             if slot is not None:
@@ -143,7 +146,8 @@ class TellStaff:
         if self._away_since is None:
             sentence = StaffSentence.DESK_BACK if self._told_away else None
         else:
-            late = not self._told_away and now - self._away_since >= AWAY_FOR
+            away = self._clock.monotonic() - self._away_since
+            late = not self._told_away and away >= AWAY_FOR.total_seconds()
             sentence = StaffSentence.DESK_AWAY if late else None
         if sentence is None:
             return

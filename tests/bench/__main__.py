@@ -9,13 +9,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import agenda_import, nudge_delivery, pin_to_details, start
+from tests.bench import agenda_import, claims, nudge_delivery, pin_to_details, slot, start
 from tests.bench.figures import Result, show, write
 
 BENCHES: dict[str, Callable[[Path, int], Result]] = {
     "import": agenda_import.bench,
     "pin": pin_to_details.bench,
     "nudges": nudge_delivery.bench,
+    "claims": claims.bench,
+    "slot": slot.bench,
     "start": start.bench,
 }
 

@@ -10,6 +10,7 @@ from bot.domain.appointment import Detail, Status
 from bot.domain.records import Patient, Reminder, ReminderKind, Room, StoredAppointment, StoredEnvelope
 from bot.domain.trust import Pin
 from bot.domain.values import AppointmentId, Language, PatientId, RecipientId, RoomId, UserId, new_id
+from bot.ports_storage import UnitOfWork
 from storage.keys import ImportKeys
 from storage.sealing import ImportSealer
 from tests.bench.people import enrolled
@@ -19,7 +20,21 @@ Booked = tuple[AppointmentId, RecipientId]
 
 def book(home: Installation, user: UserId, pin: Pin, room: RoomId) -> Booked:
     """``user`` is enrolled in ``room``, and has an appointment in a week."""
+    return book_all(home, [(user, pin, room)])[0]
+
+
+def book_all(home: Installation, people: Sequence[tuple[UserId, Pin, RoomId]]) -> list[Booked]:
+    """:meth:`book` for many in one transaction."""
     keys = ImportKeys.load(home.import_dir)
+    with home.uow() as uow:
+        booked = [_book(home, uow, keys, *person) for person in people]
+        uow.commit()
+    return booked
+
+
+def _book(
+    home: Installation, uow: UnitOfWork, keys: ImportKeys, user: UserId, pin: Pin, room: RoomId
+) -> Booked:
     patient, recipient = PatientId(new_id("p")), enrolled(keys, pin)
     now = home.clock.now()
     source = new_id("s")
@@ -50,16 +65,12 @@ def book(home: Installation, user: UserId, pin: Pin, room: RoomId) -> Booked:
         revision=1,
         blob=sealer.seal(detail, appointment=row.id, recipient=recipient, revision=1),
     )
-    with home.uow() as uow:
-        uow.patients.add(Patient(id=patient, reference=patient))
-        uow.recipients.add(recipient)
-        uow.patients.link(patient, recipient.id)
-        uow.rooms.add(
-            Room(id=new_id("room"), room=room, user=user, language=Language.FR, recipient=recipient.id)
-        )
-        uow.appointments.add([row])
-        uow.envelopes.put([envelope])
-        uow.commit()
+    uow.patients.add(Patient(id=patient, reference=patient))
+    uow.recipients.add(recipient)
+    uow.patients.link(patient, recipient.id)
+    uow.rooms.add(Room(id=new_id("room"), room=room, user=user, language=Language.FR, recipient=recipient.id))
+    uow.appointments.add([row])
+    uow.envelopes.put([envelope])
     return row.id, recipient.id
 
 

@@ -1,6 +1,7 @@
-"""Nudges to 200 enrolled people, beside raw PUTs of the same size, 32 at once, into the same rooms.
+"""Nudges to 500 enrolled people, beside raw PUTs of the same size, 32 at once, into the same rooms.
 
 The bot's real services deliver, in this process: rows claimed and checked again, keys shared, encrypted, sent, settled.
+The pace of ``[delivery]`` is lifted here: what is measured is what the bot costs, not how long it holds back.
 Each run is two lives of the bot, and each delivery stands between two measurements of raw PUTs: the ratio is their mean
 time to the delivery's. *Cold*: no Olm session with anybody, so that one-time keys are claimed and every device gets a
 first key. *After a restart*: Olm sessions are on the disk, Megolm sessions are not.
@@ -34,7 +35,7 @@ from tests.bench.raw import puts
 from tests.bench.rig import homeserver_and_practice
 from tests.channels.bot_rig import Ears
 
-PEOPLE = 200
+PEOPLE = 500
 WARM = 3  # deliveries a run
 
 
@@ -70,7 +71,7 @@ class _Life:
 
 
 class _Trial:
-    """Two hundred people in their rooms, and as many nudges to them as are wanted."""
+    """Five hundred people in their rooms, and as many nudges to them as are wanted."""
 
     def __init__(self, home: Installation, http: aiohttp.ClientSession, url: str) -> None:
         self._home, self._http, self._url = home, http, url
@@ -135,8 +136,11 @@ def bench(folder: Path, runs: int) -> Result:
     raw = tuple(PEOPLE / seconds for life in lives for seconds in life.raw)
     warm = tuple(PEOPLE / seconds for life in lives for seconds in life.warm)
     ratios = {
-        "warm, to raw PUTs": (tuple(r for life in lives for r in life.warm_ratios), "plain nio loop: 0.95"),
-        "cold, to raw PUTs": (tuple(life.first_ratio for life in lives if life.cold), "plain nio loop: 0.65"),
+        "warm, to raw PUTs": (tuple(r for life in lives for r in life.warm_ratios), "goal: 0.95"),
+        "cold, to raw PUTs": (
+            tuple(life.first_ratio for life in lives if life.cold),
+            "goal: 0.90; plain nio loop: 0.65",
+        ),
         "after a restart, to raw PUTs": (tuple(life.first_ratio for life in lives if not life.cold), ""),
     }
     return Result(

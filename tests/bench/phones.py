@@ -38,11 +38,11 @@ class Phone:
             curve25519=self.account.curve25519_key.to_base64(),
         )
 
-    def keys(self) -> Json:
-        """The body of ``/keys/upload``."""
+    def keys(self, count: int = ONE_TIME_KEYS) -> Json:
+        """The body of ``/keys/upload``, with ``count`` one-time keys."""
         account: Any = self.account  # the library's types lack the fallback key
         mine = self.pin
-        account.generate_one_time_keys(ONE_TIME_KEYS)
+        account.generate_one_time_keys(count)
         account.generate_fallback_key()
         one_time = {k: self._sign({"key": v.to_base64()}) for k, v in account.one_time_keys.items()}
         fallback = {

@@ -13,11 +13,13 @@ from bot.domain.messages import OpenSentence
 from bot.domain.templates import Template
 from bot.homeserver.embedded import EmbeddedHomeserver
 from bot.homeserver.settings import ServerOptions
+from bot.supervise import Loop
 from tests.journey.agenda import entry, write_calendar
 from tests.journey.practice import Practice, free_port, running_practice
 from tests.journey.talk import PIN, People
 from tests.journey.test_news import IN_A_YEAR
 from tests.rig.homeserver import RigHomeserver
+from tests.rig.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +104,10 @@ async def test_a_homeserver_that_is_gone_for_a_while(people: People, practice: P
             "own_account_clean": True,
             "storage": True,
             "desk": "unused",
+            "clock": "good",
+            "dry": False,
             "failing_tasks": 0,
+            "failing": [],
         },
     )
     embedded = practice.homeserver.embedded
@@ -124,13 +129,34 @@ async def test_failure_16_a_database_that_refuses_turns_health_red_and_ends_no_l
     practice.query("ALTER TABLE outbox RENAME TO away")
     try:
         await practice.wait_ready(ready=False)
-        assert practice.health()[1]["failing_tasks"] >= 1
+        checks = practice.health()[1]
+        assert checks["failing_tasks"] >= 1
+        assert "nudges" in checks["failing"]
+        assert set(checks["failing"]) <= {loop.value for loop in Loop}
     finally:
         practice.query("ALTER TABLE away RENAME TO outbox")
     await practice.wait_ready()
     await people.news("C-8")
     await talk.wait_nudges(1)
     assert await talk.tell("help") == talk.text(Template.HELP)
+
+
+async def test_a_dry_run_shows_the_nudge_that_a_real_one_sends(people: People, practice: Practice) -> None:
+    talk = await people.enrolled("C-11")
+    assert await practice.stop() == 0
+    await practice.start(PLI_DELIVERY__DRY="true")
+    assert practice.health()[1]["dry"] is True
+    await people.news("C-11")
+
+    async def shown() -> bool:
+        return "would leave now: 1 of " in practice.log.read_text(encoding="utf-8")
+
+    await until(shown, "what would leave")
+    assert await talk.tell("help") == talk.text(Template.HELP), "answers go on"
+    assert await talk.nudges() == []
+    assert await practice.stop() == 0
+    await practice.start()
+    await talk.wait_nudges(1)
 
 
 async def test_failure_20_without_its_vault_the_bot_refuses(people: People, practice: Practice) -> None:

@@ -34,6 +34,7 @@ LIVE = Live(
     storage_answers=True,
     storage_refusals=3,
     failing_tasks=0,
+    clock_good=True,
     sync_age=1.5,
 )
 

@@ -34,6 +34,7 @@ from bot.domain.records import (
 from bot.domain.trust import Device
 from bot.domain.values import DateRange, EventId, Language, PatientId, RecipientId, Secret, UserId, new_id
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
+from bot.services.choose_nudges import Delivery
 from bot.services.converse import Converse, Rules
 from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
@@ -141,6 +142,7 @@ class Practice:
     delay: timedelta = timedelta(seconds=2)
     unlock: timedelta = timedelta(minutes=10)
     device: str = DEVICE
+    delivery: Delivery = field(default_factory=Delivery)
 
     def __post_init__(self) -> None:
         self.settings = Settings(
@@ -172,6 +174,7 @@ class Practice:
             clock=self.clock,
             device=self.device,
             rules=self.rules,
+            delivery=self.delivery,
         )
         self.enrol = Enrol(self.uow, self.keys, self.rules)
         self.release = ReleaseDetails(self.uow, self.keys, self.rules)

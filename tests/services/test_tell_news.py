@@ -179,6 +179,7 @@ async def test_rule_4_every_kind_of_problem(practice: Practice, kind: ProblemKin
     anna = await practice.enrolled("P-2", "P-1")
     for _ in range(3):
         problem(practice, kind, anna.recipient.id)
+    practice.clock.forward(minutes=1)  # rule 6
     assert bool(tell(practice, urgent=True)) is (kind in URGENT_PROBLEMS)
     news = tell(practice, urgent=kind in URGENT_PROBLEMS)
     assert [(p.kind, p.count, p.patients) for p in news.problems] == [(kind, 3, ("P-1", "P-2"))]

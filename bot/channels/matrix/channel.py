@@ -146,6 +146,11 @@ class MatrixChannel:
         return Health.STARTING if self._client is None else self._client.health
 
     @property
+    def listens(self) -> bool:
+        """False where the sync loop ended although nobody stopped it."""
+        return self._task is None or not self._task.done()
+
+    @property
     def sync_age(self) -> float | None:
         """See :attr:`Client.sync_age`."""
         return None if self._client is None else self._client.sync_age

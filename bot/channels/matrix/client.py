@@ -381,6 +381,8 @@ class Client:
                 self._upkeep.expire()
             except StorageError:
                 _log.error("the store refused; what was read is still there")
+            except Exception as error:  # noqa: BLE001 - forgetting outlives whatever one round of it meets
+                _log.error("what was read is still there (%s)", type(error).__name__)
 
     async def _look_after_keys(self) -> None:
         try:

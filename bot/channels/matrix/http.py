@@ -95,9 +95,9 @@ class Http:
         """A body of at most ``limit`` bytes: no more than that is ever held. Raises :class:`MatrixError`, with status
         413 where there is more.
         """
-        status, raw = await self._raw("GET", path, None, {}, _MEDIA_SECONDS, limit)
+        status, raw, named = await self._raw("GET", path, None, {}, _MEDIA_SECONDS, limit)
         if status >= 300:
-            _parsed(status, raw)
+            _parsed(status, raw, named)
         return raw
 
     async def close(self) -> None:
@@ -125,8 +125,10 @@ class Http:
         seconds: float,
         limit: int,
         query: dict[str, str] | None = None,
-    ) -> tuple[int, bytes]:
-        """Status and body. Raises :class:`MatrixError` where there is no answer, or one above ``limit`` bytes."""
+    ) -> tuple[int, bytes, str]:
+        """Status, body, and the pause that a header names. Raises :class:`MatrixError` where there is no answer, or one
+        above ``limit`` bytes.
+        """
         url = URL(self._base + path, encoded=True)
         if query:
             url = url.update_query(query)
@@ -141,7 +143,8 @@ class Http:
                 timeout=aiohttp.ClientTimeout(total=seconds),
                 allow_redirects=False,  # the token goes to one address
             ) as answer:
-                return answer.status, await _read(answer, limit if answer.status < 300 else _MAX_ANSWER)
+                raw = await _read(answer, limit if answer.status < 300 else _MAX_ANSWER)
+                return answer.status, raw, answer.headers.get("Retry-After", "")
         except (aiohttp.ClientError, TimeoutError, OSError):
             # from None: aiohttp's texts hold the address that was asked for
             raise MatrixError(status=0) from None
@@ -165,7 +168,7 @@ async def _read(answer: aiohttp.ClientResponse, limit: int) -> bytes:
     return bytes(parts)
 
 
-def _parsed(status: int, raw: bytes) -> object:
+def _parsed(status: int, raw: bytes, named: str = "") -> object:
     try:
         parsed = parse(raw)
     except ValueError:
@@ -173,12 +176,15 @@ def _parsed(status: int, raw: bytes) -> object:
             raise MatrixError(status=502) from None
         parsed = {}
     if status >= 300:
-        raise _refusal(status, as_object(parsed))
+        raise _refusal(status, as_object(parsed), named)
     return parsed
 
 
-def _refusal(status: int, body: JsonObject) -> MatrixError:
+def _refusal(status: int, body: JsonObject, named: str = "") -> MatrixError:
+    """The pause is Synapse's own field, or else the header of whoever stands before it, in whole seconds."""
     wait = body.get("retry_after_ms")
+    if not isinstance(wait, int | float) and named.isascii() and named.isdecimal():
+        wait = int(named[:9]) * 1000
     retry_after = wait / 1000 if isinstance(wait, int | float) and 0 <= wait < 86_400_000 else None
     return MatrixError(
         status=status, errcode=as_text(body.get("errcode")), retry_after=retry_after, body=as_object(body)

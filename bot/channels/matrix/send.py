@@ -42,7 +42,7 @@ from bot.domain.trust import Address, Device, Pin
 from bot.domain.values import EventId, RoomId, TransactionId, UserId
 from bot.errors import ChannelError, Untrusted, UntrustedReason
 
-ROOMS_PER_BATCH: Final = 100
+ROOMS_PER_BATCH: Final = 200
 _TO_DEVICE_BYTES: Final = 500_000
 _MAX_AGE_SECONDS: Final = 7 * 86_400.0
 _CLAIM_AGAIN_SECONDS: Final = 300.0
