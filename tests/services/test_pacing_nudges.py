@@ -275,7 +275,7 @@ async def by_joining(anna: Person) -> None:
 
 
 async def by_the_staff(anna: Person) -> None:
-    PauseNudges(anna.practice.home.uow).resume_one("P-1", anna.practice.now)
+    PauseNudges(anna.practice.home.uow, anna.practice.rules).resume_one("P-1", anna.practice.now)
 
 
 @pytest.mark.parametrize("comes_back", [by_pin, by_receipt, by_joining, by_the_staff])

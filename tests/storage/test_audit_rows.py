@@ -382,7 +382,7 @@ def test_a_log_from_before_the_staff_verifies_after_the_upgrade(home: Installati
     with home.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE audit_checkpoint")
         for table, column in (
-            *(("recipient", name) for name in ("left_at", "wishes_enc")),
+            *(("recipient", name) for name in ("left_at", "wishes_enc", "off_since")),
             ("appointment", "tell_until"),
             ("reminder", "lead"),
         ):
