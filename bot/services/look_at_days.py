@@ -3,7 +3,8 @@
 1. A patient counts as heard of where the visit as it stands was read, answered, or where somebody who is told for them
    gave a right PIN or a read receipt since its first nudge was due.
 2. Unreached is a visit whose last nudge was due and of whom nobody was heard, or that no nudge can reach.
-3. A cancellation that no nudge can tell is to be telephoned until somebody read of it, or a patient comes for nothing.
+3. A cancellation or a move that no nudge can tell, or that nobody opened when the last nudge for it was due, is to be
+   telephoned until somebody read of it, or a patient comes for nothing.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ class LookAtDays:
     def unreached(self, *, now: datetime) -> Sequence[Visit]:
         """From today until the last day that had a slot already."""
         today = now.astimezone(self._rules.zone).date()
-        ahead = max((*self._rules.days_before, 1))
+        kinds = (kind.days_before or () for kind in self._rules.kinds)
+        ahead = max(1, *self._rules.days_before, *(lead for leads in kinds for lead in leads))
+        ahead += self._rules.spread_days - 1
         return [v for v in self(today, today + timedelta(days=ahead), now=now) if v.to_call is not None]
 
 
@@ -114,9 +117,12 @@ class _Look:
     def _to_call(self, row: StoredAppointment) -> Why | None:
         """Rules 1 to 3, of what was neither read nor answered."""
         envelopes = self._envelopes[row.id]
-        if row.status is Status.CANCELLED:
-            return self._reach.why_not(row.patient, [e.recipient for e in envelopes], news=True)
         reminders: Sequence[Reminder] = self._reminders.get(row.id, ())
+        news = [r.slot for r in reminders if r.kind is ReminderKind.CHANGE]
+        untold = bool(news) and max(news) <= self._now
+        if row.status is Status.CANCELLED:
+            why = self._reach.why_not(row.patient, [e.recipient for e in envelopes], news=True)
+            return Why.SILENT if why is None and untold else why
         slots = [r.slot for r in reminders if r.kind is ReminderKind.REMIND]
         if slots and any(s.seen_at is not None and s.seen_at >= min(slots) for s in self._signs(row)):
             return None
@@ -124,9 +130,9 @@ class _Look:
             why := self._reach.why_not(row.patient, [e.recipient for e in envelopes], news=False)
         ) is not None:
             return why
-        if not slots:
+        if not slots and not news:
             return Why.TOO_LATE
-        return Why.SILENT if max(slots) <= self._now else None
+        return Why.SILENT if untold or (slots and max(slots) <= self._now) else None
 
 
 def standing_answer(row: StoredAppointment, answers: Sequence[StoredAnswer]) -> AnswerKind | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from bot.domain.appointment import Status
 from bot.domain.records import AnswerKind, OutboxState, ProblemKind
 from bot.errors import Refused
 from bot.services.judge_reach import Why
@@ -68,6 +70,26 @@ async def test_rule_3_a_cancellation_that_no_nudge_can_tell_is_to_be_telephoned(
         await anna.say(text)
     (visit,) = on(practice)
     assert (visit.cancelled, visit.to_call) == (True, Why.NOBODY)
+
+
+@pytest.mark.parametrize("move", [True, False])
+async def test_rule_3_news_that_nobody_opened_are_to_be_telephoned_once_told_twice(
+    practice: Practice, *, move: bool
+) -> None:
+    anna = await practice.enrolled()
+    practice.take(entry(start="2026-09-05 10:00"))
+    practice.take(
+        entry(start="2026-09-05 11:00") if move else entry(start="2026-09-05 10:00", status=Status.CANCELLED)
+    )
+    look = LookAtDays(practice.home.uow, practice.sealer, rules=replace(practice.rules, days_before=(4,)))
+    told = []
+    for moment in ("2026-09-01 18:00", "2026-09-02 17:59", "2026-09-02 18:00"):
+        practice.clock.moment = at(moment)
+        await practice.send_nudges()
+        told.append([v.to_call for v in look.unreached(now=practice.now)])
+    assert told == [[], [], [Why.SILENT]]
+    await anna.read(PIN)
+    assert look.unreached(now=practice.now) == []
 
 
 async def test_the_old_answer_of_a_moved_visit_does_not_count(practice: Practice) -> None:
