@@ -9,16 +9,17 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot.app import Installation
 from bot.errors import PliError, StorageError, WrongUse
-from config.settings import locate
+
+if TYPE_CHECKING:
+    from bot.app import Installation
 
 DONE, REFUSED, WRONG, PARTLY = 0, 1, 2, 3
 
@@ -30,6 +31,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 
 def installation() -> Installation:
     """The practice named by ``--config``, ``PLI_CONFIG`` or the current folder."""
+    from bot.app import Installation  # noqa: PLC0415 - the help page and the vault open no practice
+    from config.settings import locate  # noqa: PLC0415 - as above
+
     return Installation.at(locate(None))
 
 
