@@ -15,7 +15,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
 from bot.app import Installation
-from bot.channels.matrix.identity import SEEDS_FILE
+from bot.channels.matrix.session import SEEDS_FILE
 from bot.domain.figures import Figures
 from bot.metrics import free_bytes
 from bot.services.pause_nudges import paused_since

@@ -139,7 +139,9 @@ async def test_an_answer_about_the_old_identity_does_not_cost_the_new_one(homese
         both.create_task(js.devices_of(user))
         await asked.wait()
         resetting = both.create_task(js.reset_identity())
-        await js.identity()  # the client does one thing while it waits for another: it has begun with the new one
+        await (
+            js.identity()
+        )  # the client does one thing while it waits for another: it has begun with the new one
         let_go.set()
         await resetting
         assert (await js.identity()).master not in {before.master, None}

@@ -39,7 +39,8 @@ COMMANDS: Final[Mapping[str, Listed]] = MappingProxyType(
         ),
         "upgrade": _listed(
             "setup",
-            "Bring database and vault to the form that this version needs, or leave both as they are. Stop the bot before.",
+            "Bring database and vault to the form that this version needs, or leave both as they are. "
+            "Stop the bot before.",
         ),
         "relink": _listed(
             "invitations",
@@ -53,7 +54,8 @@ COMMANDS: Final[Mapping[str, Listed]] = MappingProxyType(
         "run": _listed("run", "Run the bot until stopped (Ctrl-C or SIGTERM)."),
         "reset": _listed(
             "reset",
-            "Destroy the old key and print a new code; the patient reads of it in the old room. For a new phone: pli relink.",
+            "Destroy the old key and print a new code; the patient reads of it in the old room. "
+            "For a new phone: pli relink.",
         ),
         "add": _listed("acts", "Enter one appointment in one line. The day comes before the month."),
         "cancel": _listed(
@@ -106,16 +108,19 @@ COMMANDS: Final[Mapping[str, Listed]] = MappingProxyType(
         ),
         "approve": _listed(
             "approvals",
-            "In the staff room: agree to what another member asked for. Not on the command line, which needs no second.",
+            "In the staff room: agree to what another member asked for. "
+            "Not on the command line, which needs no second.",
             hidden=True,
         ),
         "restore": _listed(
             "safekeeping",
-            "Make a practice's folder out of a backup: verified first, nudges paused, as a new device. Writes over nothing.",
+            "Make a practice's folder out of a backup: verified first, nudges paused, as a new device. "
+            "Writes over nothing.",
         ),
         "status": _listed(
             "status",
-            "Show the bot, the queue, the next nudges, the last import, what is locked or open, and the disk: counts only.",
+            "Show the bot, the queue, the next nudges, the last import, "
+            "what is locked or open, and the disk: counts only.",
         ),
         "homeserver": _listed(
             "homeserver",

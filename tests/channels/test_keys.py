@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from bot.channels.matrix import Seeds, load_session, login, set_up_device, verify_published
+from bot.channels.matrix.channel import set_up_device
 from bot.channels.matrix.files import DeviceLock, read_private, write_private
 from bot.channels.matrix.http import CLIENT, Http
-from bot.channels.matrix.identity import publish_identity
+from bot.channels.matrix.identity import login, publish_identity, verify_published
 from bot.channels.matrix.olm import Machine
+from bot.channels.matrix.session import Seeds, load_session
 from bot.channels.matrix.upkeep import Upkeep
 from bot.domain.messages import Nudge, Oddity
 from bot.domain.values import Language, Secret, SecretBytes

@@ -47,8 +47,8 @@ from config.settings import Nudges, Settings
 from config.settings import Practice as PracticeSettings
 from config.settings import Storage as StorageSettings
 from storage import tables as t
-from storage.engine import migrate
 from storage.keys import create_keys
+from storage.schema import migrate
 from storage.vault_file import create_vault
 from storage.wrap import Profile
 from tests.services.channel import FakeChannel

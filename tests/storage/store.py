@@ -31,7 +31,8 @@ from bot.domain.values import (
 )
 from storage.audit_chain import AuditChain
 from storage.columns import Columns
-from storage.engine import connect, migrate
+from storage.engine import connect
+from storage.schema import migrate
 from storage.unit_of_work import SqlUnitOfWork, Watch
 from tests.storage.vault_rig import new_vault
 

@@ -24,8 +24,8 @@ from bot.services.release_details import ReleaseDetails
 from config.settings import Practice as PracticeSettings
 from config.settings import Settings
 from config.settings import Storage as StorageSettings
-from storage.engine import migrate
 from storage.keys import create_keys
+from storage.schema import migrate
 from storage.vault_file import create_vault
 from storage.wrap import Profile
 from tests.services.kit import PARIS, HandClock, entry, phone
