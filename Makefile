@@ -46,7 +46,7 @@ demo: $(VENV)/run
 	@$(BIN)/python -m bot.demo $(ARGS)
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not nightly" -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m "not nightly" -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

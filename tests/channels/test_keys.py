@@ -176,6 +176,7 @@ async def test_failure_09_claiming_every_key_does_not_silence_the_bot(bot: Bot, 
 
         await until(refilled, "new one-time keys after the start")
         await claim_all(thief, bot)
+        await hand.put(room, {"msgtype": "m.text", "body": "ends the long poll"}, kind="m.room.message")
         await until(refilled, "new one-time keys while running")
     await claim_all(thief, bot)
     await hand.share(room, bot.session.user)  # has only the fallback key to begin with
