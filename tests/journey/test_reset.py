@@ -20,15 +20,15 @@ NEW_PIN = "528164"
 
 async def test_a_reset_begins_anew_with_key_account_and_phones(people: People, practice: Practice) -> None:
     """The new phone makes an identity of its own in place of the old one, with the new password alone."""
-    talk = await people.enrolled("R-1")
+    talk = await people.enrolled("RESET-1")
     old = talk.patient
     assert isinstance(old, PyPatient)
     user, url = old.user, practice.homeserver.url
-    await practice.pli("agenda", "add", "R-1", "--at", "2031-05-05T10:00", "--with", "Dr Quill")
-    (made,) = (await practice.pli("reset", "R-1", "--yes", "--json")).json()
+    await practice.pli("agenda", "add", "RESET-1", "--at", "2031-05-05T10:00", "--with", "Dr Quill")
+    (made,) = (await practice.pli("reset", "RESET-1", "--yes", "--json")).json()
     assert made["user"] == user
     assert made["told"] is True
-    assert made["patients"] == ["R-1"]
+    assert made["patients"] == ["RESET-1"]
     assert body(await talk.hear()) == practice.sentence(OpenSentence.RESET), "before the phone was logged out"
     async with old._http.get(f"{url}/_matrix/client/v3/account/whoami") as response:
         assert response.status == 401, "the old phone is logged out"
@@ -46,11 +46,11 @@ async def test_a_reset_begins_anew_with_key_account_and_phones(people: People, p
 
 async def test_a_strict_phone_begins_anew_after_a_reset(people: People, practice: Practice) -> None:
     """It logs in, finds the old identity, replaces it under the new password, and talks with the bot."""
-    talk = await people.enrolled("R-2", strict=True)
+    talk = await people.enrolled("RESET-2", strict=True)
     old = talk.patient
     assert isinstance(old, JsPatient)
     before, url = await old.identity(), practice.homeserver.url
-    (made,) = (await practice.pli("reset", "R-2", "--yes", "--json")).json()
+    (made,) = (await practice.pli("reset", "RESET-2", "--yes", "--json")).json()
     with pytest.raises(JsError, match="M_UNKNOWN_TOKEN"):
         await old.send(talk.room, "show")
     with pytest.raises(JsError, match="M_FORBIDDEN"):
@@ -62,7 +62,7 @@ async def test_a_strict_phone_begins_anew_after_a_reset(people: People, practice
     assert await fresh.tell("show") == practice.sentence(OpenSentence.UNKNOWN_DEVICE)
     fresh.pin = NEW_PIN
     assert body(await fresh.enrol(made["code"])) == fresh.text(Template.READY)
-    await practice.pli("agenda", "add", "R-2", "--at", "2031-05-05T10:00", "--with", "Dr Quill")
+    await practice.pli("agenda", "add", "RESET-2", "--at", "2031-05-05T10:00", "--with", "Dr Quill")
     assert "Dr Quill" in await fresh.unlock()
 
 
