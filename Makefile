@@ -45,8 +45,10 @@ $(VENV)/tools: $(VENV)/dev requirements/tools.lock
 demo: $(VENV)/run
 	@$(BIN)/python -m bot.demo $(ARGS)
 
+# The tests start hundreds of processes: what one of them has compiled, the next one finds, whatever the shell says.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not nightly" -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m "not nightly" -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

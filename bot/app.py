@@ -2,6 +2,9 @@
 
 The bot's process opens an :class:`Installation` alone; the import side's keys are read by
 :meth:`Installation.import_side` only, which commands of the practice call and ``pli run`` never does.
+
+What talks to the homeserver or to patients, and what knows old schemas, is loaded where it is put together: most
+commands do without.
 """
 
 from __future__ import annotations
@@ -11,11 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from bot.channels.matrix.channel import MatrixChannel, Texts
-from bot.channels.matrix.identity import Session, load_session
+from bot.channels.matrix.session import Session, load_session
 from bot.clock import SystemClock, boot_id, since_boot
 from bot.domain.messages import OpenSentence
 from bot.domain.slots import parse_hour
@@ -23,22 +26,14 @@ from bot.domain.staff import StaffSentence
 from bot.domain.templates import Words
 from bot.domain.values import Language, Secret
 from bot.errors import Refused
-from bot.homeserver.admin import HomeserverAdmin
 from bot.ports import Clock
 from bot.ports_staff import Desk
 from bot.ports_storage import UnitOfWork
-from bot.services.choose_nudges import Delivery
-from bot.services.converse import Rules
-from bot.services.staff_duty import StaffDuty, StaffRules
-from bot.services.tell_staff import StaffHours
-from bot.services.watch_clock import Steady, TrustClock, WatchClock
-from bot.staff.client import DeskClient, to_child, to_socket
 from config.settings import FILE_NAME, Settings, load
-from config.wording import PracticeFacts, Wording
 from storage.audit_chain import AuditChain
 from storage.columns import Columns
 from storage.data_key import Epoch, settle
-from storage.engine import connect, is_current
+from storage.engine import connect
 from storage.import_keys import settle_bot_side, settle_import_side
 from storage.keyring import BotKeyRing
 from storage.keys import BotKeys, ImportKeys
@@ -48,6 +43,15 @@ from storage.vault import Vault
 from storage.vault_port import AnyVault
 from storage.vault_remote import RemoteVault
 from storage.wrap import RFC_9106_SECOND, Profile
+
+if TYPE_CHECKING:
+    from bot.channels.matrix.channel import MatrixChannel
+    from bot.homeserver.admin import HomeserverAdmin
+    from bot.services.choose_nudges import Delivery
+    from bot.services.converse import Rules
+    from bot.services.staff_duty import StaffDuty
+    from bot.services.watch_clock import Steady, TrustClock, WatchClock
+    from bot.staff.client import DeskClient
 
 CRYPTO_STORE = "crypto"
 _ALIVE = "alive"
@@ -149,6 +153,8 @@ class Installation:
         )
 
     def schema_is_current(self) -> bool:
+        from storage.schema import is_current  # noqa: PLC0415 - see above
+
         return is_current(self.engine)
 
     def import_side(self) -> ImportSide:
@@ -163,6 +169,8 @@ class Installation:
 
     @cached_property
     def words(self) -> Mapping[Language, Words]:
+        from config.wording import PracticeFacts, Wording  # noqa: PLC0415 - see above
+
         practice = self.settings.practice
         facts = PracticeFacts(
             name=practice.name,
@@ -174,6 +182,8 @@ class Installation:
 
     @property
     def rules(self) -> Rules:
+        from bot.services.converse import Rules  # noqa: PLC0415 - see above
+
         release = self.settings.release
         return Rules(
             unlock=self.settings.unlock_window,
@@ -193,6 +203,8 @@ class Installation:
 
     def homeserver_admin(self) -> HomeserverAdmin:
         """The homeserver's admin API, at its own address where the proxy closes it; the caller closes it."""
+        from bot.homeserver.admin import HomeserverAdmin  # noqa: PLC0415 - see above
+
         url = self.settings.homeserver.admin_url or self.settings.matrix.homeserver
         return HomeserverAdmin(url, self.admin_token(), ca_file=self.ca_file)
 
@@ -210,6 +222,8 @@ class Installation:
 
     def desk(self) -> DeskClient:
         """The import side as the staff room sees it: behind its socket, or a child of this process; to be closed."""
+        from bot.staff.client import DeskClient, to_child, to_socket  # noqa: PLC0415 - see above
+
         chosen = self.settings.staff.desk_socket
         connect = (
             to_socket(self.settings.path(chosen)) if chosen else to_child(self.settings.folder / FILE_NAME)
@@ -218,6 +232,9 @@ class Installation:
 
     def staff_duty(self, channel: MatrixChannel, desk: Desk) -> StaffDuty:
         """The staff room, in the language of the practice."""
+        from bot.services.staff_duty import StaffDuty, StaffRules  # noqa: PLC0415 - see above
+        from bot.services.tell_staff import StaffHours  # noqa: PLC0415 - see above
+
         settings, words = self.settings, self.words[self.settings.practice.language]
         return StaffDuty(
             self.uow,
@@ -240,14 +257,20 @@ class Installation:
     @cached_property
     def steady(self) -> Steady:
         """This machine's clock that is never set."""
+        from bot.services.watch_clock import Steady  # noqa: PLC0415 - see above
+
         return Steady(seconds=since_boot, boot=boot_id())
 
     def watch_clock(self) -> WatchClock:
+        from bot.services.watch_clock import WatchClock  # noqa: PLC0415 - see above
+
         return WatchClock(
             self.uow, now=self.clock.now, steady=self.steady, tolerance=self.settings.clock_tolerance
         )
 
     def trust_clock(self) -> TrustClock:
+        from bot.services.watch_clock import TrustClock  # noqa: PLC0415 - see above
+
         return TrustClock(self.uow, steady=self.steady)
 
     def delivery(
@@ -256,11 +279,15 @@ class Installation:
         show: Callable[[Mapping[datetime, int]], None] | None = None,
     ) -> Delivery:
         """See :class:`bot.services.choose_nudges.Delivery`."""
+        from bot.services.choose_nudges import Delivery  # noqa: PLC0415 - see above
+
         return Delivery(
             pace=self.settings.pace(), apart=self.settings.nudges_apart, trusted=trusted, show=show
         )
 
     def channel(self) -> MatrixChannel:
+        from bot.channels.matrix.channel import MatrixChannel, Texts  # noqa: PLC0415 - see above
+
         words = self.words
         return MatrixChannel(
             session=self.session(),

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from bot.app import Installation
-from bot.channels.matrix.identity import SEEDS_FILE
+from bot.channels.matrix.session import SEEDS_FILE
 from bot.domain.records import AuditKind
 from bot.errors import Refused, StorageError
 from bot.restore import rehearse

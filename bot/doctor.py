@@ -21,7 +21,8 @@ import aiohttp
 
 from bot.app import Installation
 from bot.channels.matrix.http import CLIENT, Http
-from bot.channels.matrix.identity import Seeds, verify_published
+from bot.channels.matrix.identity import verify_published
+from bot.channels.matrix.session import Seeds
 from bot.errors import PliError
 from bot.probe import Probe
 from bot.services.pause_nudges import is_paused

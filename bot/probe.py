@@ -17,11 +17,12 @@ from bot.channels.matrix.directory import Directory
 from bot.channels.matrix.files import DeviceLock
 from bot.channels.matrix.hearing import Listener
 from bot.channels.matrix.http import CLIENT, Http, segment
-from bot.channels.matrix.identity import SESSION_FILE, Seeds, Session, load_session, login
+from bot.channels.matrix.identity import login
 from bot.channels.matrix.olm import Decrypted, Machine
 from bot.channels.matrix.rooms import RoomState
 from bot.channels.matrix.safejson import as_list, as_object
 from bot.channels.matrix.send import Kind, Sender
+from bot.channels.matrix.session import SESSION_FILE, Seeds, Session, load_session
 from bot.domain.trust import Address
 from bot.domain.values import EventId, RoomId, Secret, TransactionId, UserId, new_id
 from bot.errors import Refused

@@ -22,7 +22,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.channels.matrix.identity import SEEDS_FILE
+from bot.channels.matrix.session import SEEDS_FILE
 from bot.domain.records import RecipientState
 from bot.domain.values import RecipientId
 from bot.errors import Refused, StorageError
@@ -36,9 +36,10 @@ from storage.agebox import Opener, unseal
 from storage.audit_chain import AuditChain
 from storage.checkup import Checkup, look_through
 from storage.columns import Columns
-from storage.engine import connect, is_known, migrate_within, truncate_wal
+from storage.engine import connect, truncate_wal
 from storage.keys import AUDIT_OLDER, BOT_FILES, DIGEST_OLDER, IMPORT_FILES, BotKeys, new_key, write_new
 from storage.pack import Cell, Manifest, Unpacker
+from storage.schema import is_known, migrate_within
 from storage.snapshot import Filling, count_rows, differing, tables_of
 from storage.unit_of_work import SqlUnitOfWork, noted_in
 from storage.vault import Vault

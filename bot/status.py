@@ -16,7 +16,7 @@ from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
 from bot.app import Installation
-from bot.channels.matrix.identity import SEEDS_FILE
+from bot.channels.matrix.session import SEEDS_FILE
 from bot.domain.figures import Figures
 from bot.instance import last_begun
 from bot.metrics import free_bytes

@@ -34,7 +34,7 @@ from bot.services.reconcile_stores import WITHOUT_KEY
 from bot.workplace import sync_folder
 from storage.checkup import Checkup, look_through
 from storage.columns import Columns
-from storage.engine import migrate_within
+from storage.schema import migrate_within
 from storage.snapshot import schema_of, tables_of
 from storage.vault_file import changing_vault, upgrade_within
 

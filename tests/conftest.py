@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 from hypothesis import settings
 
+from tests.longest import place
 from tests.rig.homeserver import RigHomeserver, running_homeserver
 from tests.rig.js_patient import JsPatient
 from tests.rig.postgres import RigPostgres, running_postgres
@@ -18,6 +19,11 @@ from tests.rig.py_patient import PyPatient
 settings.register_profile("default", deadline=None)
 settings.register_profile("nightly", deadline=None, max_examples=5000)
 settings.load_profile("default")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """See :mod:`tests.longest`; ``make test`` keeps this order among the files."""
+    items.sort(key=lambda item: place(item.location[0]))
 
 
 @pytest.fixture(scope="session")

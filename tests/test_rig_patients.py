@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 
 from bot.domain.values import UserId
+from tests.channels.proxy import Proxy
 from tests.conftest import NewJsPatient, NewPyPatient
 from tests.rig.homeserver import RigHomeserver
 from tests.rig.js_patient import JsError, JsPatient
@@ -116,6 +118,33 @@ async def test_a_reset_identity_is_a_new_master_key(new_js_patient: NewJsPatient
     assert after.master
     assert before.master != after.master
     assert (before.device, before.ed25519) == (after.device, after.ed25519)
+
+
+async def test_an_answer_about_the_old_identity_does_not_cost_the_new_one(homeserver: RigHomeserver) -> None:
+    """A question about keys is under way while the identity is begun anew, and its answer names the old one."""
+    user, password = await homeserver.new_user()
+    asked, let_go = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        asked.set()
+        await let_go.wait()
+
+    async with (
+        Proxy(homeserver.url) as proxy,
+        await JsPatient.start(proxy.url, user, password) as js,
+        asyncio.TaskGroup() as both,
+    ):
+        before = await js.identity()
+        proxy.before["/keys/query"] = hold
+        both.create_task(js.devices_of(user))
+        await asked.wait()
+        resetting = both.create_task(js.reset_identity())
+        await (
+            js.identity()
+        )  # the client does one thing while it waits for another: it has begun with the new one
+        let_go.set()
+        await resetting
+        assert (await js.identity()).master not in {before.master, None}
 
 
 async def test_clear_events_in_an_encrypted_room_are_told_apart(

@@ -11,8 +11,6 @@ from typing import BinaryIO, Literal
 from zoneinfo import ZoneInfo
 
 from bot.agenda.fault import FILE, MAX_REFUSALS
-from bot.agenda.ics import read_ics
-from bot.agenda.table import read_csv
 from bot.domain.appointment import Appointment, Refusal, Unmatched
 from bot.errors import AgendaError, require_aware
 from config.agenda_settings import STANDARD_PROFILE, AgendaSettings
@@ -57,6 +55,9 @@ def read_agenda(
     not whole. Raises :class:`AgendaError` where the file as a whole cannot be read, before anything is
     yielded, or where it cannot be read on.
     """
+    from bot.agenda.ics import read_ics  # noqa: PLC0415 - only an import waits for the calendar library
+    from bot.agenda.table import read_csv  # noqa: PLC0415 - as above
+
     require_aware(now, "now")
     chosen = settings.profile(profile or STANDARD_PROFILE)
     if chosen is None:

@@ -9,18 +9,19 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot.app import Installation
 from bot.domain.values import Language
 from bot.errors import PliError, StorageError, WrongUse
-from config.settings import load, locate
-from config.staff_words import StaffWords
+
+if TYPE_CHECKING:
+    from bot.app import Installation
+    from config.staff_words import StaffWords
 
 DONE, REFUSED, WRONG, PARTLY = 0, 1, 2, 3
 
@@ -32,11 +33,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 
 def installation() -> Installation:
     """The practice named by ``--config``, ``PLI_CONFIG`` or the current folder."""
+    from bot.app import Installation  # noqa: PLC0415 - the help page and the vault open no practice
+    from config.settings import locate  # noqa: PLC0415 - as above
+
     return Installation.at(locate(None))
 
 
 def tongue() -> StaffWords:
     """The practice's words, as :func:`installation` would find it; English where there is none to be read."""
+    from config.settings import load, locate  # noqa: PLC0415 - see above
+    from config.staff_words import StaffWords  # noqa: PLC0415 - see above
+
     try:
         language = load(locate(None)).practice.language
     except PliError:

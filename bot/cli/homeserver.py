@@ -13,7 +13,8 @@ import typer
 
 from bot.app import CRYPTO_STORE, Installation
 from bot.channels.matrix.channel import set_up_device
-from bot.channels.matrix.identity import SEEDS_FILE, SESSION_FILE, login
+from bot.channels.matrix.identity import login
+from bot.channels.matrix.session import SEEDS_FILE, SESSION_FILE
 from bot.cli import homeserver_accounts, homeserver_check, homeserver_init
 from bot.cli.common import REFUSED, installation, put, say
 from bot.domain.values import Secret, UserId

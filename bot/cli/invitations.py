@@ -23,7 +23,6 @@ from bot.services.invite_recipient import Invited, InviteRecipient
 from bot.services.open_rooms import OpenRooms
 from config.staff_words import StaffWords
 
-COMMANDS = ("to", "revoke")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 

@@ -12,14 +12,13 @@ from typing import Annotated
 import typer
 
 from bot.app import Installation
-from bot.channels.matrix.identity import Seeds
+from bot.channels.matrix.session import Seeds
 from bot.cli.reply import Facts, Part, Remark
 from bot.cli.seat import Seat, words
 from bot.domain.staff import StaffFile
 from bot.domain.values import Language, RecipientId, Secret, UserId
 from bot.errors import PliError, Refused
 from bot.leaflet.facts import Account, LeafletFacts
-from bot.leaflet.page import leaflet_pdf
 from bot.leaflet.paper import Paper, paper
 from bot.services.invite_recipient import Invited
 
@@ -70,7 +69,7 @@ class Handout:
             return Given(parts=(Remark(text=say("leaflet.none")),) if self._here.in_room else ())
         account = Account(user=UserId(user), password=Secret(password)) if user and password else None
         try:
-            pdf = leaflet_pdf(_facts(self._here.home, invited, language, account, relink=relink))
+            pdf = _pdf(_facts(self._here.home, invited, language, account, relink=relink))
             if self._sheet is not None:
                 self._sheet.write(pdf)
         except PliError as error:
@@ -82,6 +81,12 @@ class Handout:
             )
         file = StaffFile(name=say("leaflet.file"), media_type="application/pdf", data=pdf)
         return Given(files=(file,))
+
+
+def _pdf(facts: LeafletFacts) -> bytes:
+    from bot.leaflet.page import leaflet_pdf  # noqa: PLC0415 - most invitations have no leaflet to draw
+
+    return leaflet_pdf(facts)
 
 
 @contextmanager
@@ -124,7 +129,7 @@ def _rehearse(home: Installation) -> None:
     for language in Language:
         facts = _facts(home, invited, language, account, relink=False)
         for other in (facts, replace(facts, account=None), replace(facts, account=None, relink=True)):
-            leaflet_pdf(other)
+            _pdf(other)
 
 
 def _facts(

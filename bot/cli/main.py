@@ -3,49 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from types import MappingProxyType
+from typing import Annotated, Final
 
 import typer
 
-from bot.cli import (
-    acts,
-    agenda,
-    answers,
-    approvals,
-    audit,
-    conversation,
-    desk,
-    doctor,
-    dropped,
-    homeserver,
-    invitations,
-    keys,
-    nudges,
-    overview,
-    patients,
-    pausing,
-    problems,
-    purge,
-    reset,
-    room_help,
-    run,
-    safekeeping,
-    setup,
-    staff,
-    stats,
-    status,
-    vault,
-)
 from bot.cli.common import DONE, REFUSED, choose_config, complain, err, tongue
+from bot.cli.ondemand import OnDemand
 from bot.errors import PliError, WrongUse
 from bot.hardening import harden
 from bot.logs import silence
 
+# What stands behind these is a reference or a folder, unless it is one of their own commands.
+_OWN: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "invite": frozenset({"to", "revoke"}),
+        "backup": frozenset({"to", "keygen"}),
+    }
+)
+
 app = typer.Typer(
     name="pli",
+    cls=OnDemand,
     help="Appointment reminders that tell nobody but the patient.\n\n"
     "First: pli init DIR. Then: pli --config DIR COMMAND.",
     no_args_is_help=True,
@@ -53,33 +35,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-setup.register(app)
-homeserver.register(app)
-patients.register(app)
-invitations.register(app)
-agenda.register(app)
-answers.register(app)
-problems.register(app)
-audit.register(app)
-purge.register(app)
-keys.register(app)
-run.register(app)
-vault.register(app)
-reset.register(app)
-acts.register(app)
-overview.register(app)
-pausing.register(app)
-nudges.register(app)
-dropped.register(app)
-doctor.register(app)
-staff.register(app)
-conversation.register(app)
-stats.register(app)
-desk.register(app)
-room_help.register(app)
-approvals.register(app)
-safekeeping.register(app)
-status.register(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -138,10 +93,8 @@ def _take_config(arguments: list[str]) -> list[str]:
 
 def _name_default(arguments: list[str]) -> list[str]:
     """``pli invite REF`` is ``pli invite to REF``, and ``pli backup DIR`` is ``pli backup to DIR``; so for help."""
-    if arguments[:1] == ["invite"] and arguments[1:] and arguments[1] not in invitations.COMMANDS:
-        return ["invite", "to", *arguments[1:]]
-    if arguments[:1] == ["backup"] and arguments[1:] and arguments[1] not in safekeeping.COMMANDS:
-        return ["backup", "to", *arguments[1:]]
+    if len(arguments) > 1 and arguments[1] not in _OWN.get(arguments[0], (arguments[1],)):
+        return [arguments[0], "to", *arguments[1:]]
     return arguments
 
 

@@ -18,7 +18,6 @@ from bot.restore import Restored, restore
 from storage.agebox import Opener, Passphrase, PublicKey, new_pair, private_key_in, public_key_in
 from storage.keys import write_new
 
-COMMANDS = frozenset({"to", "keygen"})
 PassphraseFile = Annotated[
     Path | None,
     typer.Option(help="File with a passphrase of 16 characters or more, closed to other accounts."),

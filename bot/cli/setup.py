@@ -21,8 +21,8 @@ from bot.tls import trusting
 from bot.upgrade import upgrade as upgrade_stores
 from config.settings import FILE_NAME, load
 from config.template import fill_template
-from storage.engine import migrate
 from storage.keys import create_keys
+from storage.schema import migrate
 from storage.vault_file import create_vault
 
 

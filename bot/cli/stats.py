@@ -11,15 +11,14 @@ import typer
 from bot.cli.reply import Column, Line, Part, Reply, Rows
 from bot.cli.seat import seat, told, words
 from bot.domain.staff import StaffFile
+from bot.domain.values import Language
 from bot.errors import WrongUse
 from bot.leaflet.paper import paper
-from bot.picture.weeks import draw_weeks
 from bot.picture.words import StatisticsWords
-from bot.picture.writing import png, svg
 from bot.services.count_statistics import MOST_WEEKS, SMALLEST, CountStatistics, Hidden, Shown, Statistics
 from bot.services.tallies import Counted
 
-_WRITERS = {".png": png, ".svg": svg}
+_KINDS = (".png", ".svg")
 
 
 def register(app: typer.Typer) -> None:
@@ -41,21 +40,28 @@ def stats(
     """
     here = seat()
     language = here.home.settings.practice.language
-    write = None
-    if plot is not None and (write := _WRITERS.get(plot.suffix.lower())) is None:
+    if plot is not None and plot.suffix.lower() not in _KINDS:
         raise WrongUse("a picture is .png or .svg", mend="name it so: --plot weeks.png")
     with ExitStack() as stack:
         sheet = stack.enter_context(paper(plot)) if plot is not None and not here.in_room else None
         found = CountStatistics(here.home.uow)(weeks=weeks, now=here.home.clock.now())
         files: tuple[StaffFile, ...] = ()
-        if sheet is not None and write is not None:
-            sheet.write(write(draw_weeks(found, language)))
+        if sheet is not None and plot is not None:
+            sheet.write(_drawn(found, language, plot.suffix.lower()))
         elif here.in_room:
             name = words(here.home)("stats.file")
-            files = (StaffFile(name=name, media_type="image/png", data=png(draw_weeks(found, language))),)
+            files = (StaffFile(name=name, media_type="image/png", data=_drawn(found, language, ".png")),)
     parts = _table(found, StatisticsWords(language))
     data = _data(found) | {"plot": str(plot) if sheet is not None else None}
     return Reply(parts=parts, data=data, files=files)
+
+
+def _drawn(found: Statistics, language: Language, kind: str) -> bytes:
+    from bot.picture.weeks import draw_weeks  # noqa: PLC0415 - the table alone needs nothing to draw with
+    from bot.picture.writing import png, svg  # noqa: PLC0415 - as above
+
+    scene = draw_weeks(found, language)
+    return svg(scene) if kind == ".svg" else png(scene)
 
 
 def _table(found: Statistics, say: StatisticsWords) -> tuple[Part, ...]:

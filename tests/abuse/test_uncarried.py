@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from bot.channels.matrix.identity import SESSION_FILE
 from bot.channels.matrix.olm import MEGOLM, OLM
+from bot.channels.matrix.session import SESSION_FILE
 from bot.domain.values import RoomId
 from tests.abuse.scene import Attacker, Scene, deep, into_room
 from tests.channels.proxy import Proxy

@@ -24,12 +24,13 @@ from aiohttp import web
 from nio.crypto import InboundGroupSession, Session  # type: ignore[import-untyped]  # nio ships no types
 from nio.store import SqliteStore  # type: ignore[import-untyped]  # as above
 
-from bot.channels.matrix import Health, MatrixChannel
-from bot.channels.matrix.identity import Seeds
-from bot.channels.matrix.identity import Session as Login
+from bot.channels.matrix.channel import MatrixChannel
+from bot.channels.matrix.client import Health
 from bot.channels.matrix.olm import Machine
 from bot.channels.matrix.rooms import creation
 from bot.channels.matrix.safejson import parse
+from bot.channels.matrix.session import Seeds
+from bot.channels.matrix.session import Session as Login
 from bot.domain.values import RoomId, Secret, SecretBytes, UserId
 from tests.bench.figures import Figure, Result
 from tests.channels.bot_rig import TEXTS, Ears

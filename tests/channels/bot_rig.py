@@ -10,16 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bot.channels.matrix import (
-    Health,
-    Listener,
-    MatrixChannel,
-    Session,
-    SyncStore,
-    Texts,
-    login,
-    set_up_device,
-)
+from bot.channels.matrix.channel import MatrixChannel, Texts, set_up_device
+from bot.channels.matrix.client import Health
+from bot.channels.matrix.hearing import Listener
+from bot.channels.matrix.identity import login
+from bot.channels.matrix.inbox import SyncStore
+from bot.channels.matrix.session import Session
 from bot.domain.messages import Incoming, OpenSentence
 from bot.domain.trust import Address, Device, Pin
 from bot.domain.values import Language, RoomId, Secret, SecretBytes, TransactionId, UserId

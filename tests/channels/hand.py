@@ -12,9 +12,10 @@ import vodozemac
 
 from bot.channels.matrix.directory import Directory
 from bot.channels.matrix.http import CLIENT, Http, segment
-from bot.channels.matrix.identity import Seeds, login, publish_identity
+from bot.channels.matrix.identity import login, publish_identity
 from bot.channels.matrix.olm import MEGOLM, Machine
 from bot.channels.matrix.send import send_to_device
+from bot.channels.matrix.session import Seeds
 from bot.channels.matrix.upkeep import Upkeep
 from bot.domain.values import EventId, RoomId, Secret, SecretBytes, UserId
 from tests.rig.homeserver import RigHomeserver

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.channels.matrix import WIRE_CHARACTERS
+from bot.channels.matrix.wire import WIRE_CHARACTERS
 from bot.domain.messages import Nudge, OpenSentence, PrivateText
 from bot.domain.values import Language, UserId
 from tests.channels.bot_rig import Bot, address, new_bot, new_txn

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.channels.matrix import MatrixChannel
+from bot.channels.matrix.channel import MatrixChannel
 from bot.channels.matrix.http import CLIENT, Http, segment
 from bot.domain.messages import Incoming, Oddity, OpenSentence
 from bot.domain.values import Language, RoomId, UserId

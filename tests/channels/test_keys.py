@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from bot.channels.matrix import Seeds, load_session, login, set_up_device, verify_published
+from bot.channels.matrix.channel import set_up_device
 from bot.channels.matrix.files import DeviceLock, read_private, write_private
 from bot.channels.matrix.http import CLIENT, Http
-from bot.channels.matrix.identity import publish_identity
+from bot.channels.matrix.identity import login, publish_identity, verify_published
 from bot.channels.matrix.olm import Machine
+from bot.channels.matrix.session import Seeds, load_session
 from bot.channels.matrix.upkeep import Upkeep
 from bot.domain.messages import Nudge, Oddity
 from bot.domain.values import Language, Secret, SecretBytes
@@ -175,6 +176,7 @@ async def test_failure_09_claiming_every_key_does_not_silence_the_bot(bot: Bot, 
 
         await until(refilled, "new one-time keys after the start")
         await claim_all(thief, bot)
+        await hand.put(room, {"msgtype": "m.text", "body": "ends the long poll"}, kind="m.room.message")
         await until(refilled, "new one-time keys while running")
     await claim_all(thief, bot)
     await hand.share(room, bot.session.user)  # has only the fallback key to begin with

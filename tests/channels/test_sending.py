@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.channels.matrix import MAX_TEXT_BYTES, WIRE_CHARACTERS, MatrixChannel
+from bot.channels.matrix.channel import MatrixChannel
 from bot.channels.matrix.http import CLIENT, Http, segment
+from bot.channels.matrix.wire import MAX_TEXT_BYTES, WIRE_CHARACTERS
 from bot.domain.messages import Nudge, OpenSentence, PrivateText
 from bot.domain.trust import Address, Device, Pin
 from bot.domain.values import EventId, Language, RoomId, UserId

@@ -10,7 +10,7 @@ from typing import Any
 import peewee
 import pytest
 
-from bot.channels.matrix import Health
+from bot.channels.matrix.client import Health
 from bot.channels.matrix.http import CLIENT, Http, MatrixError
 from bot.domain.messages import Nudge, Oddity, PrivateText
 from bot.domain.values import Language

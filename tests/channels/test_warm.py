@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.channels.matrix import WIRE_CHARACTERS
+from bot.channels.matrix.wire import WIRE_CHARACTERS
 from bot.domain.messages import Nudge
 from bot.domain.values import EventId, Language, RoomId
 from bot.errors import Untrusted

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bot.app import Installation
-from bot.channels.matrix.identity import Seeds
+from bot.channels.matrix.session import Seeds
 from bot.cli.approvals import VALID
 from bot.cli.seat import Seat, seat, taken
 from bot.cli.staffroom import COMMANDS

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.app import Installation
-from bot.channels.matrix.identity import Seeds
+from bot.channels.matrix.session import Seeds
 from bot.domain.records import AuditKind
 from storage.tables import audit
 from tests.cli.shell import Done, pli

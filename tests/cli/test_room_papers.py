@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bot.app import Installation
-from bot.channels.matrix.identity import Seeds
+from bot.channels.matrix.session import Seeds
 from bot.cli.desk_orders import DeskOrders
 from bot.domain.staff import Member, MemberId, Role, StaffFile, StaffOrder, StaffReply
 from bot.domain.values import Language, UserId

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.channels.matrix.channel import FileSyncStore
 from bot.channels.matrix.files import read_private
-from bot.channels.matrix.identity import Seeds, load_session
+from bot.channels.matrix.session import Seeds, load_session
 from bot.errors import Refused, StorageError, WrongUse
 from bot.services.record_answer import read_content
 from config.settings import FILE_NAME, load

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.channels.matrix.identity import load_session
+from bot.channels.matrix.session import load_session
 from tests.journey.practice import Practice
 from tests.rig.homeserver import RigHomeserver
 from tests.rig.py_patient import PyPatient

@@ -17,7 +17,7 @@ Promise.withResolvers ??= function withResolvers() {
 };
 
 const sdk = await import("matrix-js-sdk");
-const { UserId } = await import("@matrix-org/matrix-sdk-crypto-wasm");
+const { KeysQueryRequest, UserId } = await import("@matrix-org/matrix-sdk-crypto-wasm");
 const { OnlySignedDevicesIsolationMode } = await import("matrix-js-sdk/lib/crypto-api/index.js");
 
 let client = null;
@@ -44,6 +44,7 @@ async function login({ url, user, password, cross_sign = true }) {
   await client.initRustCrypto({ useIndexedDB: false });
   crypto = client.getCrypto();
   crypto.setDeviceIsolationMode(new OnlySignedDevicesIsolationMode());
+  queriesWaitTheirTurn();
   const cryptoMs = since(start);
   client.on(sdk.RoomEvent.Timeline, (event, room, toStart) => {
     if (!toStart && room) seen.push(event);
@@ -53,8 +54,7 @@ async function login({ url, user, password, cross_sign = true }) {
   const syncMs = since(start);
   if (cross_sign) {
     // The homeserver asks for no password the first time; where it does, the patient's is known here.
-    await crypto.bootstrapCrossSigning({ authUploadDeviceSigningKeys: withPassword(session.user_id, password) });
-    await identityKnown();
+    await newIdentity({ authUploadDeviceSigningKeys: withPassword(session.user_id, password) });
   }
   return {
     user: session.user_id,
@@ -76,8 +76,33 @@ function withPassword(user, password) {
   };
 }
 
-// The client shows its own identity only once it has read it back from the homeserver.
-const identityKnown = () => eventually(() => crypto.getCrossSigningKeyId(), "the own identity");
+// One after the other: questions about keys, and making and publishing keys of one's own. The SDK throws the new
+// private keys away for good where an answer of the homeserver names the old ones, and so does the answer to a question
+// that was asked before the new ones were published and comes after they were made.
+let turn = Promise.resolve();
+
+function inTurn(work) {
+  const done = turn.then(work);
+  turn = done.catch(() => {});
+  return done;
+}
+
+function queriesWaitTheirTurn() {
+  const processor = crypto.outgoingRequestProcessor;
+  const make = processor.makeOutgoingRequest.bind(processor);
+  processor.makeOutgoingRequest = (request, ...rest) =>
+    request instanceof KeysQueryRequest ? inTurn(() => make(request, ...rest)) : make(request, ...rest);
+}
+
+// Behind the public interface: the SDK asks anew only about those with whom it shares a room, when a sync told it to.
+const askAbout = (user) =>
+  crypto.outgoingRequestProcessor.makeOutgoingRequest(crypto.olmMachine.queryKeysForUsers([new UserId(user)]));
+
+async function newIdentity(options) {
+  await inTurn(() => crypto.bootstrapCrossSigning(options));
+  await askAbout(client.getUserId());
+  if (!(await crypto.getCrossSigningKeyId())) throw new Error("the homeserver shows another identity");
+}
 
 // A room is ready once its state has come and the SDK, which does that later, can encrypt for it. Before that a send
 // goes out in clear or fails.
@@ -227,9 +252,7 @@ const commands = {
     master: await crypto.getCrossSigningKeyId(),
   }),
   devices_of: async ({ user }) => {
-    // Behind the public interface: it asks anew only about those with whom it shares a room.
-    const query = crypto.olmMachine.queryKeysForUsers([new UserId(user)]);
-    await crypto.outgoingRequestProcessor.makeOutgoingRequest(query);
+    await askAbout(user);
     const devices = (await crypto.getUserDeviceInfo([user], true)).get(user) ?? new Map();
     const statuses = await Promise.all(
       [...devices.keys()].map(async (device) => {
@@ -240,16 +263,14 @@ const commands = {
     return Object.fromEntries(statuses);
   },
   sign_device: async ({ device }) => {
-    const own = client.getUserId();
-    await eventually(async () => (await crypto.getUserDeviceInfo([own], true)).get(own)?.has(device), "the device");
+    await askAbout(client.getUserId());
     await crypto.crossSignDevice(device);
   },
   reset_identity: async ({ password }) => {
-    await crypto.bootstrapCrossSigning({
+    await newIdentity({
       setupNewCrossSigning: true,
       authUploadDeviceSigningKeys: withPassword(client.getUserId(), password),
     });
-    await identityKnown();
   },
   set_pusher: async ({ url, event_id_only = false }) => {
     await client.setPusher({

@@ -16,8 +16,9 @@ from sqlalchemy import create_engine, select
 
 from bot.app import Installation
 from config.settings import FILE_NAME, load
-from storage.engine import connect, migrate
+from storage.engine import connect
 from storage.keys import BOT_FILES, IMPORT_FILES
+from storage.schema import migrate
 from storage.snapshot import Filling, schema_of, tables_of
 from storage.wrap import Profile
 from tests.safekeeping.scene import SETTINGS, Scene

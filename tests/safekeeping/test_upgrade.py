@@ -21,7 +21,7 @@ from bot.domain.values import RecipientId
 from bot.errors import InvalidSeal, PliError, Refused, StorageError
 from bot.restore import restore
 from bot.upgrade import COPY, copies, remove_copies, upgrade
-from storage.engine import migrate_within
+from storage.schema import migrate_within
 from storage.vault_file import VaultFile, upgrade_vault
 from tests.safekeeping import released
 from tests.safekeeping.scene import PASSPHRASE, Restarted, contents, without

@@ -50,11 +50,11 @@ from config.settings import Practice as PracticeSettings
 from config.settings import Settings
 from config.settings import Storage as StorageSettings
 from storage import tables as t
-from storage.engine import migrate
 from storage.keys import create_keys
 from storage.vault_file import create_vault
 from storage.wrap import Profile
 from tests.services.channel import FakeChannel
+from tests.storage.migrated import migrated
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = datetime(2026, 9, 1, 8, 0, tzinfo=UTC)  # a Tuesday, ten in the morning in Paris
@@ -155,7 +155,7 @@ class Practice:
         if not (self.folder / "bot").exists():
             create_keys(self.home.bot_dir, self.home.import_dir)
             create_vault(self.home.vault_path)
-            migrate(self.home.engine)
+            migrated(self.home.engine)
         self.wrap_uow: Callable[[UnitOfWork], UnitOfWork] = lambda uow: uow
         self.rules = self.settings.nudge_rules()
         side = self.home.import_side()

@@ -60,6 +60,8 @@ async def test_tell_2_news_that_arrived_and_were_not_noted_come_once(staff: Staf
     seat = await staff.seat(PyPatient)
     staff.desk.die_when_told()
     staff.desk.set_news("n-1", "P-1 cancelled", urgent=True)
+    staff.practice.kill()
+    staff.spawn()  # it asks at its start, and then once a minute
     assert await staff.practice.died(seconds=90) == -signal.SIGKILL
     assert list(staff.desk.told_tokens()) == []
     await staff.start()

@@ -24,7 +24,9 @@ def files(folder: Path) -> list[Path]:
 
 
 async def test_no_word_of_the_staff_room_is_found_in_any_file(staff: Staff, tmp_path: Path) -> None:
+    staff.desk.set_news("n-1", NEWS, urgent=True)  # told as soon as there is somebody to tell
     seat, other = await staff.seat(JsPatient), await staff.seat(PyPatient)
+    await seat.hear_until(NEWS)
     secrets = [
         Canary(kind="order", text=ORDER),
         Canary(kind="news", text=NEWS),
@@ -41,14 +43,13 @@ async def test_no_word_of_the_staff_room_is_found_in_any_file(staff: Staff, tmp_
     assert await seat.tell(ORDER) == f"heard: {ORDER}"
     await other.client.send_file(other.room, NAME, "text/calendar", AGENDA)
     await seat.hear()
-    staff.desk.set_news("n-1", NEWS, urgent=True)
     await seat.say("long")
     await seat.say("leaflet")
     await seat.say("picture")
 
     async def all_said() -> bool:
         shown = [m for m in await seat.from_bot() if m.msgtype in {"m.file", "m.image"}]
-        return len(shown) == 2 and NEWS in {m.body for m in await seat.from_bot()}
+        return len(shown) == 2
 
     await until(all_said, "everything to be said", seconds=120)
     assert LEAFLET.startswith(b"%PDF")

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from sqlalchemy import text
 
 from storage import tables as t
-from storage.engine import connect, migrate
+from storage.engine import connect
+from storage.schema import migrate
 from tests.rig.postgres import RigPostgres
 
 

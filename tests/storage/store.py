@@ -31,8 +31,9 @@ from bot.domain.values import (
 )
 from storage.audit_chain import AuditChain
 from storage.columns import Columns
-from storage.engine import connect, migrate
+from storage.engine import connect
 from storage.unit_of_work import SqlUnitOfWork, Watch
+from tests.storage.migrated import migrated
 from tests.storage.vault_rig import new_vault
 
 NOW = datetime(2026, 9, 1, 8, 0, 0, 123456, tzinfo=UTC)
@@ -48,7 +49,7 @@ class Store:
         self.folder = folder
         self.url = url or f"sqlite:///{folder / 'pli.db'}"
         self.engine = connect(self.url)
-        migrate(self.engine)
+        migrated(self.engine)
         self.vault, self.clock = new_vault(folder)
         self.columns = Columns(KEY)
         self.watch = Watch()

@@ -20,7 +20,7 @@ from bot.domain.values import RecipientId
 from bot.errors import StorageError
 from storage.audit_chain import BrokenChain, Fault
 from storage.audit_rows import verify_audit
-from storage.engine import migrate
+from storage.schema import migrate
 from storage.tables import audit
 
 

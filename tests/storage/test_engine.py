@@ -12,8 +12,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from bot.errors import StorageError, WrongUse
-from storage import engine as engines
-from storage.engine import connect, is_current, migrate, truncate_wal
+from storage import schema
+from storage.engine import connect, truncate_wal
+from storage.schema import is_current, migrate
 from tests.storage.store import Store
 
 
@@ -54,7 +55,7 @@ def test_a_schema_of_another_version_is_not_current(store: Store) -> None:
 
 
 def _newest() -> str | None:
-    return ScriptDirectory.from_config(engines._alembic()).get_current_head()
+    return ScriptDirectory.from_config(schema._alembic()).get_current_head()
 
 
 AS_OF_0002 = (

@@ -21,6 +21,7 @@ from tests.storage.vault_rig import (
     WHO,
     HandClock,
     InMemory,
+    copied_vault,
     enrolled_vault,
     h,
     killed_at,
@@ -121,11 +122,13 @@ def _guess_and_die(folder: Path, guess: int, vault: Vault, step: int) -> bool:
 
 
 def test_rules_1_and_3_kill_9_at_any_line_buys_no_eleventh_guess(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    (made / "compared").mkdir(parents=True)
+    _, begun, _ = enrolled_vault(made)
     step, died = 1, True
     while died:
         folder = tmp_path / str(step)
-        (folder / "compared").mkdir(parents=True)
-        vault, clock, _ = enrolled_vault(folder)
+        vault, clock = copied_vault(made, folder, begun)
         died = False
         for guess in range(TRIES + 2):
             died = _guess_and_die(folder, guess, vault, step) or died
@@ -138,16 +141,18 @@ def test_rules_1_and_3_kill_9_at_any_line_buys_no_eleventh_guess(tmp_path: Path)
 
 
 def test_rule_2_kill_9_at_any_line_never_costs_a_right_pin(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    vault, clock, answer = enrolled_vault(made)
+    for guess in range(TRIES - 1):
+        with pytest.raises(WrongSecret) as caught:
+            vault.unlock(WHO, KEY, 1, h(guess))
+        clock.forward(seconds=caught.value.wait_seconds)
     step = 0
     while True:
         step += 1
-        folder = tmp_path / str(step)
-        folder.mkdir()
-        vault, clock, answer = enrolled_vault(folder)
-        for guess in range(TRIES - 1):
-            with pytest.raises(WrongSecret) as caught:
-                vault.unlock(WHO, KEY, 1, h(guess))
-            clock.forward(seconds=caught.value.wait_seconds)
+        vault, _ = copied_vault(made, tmp_path / str(step), clock)
+        assert vault.tries_left(WHO) == 1
         died = killed_at(step, lambda vault=vault: vault.unlock(WHO, KEY, 1, PIN))  # type: ignore[misc]  # bound now
         assert vault.unlock(WHO, KEY, 1, PIN).reveal() == answer.reveal(), f"step {step}"
         assert vault.tries_left(WHO) == TRIES
@@ -158,12 +163,14 @@ def test_rule_2_kill_9_at_any_line_never_costs_a_right_pin(tmp_path: Path) -> No
 
 def test_rule_8_kill_9_while_changing_the_pin_leaves_one_that_opens(tmp_path: Path) -> None:
     """The database takes the new generation or not; either way its PIN opens after reconciling."""
+    made = tmp_path / "made"
+    made.mkdir()
+    _, clock, answer = enrolled_vault(made)
     step = 0
     while True:
         step += 1
         folder = tmp_path / str(step)
-        folder.mkdir()
-        vault, _, answer = enrolled_vault(folder)
+        vault, _ = copied_vault(made, folder, clock)
         database = folder / "database"  # stands for the transaction between the two calls: there or not
 
         def change(vault: Vault = vault, database: Path = database) -> None:

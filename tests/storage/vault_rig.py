@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import sys
@@ -31,8 +32,8 @@ CODE, PIN = h(1_000), h(2_000)
 class HandClock:
     """Starts at a fixed moment and moves only when told."""
 
-    def __init__(self) -> None:
-        self.moment = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
+    def __init__(self, moment: datetime = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)) -> None:
+        self.moment = moment
 
     def now(self) -> datetime:
         return self.moment
@@ -83,6 +84,13 @@ def enrolled_vault(folder: Path) -> tuple[Vault, HandClock, SecretBytes]:
     return vault, clock, staged.new
 
 
+def copied_vault(made: Path, folder: Path, clock: HandClock) -> tuple[Vault, HandClock]:
+    """A vault as it lies in ``made``, in a new folder, with a clock of its own that shows the same moment."""
+    shutil.copytree(made, folder)
+    own = HandClock(clock.moment)
+    return Vault(folder / "vault.db", own, InFile(folder)), own
+
+
 def raw(folder: Path, sql: str) -> list[tuple[Any, ...]]:
     """Look into the file behind the vault's back."""
     connection = sqlite3.connect(folder / "vault.db")
@@ -105,7 +113,7 @@ def killed_at(step: int, action: Callable[[], object]) -> bool:
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
         nonlocal lines
-        if Path(frame.f_code.co_filename).name not in ("vault.py", "vault_rows.py", "vault_file.py"):
+        if not frame.f_code.co_filename.endswith(("/vault.py", "/vault_rows.py", "/vault_file.py")):
             return None
         if event == "line":
             lines += 1

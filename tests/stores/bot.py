@@ -24,11 +24,11 @@ from bot.services.release_details import ReleaseDetails
 from config.settings import Practice as PracticeSettings
 from config.settings import Settings
 from config.settings import Storage as StorageSettings
-from storage.engine import migrate
 from storage.keys import create_keys
 from storage.vault_file import create_vault
 from storage.wrap import Profile
 from tests.services.kit import HandClock, entry, phone
+from tests.storage.migrated import migrated
 
 MINUTES = timedelta(minutes=10)
 
@@ -63,7 +63,7 @@ class Bot:
         if not home.bot_dir.exists():
             create_keys(home.bot_dir, home.import_dir)
             create_vault(home.vault_path)
-            migrate(home.engine)
+            migrated(home.engine)
         side = home.import_side()
         self.sealer = side.sealer
         self.rules = home.settings.nudge_rules()

@@ -11,7 +11,7 @@ import pytest
 from bot.doctor import examine
 from bot.errors import StorageError, WrongUse
 from bot.runtime import BotProcess
-from storage.engine import migrate
+from storage.schema import migrate
 from storage.vault_file import VaultFile, upgrade_vault
 from tests.services.kit import PIN
 from tests.storage.test_engine import AS_OF_0001

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.channels.matrix.identity import Seeds
+from bot.channels.matrix.session import Seeds
 from tests.cli.shell import make_practice
 from tests.journey.practice import free_port
 from tests.rig.waiting import until

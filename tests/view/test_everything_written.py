@@ -24,7 +24,7 @@ from bot.demo.canaries import of_agenda, of_code
 from bot.demo.control import run_control
 from bot.demo.leaks import Canary, Scanner
 from bot.domain.templates import Template
-from storage.engine import migrate
+from storage.schema import migrate
 from tests.channels.proxy import Proxy
 from tests.journey.practice import Practice, judge_log
 from tests.journey.talk import People, Talk

@@ -19,10 +19,10 @@ import vodozemac
 from bot.channels.matrix.channel import MatrixChannel, Texts
 from bot.channels.matrix.directory import Directory, People
 from bot.channels.matrix.http import Http
-from bot.channels.matrix.identity import Session
 from bot.channels.matrix.olm import Machine
 from bot.channels.matrix.rooms import RoomState
 from bot.channels.matrix.send import Sender
+from bot.channels.matrix.session import Session
 from bot.domain.messages import OpenSentence
 from bot.domain.records import Reminder, ReminderKind
 from bot.domain.trust import Device

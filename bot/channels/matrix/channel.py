@@ -24,11 +24,12 @@ from bot.channels.matrix.directory import Directory
 from bot.channels.matrix.files import DeviceLock, read_private, write_private
 from bot.channels.matrix.hearing import Listener
 from bot.channels.matrix.http import Http
-from bot.channels.matrix.identity import Seeds, Session, publish_identity
+from bot.channels.matrix.identity import publish_identity
 from bot.channels.matrix.inbox import SyncStore
 from bot.channels.matrix.olm import Machine
 from bot.channels.matrix.safejson import as_text
 from bot.channels.matrix.send import Kind, Sender
+from bot.channels.matrix.session import Seeds, Session
 from bot.channels.matrix.staff import MatrixStaff
 from bot.channels.matrix.upkeep import Upkeep
 from bot.domain.messages import Nudge, OpenSentence, PrivateText

@@ -1,6 +1,6 @@
 """The bot's cross-signing identity: without it, strict clients give the bot no key and it is deaf.
 
-1. Three Ed25519 seeds, made once, in one private file; whoever has them can add devices to the bot's account.
+1. Three Ed25519 seeds, made once, in one private file (:mod:`bot.channels.matrix.session`).
 2. The master key signs the self-signing and the user-signing key, this device signs the master key, the self-
    signing key signs this device. Nothing else is ever signed: no other device, no other person.
 3. An identity that is published already and is another one is never replaced without the account's password.
@@ -10,78 +10,18 @@
 
 from __future__ import annotations
 
-import base64
-import secrets
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bot.channels.matrix import trust
-from bot.channels.matrix.files import read_private, write_private
+from bot.channels.matrix.files import write_private
 from bot.channels.matrix.http import CLIENT, Http, MatrixError
 from bot.channels.matrix.olm import Machine
 from bot.channels.matrix.safejson import JsonObject, as_object, as_text, canonical
+from bot.channels.matrix.session import SESSION_FILE, Seeds, Session, public_key, unpadded
 from bot.domain.values import Secret, SecretBytes, UserId
-from bot.errors import ChannelError, Refused, StorageError, Untrusted, WrongUse
-
-SEEDS_FILE: Final = "cross_signing.json"
-SESSION_FILE: Final = "session.json"
-_SEED_BYTES: Final = 32
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Session:
-    """A logged-in device. ``ca_file`` is a setting, kept with the settings: see :class:`Http`."""
-
-    homeserver: str
-    user: UserId
-    device_id: str
-    token: Secret
-    ca_file: Path | None = None
-
-    def http(self) -> Http:
-        """A new connection pool; the caller closes it."""
-        return Http(self.homeserver, self.token.reveal(), ca_file=self.ca_file)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Seeds:
-    """Rule 1; 32 bytes each."""
-
-    master: SecretBytes
-    self_signing: SecretBytes
-    user_signing: SecretBytes
-
-    @classmethod
-    def load_or_make(cls, key_dir: Path) -> Self:
-        """From ``cross_signing.json``, made there the first time. Raises :class:`StorageError`."""
-        path = key_dir / SEEDS_FILE
-        if read_private(path) is None:
-            names = ("master", "self_signing", "user_signing")
-            write_private(path, {name: secrets.token_bytes(_SEED_BYTES).hex() for name in names})
-        return cls.load(key_dir)
-
-    @classmethod
-    def load(cls, key_dir: Path) -> Self:
-        """Raises :class:`StorageError`."""
-        stored = read_private(key_dir / SEEDS_FILE)
-        if stored is None:
-            raise StorageError("the bot has no cross-signing identity", mend="log in again: pli login")
-        try:
-            seeds = {name: SecretBytes(bytes.fromhex(value)) for name, value in stored.items()}
-            made = cls(**seeds)
-        except (TypeError, ValueError) as error:
-            raise StorageError("the file of the cross-signing identity is damaged") from error
-        if {len(seed) for seed in seeds.values()} != {_SEED_BYTES}:
-            raise StorageError("the file of the cross-signing identity is damaged")
-        return made
-
-    @property
-    def master_key(self) -> str:
-        """The public master key, unpadded base64: what clients pin and people compare by voice."""
-        return _public(self.master)
+from bot.errors import ChannelError, Refused, Untrusted
 
 
 async def login(
@@ -131,27 +71,6 @@ async def login(
     return session
 
 
-def load_session(key_dir: Path, *, ca_file: Path | None = None) -> Session:
-    """From ``session.json``. Raises :class:`StorageError` or :class:`WrongUse`."""
-    stored = read_private(key_dir / SESSION_FILE)
-    if stored is None:
-        raise WrongUse(
-            "the bot is not logged in", mend="run pli homeserver run, or pli login --user … --password-file …"
-        )
-    values = {
-        name: as_text(stored.get(name)) for name in ("homeserver", "user_id", "device_id", "access_token")
-    }
-    if not all(values.values()):
-        raise StorageError("session.json is damaged", mend="log in again: pli login")
-    return Session(
-        homeserver=values["homeserver"],
-        user=UserId(values["user_id"]),
-        device_id=values["device_id"],
-        token=Secret(values["access_token"]),
-        ca_file=ca_file,
-    )
-
-
 async def publish_identity(
     http: Http, seeds: Seeds, machine: Machine, *, password: Secret | None = None
 ) -> None:
@@ -189,7 +108,7 @@ async def _query(http: Http, user: UserId) -> JsonObject:
 def _is_published(answer: JsonObject, user: UserId, seeds: Seeds) -> bool:
     master = trust.cross_signing_key(answer, user, "master")
     self_signing = trust.cross_signing_key(answer, user, "self_signing")
-    ours = (_public(seeds.master), _public(seeds.self_signing))
+    ours = (public_key(seeds.master), public_key(seeds.self_signing))
     return (master and master[0], self_signing and self_signing[0]) == ours
 
 
@@ -248,7 +167,7 @@ async def _sign(http: Http, seeds: Seeds, machine: Machine) -> None:
 
 
 def _key_object(user: UserId, usage: str, seed: SecretBytes) -> JsonObject:
-    public = _public(seed)
+    public = public_key(seed)
     return {"user_id": user, "usage": [usage], "keys": {f"ed25519:{public}": public}}
 
 
@@ -256,13 +175,5 @@ def _signed(value: JsonObject, user: UserId, seed: SecretBytes) -> JsonObject:
     body = {name: part for name, part in value.items() if name not in {"signatures", "unsigned"}}
     signature = Ed25519PrivateKey.from_private_bytes(seed.reveal()).sign(canonical(body))
     signatures = {owner: dict(made) for owner, made in as_object(value.get("signatures")).items()}
-    signatures.setdefault(user, {})[f"ed25519:{_public(seed)}"] = _unpadded(signature)
+    signatures.setdefault(user, {})[f"ed25519:{public_key(seed)}"] = unpadded(signature)
     return {**value, "signatures": signatures}
-
-
-def _public(seed: SecretBytes) -> str:
-    return _unpadded(Ed25519PrivateKey.from_private_bytes(seed.reveal()).public_key().public_bytes_raw())
-
-
-def _unpadded(data: bytes) -> str:
-    return base64.b64encode(data).rstrip(b"=").decode()
