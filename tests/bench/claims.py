@@ -20,8 +20,9 @@ from sqlalchemy import delete, func, insert, select
 from bot.domain.records import OutboxState
 from bot.domain.values import RecipientId
 from storage import tables as t
-from storage.engine import connect, migrate
+from storage.engine import connect
 from storage.outbox import OutboxRows
+from storage.schema import migrate
 from tests.bench.claimer import BATCH, NOW, ONE_WRITER, SKIP_LOCKED
 from tests.bench.figures import Figure, Result
 from tests.rig.postgres import running_postgres

@@ -18,9 +18,9 @@ from pathlib import Path
 import aiohttp
 
 from bot.app import Installation
-from bot.channels.matrix import MatrixChannel
-from bot.channels.matrix.identity import Seeds
-from bot.channels.matrix.identity import Session as Login
+from bot.channels.matrix.channel import MatrixChannel
+from bot.channels.matrix.session import Seeds
+from bot.channels.matrix.session import Session as Login
 from bot.domain.records import OutboxState
 from bot.domain.trust import Pin
 from bot.domain.values import Secret
@@ -28,8 +28,8 @@ from bot.logs import silence
 from bot.services.deliver import Deliver
 from config.settings import Settings
 from config.settings import Storage as StorageSettings
-from storage.engine import migrate
 from storage.keys import create_keys
+from storage.schema import migrate
 from storage.vault_file import create_vault
 from tests.bench.booked import Booked, book_all, plan
 from tests.bench.figures import Figure, Result
