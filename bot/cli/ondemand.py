@@ -51,7 +51,10 @@ COMMANDS: Final[Mapping[str, Listed]] = MappingProxyType(
             "purge",
             "Delete what is older than \\[retention] says, overwrite it on the disk, and print the counts.",
         ),
-        "run": _listed("run", "Run the bot until stopped (Ctrl-C or SIGTERM)."),
+        "run": _listed(
+            "run",
+            "Run the bot until stopped (Ctrl-C or SIGTERM). In a dry run nudges stay waiting; answers go on.",
+        ),
         "reset": _listed(
             "reset",
             "Destroy the old key and print a new code; the patient reads of it in the old room. "
