@@ -23,6 +23,7 @@ from bot.cli import (
     homeserver,
     invitations,
     keys,
+    nudges,
     overview,
     patients,
     pausing,
@@ -78,6 +79,7 @@ room_help.register(app)
 approvals.register(app)
 safekeeping.register(app)
 status.register(app)
+nudges.register(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -8,14 +8,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from math import comb, log, log2
 from typing import Final
 
 from bot.errors import WrongUse
 
 _LN2: Final = log(2)
+_DAYS, _PLACES, _WORKED = (
+    60,
+    32,
+    5,
+)  # of the policies: as many days, of which so many a week, of so many places
 
 Window = range
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """What is exact: ``bits`` of one visit on one of 60 days of 32 places; ``success``: a best guess names the day."""
+
+    name: str
+    bits: float
+    success: float
 
 
 def measured_bits(pairs: Iterable[tuple[Hashable, Hashable]]) -> float:
@@ -45,9 +61,9 @@ def _entropy(counts: Counter[Hashable] | Counter[tuple[Hashable, Hashable]]) -> 
 def exact_bits(windows: Sequence[Window], share: float) -> float:
     """What all nudges of one recipient tell of the window. Raises :class:`WrongUse`.
 
-    Given the slots S that are seen, a window's probability is c / W: c of its slots are in S, W is the sum of c over all
-    windows. So the bits are log2 n - E[log2 W - (sum of c log2 c) / W], and S is seen W / (n m share) times as often as
-    decoys alone would give it; that leaves two sums over independent draws.
+    Given the slots S that are seen, a window's probability is c / W: c of its slots are in S, W is the sum of c over
+    all windows. So the bits are log2 n - E[log2 W - (sum of c log2 c) / W], and S is seen W / (n m share) times as
+    often as decoys alone would give it; that leaves two sums over independent draws.
     """
     length = _length(windows)
     number = len(windows)
@@ -71,7 +87,9 @@ def exact_success(windows: Sequence[Window], share: float) -> float:
     if share == 0:
         return len({slot for window in windows for slot in window}) / whole
     ends = {window.stop - 1 for window in windows}
-    states: dict[tuple[int, int], float] = {(0, 0): 1.0}  # (of the last slots those in S as bits, the highest c)
+    states: dict[tuple[int, int], float] = {
+        (0, 0): 1.0
+    }  # (of the last slots those in S as bits, the highest c)
     for slot in range(min(w.start for w in windows), max(ends) + 1):
         after: dict[tuple[int, int], float] = {}
         for (bits, highest), p in states.items():
@@ -99,3 +117,28 @@ def _totals(weights: Iterable[int], share: float) -> list[float]:
             for p, q in zip(found + [0.0] * weight, [0.0] * weight + found, strict=True)
         ]
     return found
+
+
+def _drawn(leads: int) -> list[Window]:
+    return [range(day, day + leads) for day in range(_DAYS)]
+
+
+def _policy(name: str, windows: Sequence[Window], share: float = 0.0) -> Policy:
+    return Policy(name=name, bits=exact_bits(windows, share), success=exact_success(windows, share))
+
+
+@cache
+def policies() -> tuple[Policy, ...]:
+    """The table of the design, and the preset ``private`` in its last line but one."""
+    return (
+        Policy(name="exact", bits=log2(_DAYS * _PLACES), success=1.0),
+        _policy("fixed", _drawn(1)),
+        _policy("drawn_3", _drawn(3)),
+        _policy("drawn_5", _drawn(5)),
+        _policy("weekly", [range(day // _WORKED, day // _WORKED + 1) for day in range(_DAYS)]),
+        _policy("decoys_10", _drawn(1), 0.1),
+        _policy("decoys_20", _drawn(1), 0.2),
+        _policy("decoys_50", _drawn(1), 0.5),
+        _policy("drawn_3_decoys_20", _drawn(3), 0.2),
+        Policy(name="constant", bits=0.0, success=1 / _DAYS),
+    )

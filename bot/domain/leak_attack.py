@@ -1,8 +1,8 @@
 """Somebody who sees all nudges of one recipient and guesses when the visit is, as well as can be learnt.
 
 1. They have tried the rules on as many people as they like, and know how often a nudge with a reason leaves in which
-   slot for which visit, and how often any other slot has a decoy, by its distance in days. Here they learn from one
-   half of a trial and guess on the other.
+   slot for which visit, and how often any other slot has a decoy, by its distance in days. Here they learn from most
+   visits of a trial and guess at the others.
 2. What their belief is worth in bits is never more than what the times tell, and as much where they believe the truth.
    So a number above a policy's exact value is no skill of theirs: the planner tells more than the policy.
 3. Hours are told apart by nudges with a reason alone; decoys do not know a visit.
@@ -27,7 +27,7 @@ _NOON: Final = 12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
+class Guessed:
     """``bits`` of those that there are; how often the best guess names the day, the half-day, the very place."""
 
     bits: float
@@ -56,10 +56,11 @@ class _Cell:
         return worth
 
 
-def attack(trial: Trial, tried: int | None = None) -> Told:
-    """Learn from every second visit, guess at the others (at the first ``tried`` of them). At least two visits."""
-    attacker = Attacker(trial, range(0, len(trial.visits), 2))
-    return attacker.guess(range(1, len(trial.visits), 2)[:tried])
+def attack(trial: Trial, tried: int) -> Guessed:
+    """Guess at the last ``tried`` of the visits whose decoys are seen, having learnt from all others."""
+    seen, made = len(trial.seen), len(trial.visits)
+    known = [*range(seen - tried), *range(seen, made)]
+    return Attacker(trial, known).guess(range(seen - tried, seen))
 
 
 class Attacker:
@@ -87,7 +88,7 @@ class Attacker:
         self._cells = _cells(trial, known, worth)
         self._places = sum(cell.places for cell in self._cells.values())
 
-    def guess(self, visits: Iterable[int]) -> Told:
+    def guess(self, visits: Iterable[int]) -> Guessed:
         bits: list[float] = []
         days = half_days = places = 0.0
         for number in visits:
@@ -106,7 +107,7 @@ class Attacker:
             half_days += max(by_half, key=by_half.__getitem__) == true.half_day
             places += (best == true.until) / true.places
         number = len(bits)
-        return Told(
+        return Guessed(
             bits=max(sum(bits) / number, 0.0),
             day=days / number,
             half_day=half_days / number,
@@ -158,6 +159,8 @@ def _decoy_rates(trial: Trial, known: Iterable[int], distances: Sequence[Sequenc
     asked: Counter[int] = Counter()
     drawn: Counter[int] = Counter()
     for number in known:
+        if number >= len(trial.seen):
+            continue
         visit, seen = trial.visits[number], trial.seen[number]
         own = {bit[slot] for _, slot in visit.nudges}
         row = distances[visit.day]

@@ -63,8 +63,8 @@ class Visit(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trial:
-    """``slots`` in order are all in which somebody got a nudge or could have; ``seen``, a visit each: those in which
-    they did, slot n as bit n.
+    """``slots`` in order are all in which somebody got a nudge or could have; ``seen``, of the first visits, one each:
+    those in which they did, slot n as bit n.
     """
 
     agenda: Agenda
@@ -76,7 +76,9 @@ class Trial:
     @property
     def places(self) -> Mapping[tuple[datetime, int], int]:
         """How many places are the same to the planner, by that moment and the number of the day."""
-        return Counter((until, day) for day, row in enumerate(_untils(self.rules, self.agenda)) for until in row)
+        return Counter(
+            (until, day) for day, row in enumerate(_untils(self.rules, self.agenda)) for until in row
+        )
 
 
 def visits(rules: NudgeRules, agenda: Agenda, number: int, seed: int, *, kind: str = "") -> Sequence[Visit]:
@@ -96,18 +98,18 @@ def visits(rules: NudgeRules, agenda: Agenda, number: int, seed: int, *, kind: s
     return found
 
 
-def watch(rules: NudgeRules, agenda: Agenda, made: Sequence[Visit]) -> Trial:
-    """Add the decoys (rule 2), in the slots in which a visit's nudge may be."""
+def watch(rules: NudgeRules, agenda: Agenda, made: Sequence[Visit], watched: int | None = None) -> Trial:
+    """Add the decoys (rule 2) of the first ``watched`` visits, in the slots in which any visit's nudge may be."""
     with_reason = {slot for visit in made for _, slot in visit.nudges}
     if not with_reason:
-        return Trial(agenda=agenda, rules=rules, visits=made, slots=(), seen=[0] * len(made))
+        return Trial(agenda=agenda, rules=rules, visits=made, slots=(), seen=[0] * len(made[:watched]))
     first, last = min(with_reason), max(with_reason)
     regular = slots_between(first - timedelta(microseconds=1), last, rules)
     slots = tuple(sorted({*regular, *with_reason}))
     bit = {slot: 1 << number for number, slot in enumerate(slots)}
     decoys = rules.level in (Level.PRIVATE, Level.CONSTANT)
     seen = []
-    for visit in made:
+    for visit in made[:watched]:
         person = Person(id=visit.recipient)
         mask = 0
         for _, slot in visit.nudges:
