@@ -52,9 +52,11 @@ class StaffWords:
 
     def share(self, share: float) -> str:
         """In percent: one digit behind the comma where it is under ten."""
-        return format_percent(
-            share, format="#0.0%" if share < 0.0995 else "#0%", locale=self._catalogue.locale
-        )
+        locale = self._catalogue.locale
+        pattern = str(locale.percent_formats[None].pattern)
+        if share < 0.0995:
+            pattern = pattern.replace("0", "0.0")
+        return format_percent(share, format=pattern, locale=locale)
 
     def has(self, identifier: str) -> bool:
         return identifier in self._catalogue.texts

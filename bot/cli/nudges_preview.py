@@ -12,6 +12,7 @@ import typer
 from bot.cli.drawing import Plot, drawing
 from bot.cli.reply import Column, Line, Part, Reply, Rows
 from bot.cli.seat import seat, told, words
+from bot.domain.planning import Because
 from bot.picture.slots import draw_slots
 from bot.services.preview_nudges import (
     MOST_DAYS,
@@ -115,6 +116,8 @@ def _reason(reason: Reason, say: StaffWords) -> str:
     parts = [_rule(reason.rule, name, say)]
     if reason.rule is Rule.KIND:
         parts.append(say.count("nudges.rule.lead", reason.lead))
+    if reason.because is Because.LEAD and reason.ahead != reason.lead:
+        parts.append(say.count("nudges.drawn", reason.ahead))
     if reason.because is not None and say.has(f"nudges.because.{reason.because.value}"):
         parts.append(say(f"nudges.because.{reason.because.value}"))
     return ", ".join(parts)
@@ -166,6 +169,7 @@ def _nudge(nudge: Expected) -> dict[str, object]:
                 "kind": r.name,
                 "appointment": r.appointment,
                 "lead": r.lead if r.rule in (Rule.LEAD, Rule.KIND) else None,
+                "days_ahead": r.ahead if r.because else None,
                 "because": r.because,
             }
             for r in nudge.reasons

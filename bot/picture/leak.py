@@ -24,7 +24,7 @@ COLOURS: Final = {
     Level.CONSTANT: "#1a1c21",
 }
 _LEFT, _RIGHT, _TOP, _BASE = 130.0, WIDTH - 210.0, 200.0, HEIGHT - 150.0
-_STEPS: Final = 6
+_STEPS: Final = (1, 2, 5, 10, 20, 50, 100, 200)
 _DOT: Final = 18.0
 
 
@@ -57,11 +57,11 @@ def _frame(leak: Leak, most: float, words: StatisticsWords) -> Iterator[Shape]:
             colour=LINE if bits == 0 else FAINT,
         )
         yield Label(x=_LEFT - 16, y=y + 7, text=str(bits), size=20, colour=SOFT, anchor="end")
-    for step in range(_STEPS + 1):
-        nudges = most * step / _STEPS
+    step = next((s for s in _STEPS if s * 8 >= most), _STEPS[-1])
+    for nudges in range(0, int(most) + 1, step):
         x = _across(nudges, most)
         yield Bar(x=x, y=_BASE, width=1, height=10, colour=LINE)
-        yield Label(x=x, y=_BASE + 34, text=words.decimal(nudges), size=20, colour=SOFT, anchor="middle")
+        yield Label(x=x, y=_BASE + 34, text=words.number(nudges), size=20, colour=SOFT, anchor="middle")
     across = words("leak.across")
     yield Label(x=(_LEFT + _RIGHT) / 2, y=_BASE + 70, text=across, size=22, colour=SOFT, anchor="middle")
 
@@ -69,12 +69,15 @@ def _frame(leak: Leak, most: float, words: StatisticsWords) -> Iterator[Shape]:
 def _points(leak: Leak, most: float, words: StatisticsWords) -> Iterator[Shape]:
     """The practice's own first, so that its name keeps its place; names that would touch give way upwards."""
     placed: list[Label] = []
+    least = min((p.share for p in leak.points if p.share is not None), default=None)
     for point in sorted(leak.points, key=lambda p: (not p.own, p.level.strictness, p.share or 0)):
         x, y = _across(point.nudges, most), _up(point.bits, leak.known)
         size = _DOT * (1.3 if point.own else 1)
         colour = OWN if point.own else COLOURS[point.level]
         yield Bar(x=x - size / 2, y=y - size / 2, width=size, height=size, colour=colour)
         name = _name(point, words)
+        if point.share not in (None, least) and not point.own:
+            name = words.share(point.share or 0)  # the colour says which level
         text = words("leak.own", name=name) if point.own else name
         label = _free(
             Label(x=x + 18, y=y - 14, text=text, size=20, colour=OWN if point.own else INK, bold=point.own),

@@ -102,17 +102,16 @@ def _day(
     words: StatisticsWords,
 ) -> Iterator[Shape]:
     """A line a slot: its hour, a bar, its number. What has no room is counted."""
-    line = min(30.0, high)
     room = max(int(high // 24), 1)
     if len(slots) * 24 <= high:
-        shown, line = slots, min(34.0, high / max(len(slots), 1))
+        shown, line = slots, min(40.0, high / max(len(slots), 1))
     else:
         shown, line = slots[: max(room - 1, 0)], high / room
-    size = min(17.0, line * 0.62)
+    size = min(21.0, line * 0.62)
     for number, slot in enumerate(shown):
         base = y + number * line + line * 0.72
         yield Label(x=x, y=base, text=words.hour(slot.slot, zone), size=size, colour=INK)
-        left, most = x + 54, wide - 54 - 46
+        left, most = x + size * 3.3, wide - size * 6.1
         yield Bar(x=left, y=base - size * 0.8, width=most, height=size * 0.9, colour=FAINT)
         for group, count in groups_of(slot).items():
             part = most * count / highest

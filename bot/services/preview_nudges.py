@@ -65,11 +65,14 @@ class Unreached(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reason:
-    """``name``: the kind's, under its rule. ``lead`` in days. ``because`` is set of what the planner planned."""
+    """``name``: the kind's, under its rule. Of what the planner planned: ``lead`` as the rules name it and ``ahead`` as
+    it came out, in days, and ``because``.
+    """
 
     rule: Rule
     appointment: AppointmentId | None = None
     lead: int = 0
+    ahead: int = 0
     name: str = ""
     because: Because | None = None
 
@@ -209,6 +212,7 @@ class _Look:
                     rule=_rule(planned.lead, kinds[planned.appointment]),
                     appointment=planned.appointment,
                     lead=max(planned.lead, 0),
+                    ahead=self._days(planned.slot, planned.until),
                     name=kinds[planned.appointment] if planned.lead != LATE_LEAD else "",
                     because=planned.because,
                 )
@@ -231,6 +235,10 @@ class _Look:
         for skipped in plan.skipped:
             if skipped.appointment in within:
                 self._miss(skipped.appointment, recipient, skipped.why, skipped.lead)
+
+    def _days(self, slot: datetime, until: datetime) -> int:
+        zone = self._rules.zone
+        return (until.astimezone(zone).date() - slot.astimezone(zone).date()).days
 
     def _is_within(self, row: StoredAppointment) -> bool:
         return row.tell_until <= self._ends
