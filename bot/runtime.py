@@ -31,6 +31,7 @@ from bot.ports import IncomingHandler
 from bot.services.converse import Converse
 from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
+from bot.services.keep_plans import KeepPlans
 from bot.services.note_seen import NoteSeen
 from bot.services.open_rooms import OpenRooms
 from bot.services.pause_nudges import is_paused
@@ -58,6 +59,7 @@ class BotProcess:
         self._stopping = asyncio.Event()
         self._failing: set[str] = set()
         self._channel: MatrixChannel | None = None
+        self._plans = KeepPlans(installation.uow, installation.settings.nudge_rules())
         self._staff: StaffDuty | None = None
 
     def stop(self) -> None:
@@ -155,6 +157,8 @@ class BotProcess:
         ReconcileStores(home.uow, home.keyring, enrol)(now)
         self._verify_audit()
         deliver.recover()
+        if changed := self._plans.apply_rules(now):
+            log.info("planned anew", extra={"count": changed})
         with home.uow() as uow:
             uow.audit.add(AuditKind.STARTED, now)
             uow.commit()
@@ -221,6 +225,7 @@ class BotProcess:
         await converse.forget()
         await asyncio.to_thread(deliver.tidy)
         await asyncio.to_thread(self._purge)
+        await asyncio.to_thread(self._plans.decoys, self._installation.clock.now())
         await rooms.close_left()
         self._failing.discard("upkeep")  # it has worked: the pause that follows must not keep ``/readyz`` red
         await asyncio.sleep(UPKEEP_SECONDS)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +15,7 @@ from pydantic import BaseModel
 from bot.domain.values import Language
 from bot.errors import WrongUse
 from config.agenda_settings import AgendaSettings
+from config.nudge_settings import public_holidays
 from config.settings import FILE_NAME, Settings, load, locate
 from config.template import example_text, fill_template
 
@@ -41,17 +41,14 @@ def read(folder: Path, text: str) -> Settings:
     return load(file)
 
 
-def plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
 # -- the example ----------------------------------------------------------------------------------------------------
 
 
 def test_every_setting_of_the_example_is_its_default_and_every_default_is_in_the_example() -> None:
     shipped = tomllib.loads(example_text())
+    shown_as_comments = {"csv", "kinds"}
     defaults = {
-        section: {name: plain(getattr(model, name)) for name in type(model).model_fields if name != "csv"}
+        section: model.model_dump(mode="json", exclude=shown_as_comments)
         for section, model in SECTIONS.items()
     }
     assert shipped == defaults
@@ -266,3 +263,46 @@ def test_the_agenda_section_never_tells_internal_notes_by_default() -> None:
     told = json.dumps(AgendaSettings().model_dump(exclude={"csv"}))
     assert "DESCRIPTION" not in told
     assert "SUMMARY" not in told
+
+
+# -- times ----------------------------------------------------------------------------------------------------------
+
+KIND = '[[nudges.kinds]]\nname = "long"\ntype = "bilan"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('[nudges]\nholidays = "XX"\n', "nudges.holidays"),
+        ('[nudges]\nholidays = "FR-99"\n', "nudges.holidays"),
+        ('[nudges]\nslot_days = ["lundi"]\n', "nudges.slot_days"),
+        ('[nudges]\nlevel = "secret"\n', "nudges.level"),
+        ("[nudges]\ndecoy_share = 2\n", "nudges.decoy_share"),
+        ('[[nudges.kinds]]\nname = "long"\n', "nudges.kinds"),
+        (KIND + 'practitioner = "("\n', "nudges.kinds"),
+        (KIND + 'slots = ["25:00"]\n', "nudges.kinds"),
+        (KIND + 'slots = ["23:00"]\n', "quiet"),
+        (KIND + KIND, "name"),
+    ],
+)
+def test_times_that_cannot_be_are_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
+    with pytest.raises(WrongUse) as caught:
+        read(tmp_path, text)
+    assert named in f"{caught.value} {caught.value.mend}"
+
+
+def test_the_commented_kind_of_the_example_is_one(tmp_path: Path) -> None:
+    lines = example_text().splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("# [[nudges.kinds]]"))
+    text = "\n".join(line.removeprefix("# ") for line in lines[first : first + 9])
+    (kind,) = read(tmp_path, text).nudge_rules().kinds
+    assert (kind.name, kind.days_before, kind.slot_days) == ("long", (7, 1), frozenset({0, 3}))
+
+
+def test_holidays_are_those_of_the_country_or_its_part(tmp_path: Path) -> None:
+    assert date(2026, 7, 14) in public_holidays("FR", 2026)
+    assert date(2026, 12, 20) not in public_holidays("FR", 2026)
+    assert date(2026, 12, 20) in public_holidays("FR-RE", 2026)  # the end of slavery on La Réunion
+    off = read(tmp_path, '[nudges]\nholidays = "FR"\n').nudge_rules().days_off
+    assert {day.year for day in off} >= {datetime.now(UTC).year, datetime.now(UTC).year + 1}
+    assert read(tmp_path, "").nudge_rules().days_off == frozenset()

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.choices import KindRule
 from bot.domain.slots import (
     URGENT,
     NudgeRules,
     after_quiet,
     at_local,
     days,
+    helps_until,
     next_slot,
     parse_hour,
     past_after,
-    plan,
     plan_change,
     useful_until,
 )
@@ -50,57 +52,9 @@ def hours(*texts: str) -> tuple[time, ...]:
     return tuple(parse_hour(t) for t in texts)
 
 
-def test_the_day_before_at_the_hour() -> None:
-    (only,) = plan(local("2026-09-10 10:00"), local("2026-09-01 10:00"), RULES)
-    assert only.slot == local("2026-09-09 18:00")
-    assert only.useful_until == local("2026-09-10 00:00")
-
-
-def test_several_days_give_several_nudges() -> None:
-    rules = NudgeRules(zone=PARIS, days_before=(7, 1))
-    planned = plan(local("2026-09-20 15:00"), local("2026-09-01 10:00"), rules)
-    assert [p.slot for p in planned] == [local("2026-09-13 18:00"), local("2026-09-19 18:00")]
-    assert {p.useful_until for p in planned} == {local("2026-09-20 12:00")}
-
-
-def test_all_slots_of_a_day_are_drawn() -> None:
-    rules = NudgeRules(zone=PARIS, slots=hours("09:00", "13:00", "18:00"))
-    drawn = {
-        p.slot for _ in range(200) for p in plan(local("2026-09-10 10:00"), local("2026-09-01 10:00"), rules)
-    }
-    assert drawn == {local(f"2026-09-09 {h}") for h in ("09:00", "13:00", "18:00")}
-
-
 @pytest.mark.parametrize("start", ["2026-09-01 10:00", "2026-09-01 09:59", "2020-01-01 10:00"])
 def test_failure_08_what_began_plans_nothing(start: str) -> None:
-    assert plan(local(start), local("2026-09-01 10:00"), RULES) == ()
-    assert plan_change(local(start), local("2026-09-01 10:00"), RULES) is None
-
-
-def test_a_late_booking_is_announced_in_the_next_slot() -> None:
-    (only,) = plan(local("2026-09-02 20:30"), local("2026-09-01 19:00"), RULES)
-    assert only.slot == local("2026-09-02 18:00")
-    assert only.useful_until == local("2026-09-02 19:00")
-
-
-def test_a_booking_too_late_for_any_slot_plans_nothing() -> None:
-    assert plan(local("2026-09-02 10:00"), local("2026-09-01 19:00"), RULES) == ()
-
-
-def test_the_same_day_before_the_first_slot_is_told_the_day_before() -> None:
-    """Not months ahead, and not never: rule 5."""
-    rules = NudgeRules(zone=PARIS, days_before=(0,))
-    (only,) = plan(local("2026-12-10 10:00"), local("2026-09-01 10:00"), rules)
-    assert only.slot == local("2026-12-09 18:00")
-
-
-def test_a_reminder_that_could_outlast_the_start_gives_way_to_an_earlier_one() -> None:
-    rules = NudgeRules(zone=PARIS, days_before=(0,), slots=hours("09:00", "18:00"))
-    for _ in range(20):
-        (only,) = plan(local("2026-09-10 18:30"), local("2026-09-01 10:00"), rules)
-        assert only.slot == local("2026-09-10 09:00")
-    (only,) = plan(local("2026-09-10 09:30"), local("2026-09-01 10:00"), rules)
-    assert only.slot == local("2026-09-09 18:00")
+    assert plan_change(local(start), local("2026-09-01 10:00"), RULES) == ()
 
 
 @pytest.mark.parametrize("hour", ["7", "25:00", "18h00", "", "noon", "18:00:30"])
@@ -152,13 +106,6 @@ def test_failure_07_an_hour_of_the_day_stays_that_hour(zone: str, day: str, hour
     assert moment == datetime.fromisoformat(utc).replace(tzinfo=UTC)
 
 
-@pytest.mark.parametrize("day", ["2026-03-29", "2026-03-30", "2026-10-25", "2026-10-26"])
-def test_failure_07_the_eve_of_a_visit_around_a_clock_change(day: str) -> None:
-    (only,) = plan(local(f"{day} 09:00"), local("2026-01-05 10:00"), RULES)
-    assert only.slot.astimezone(PARIS).time() == time(18, 0)
-    assert only.slot.astimezone(PARIS).date() == date.fromisoformat(day) - timedelta(days=1)
-
-
 def test_the_first_slot_is_the_earlier_one_in_the_night_in_which_an_hour_is_skipped() -> None:
     rules = NudgeRules(zone=PARIS, slots=hours("02:30", "03:00"), quiet_from=time(0), quiet_to=time(0))
     assert next_slot(local("2026-03-29 01:00"), rules) == local("2026-03-29 03:00")
@@ -176,34 +123,30 @@ def test_past_after_is_the_next_midnight(end: str, past: str) -> None:
 
 def test_a_cancellation_within_48_hours_is_told_at_once() -> None:
     now = local("2026-09-01 11:11")
-    planned = plan_change(now + URGENT, now, RULES)
-    assert planned is not None
+    planned, *_ = plan_change(now + URGENT, now, RULES)
     assert planned.slot == now
 
 
 def test_a_cancellation_later_than_that_waits_for_its_slot() -> None:
     now = local("2026-09-01 11:11")
-    planned = plan_change(now + URGENT + timedelta(seconds=1), now, RULES)
-    assert planned is not None
+    planned, *_ = plan_change(now + URGENT + timedelta(seconds=1), now, RULES)
     assert planned.slot == local("2026-09-01 18:00")
 
 
 def test_a_move_from_tomorrow_to_next_month_is_urgent() -> None:
     now = local("2026-09-01 11:11")
-    planned = plan_change(local("2026-10-10 10:00"), now, RULES, earliest=local("2026-09-02 00:00"))
-    assert planned is not None
+    planned, *_ = plan_change(local("2026-10-10 10:00"), now, RULES, earliest=local("2026-09-02 00:00"))
     assert planned.slot == now
 
 
 def test_failure_18_urgent_news_wait_for_the_end_of_quiet_hours() -> None:
     for now in ("2026-09-01 20:00", "2026-09-01 23:59", "2026-09-02 00:30", "2026-09-02 07:59"):
-        planned = plan_change(local("2026-09-02 15:00"), local(now), RULES)
-        assert planned is not None
+        planned, *_ = plan_change(local("2026-09-02 15:00"), local(now), RULES)
         assert planned.slot == local("2026-09-02 08:00")
 
 
 def test_news_that_quiet_hours_make_too_late_are_not_planned() -> None:
-    assert plan_change(local("2026-09-02 07:30"), local("2026-09-01 22:00"), RULES) is None
+    assert plan_change(local("2026-09-02 07:30"), local("2026-09-01 22:00"), RULES) == ()
 
 
 def test_quiet_hours_that_end_in_the_hour_that_comes_twice() -> None:
@@ -228,35 +171,16 @@ AHEAD = st.timedeltas(timedelta(seconds=1), timedelta(days=40))
 
 
 @given(rules=RULE_SETS, now=MOMENTS, ahead=AHEAD)
-def test_rule_3_a_reminder_leaves_in_time_outside_quiet_hours(
-    rules: NudgeRules, now: datetime, ahead: timedelta
-) -> None:
-    start = now + ahead
-    for planned in plan(start, now, rules):
-        assert now < planned.slot < planned.useful_until <= start
-        hour = planned.slot.astimezone(rules.zone).time()
-        assert hour in rules.slots
-        assert not rules.is_quiet_hour(hour)
-        assert planned.slot > start - timedelta(days=max(rules.days_before) + 3)
-
-
-@given(rules=RULE_SETS, now=MOMENTS, ahead=st.timedeltas(timedelta(days=17), timedelta(days=40)))
-def test_every_appointment_far_enough_ahead_is_announced_once_for_each_day(
-    rules: NudgeRules, now: datetime, ahead: timedelta
-) -> None:
-    assert 1 <= len(plan(now + ahead, now, rules)) <= len(set(rules.days_before))
-
-
-@given(rules=RULE_SETS, now=MOMENTS, ahead=AHEAD)
 def test_rule_3_only_half_days_are_kept(rules: NudgeRules, now: datetime, ahead: timedelta) -> None:
     """Two starts in one half-day that lie on the same side of every slot leave the same traces."""
     start = now + ahead
     where = start.astimezone(rules.zone)
     mark = at_local(where.date(), NOON if where.time() >= NOON else MIDNIGHT, rules.zone)
-    for planned in plan(start, now, rules):
-        assert planned.useful_until in (mark, planned.slot + timedelta(hours=1))
-    change = plan_change(start, now, rules)
-    if change is not None:
+    until = helps_until(start, rules)
+    ends = {at_local(where.date(), hour, rules.zone) + timedelta(hours=1) for hour in rules.slots}
+    assert mark <= until <= start
+    assert until in {mark, *ends}
+    for change in plan_change(start, now, rules):
         assert now <= change.slot < start
         assert change.slot < change.useful_until
         assert change.useful_until in (
@@ -265,20 +189,6 @@ def test_rule_3_only_half_days_are_kept(rules: NudgeRules, now: datetime, ahead:
             change.slot + timedelta(hours=1),
         )
     assert past_after(start, rules.zone).astimezone(rules.zone).date() > where.date()
-
-
-@given(
-    rules=RULE_SETS, now=MOMENTS, day=st.integers(2, 20), first=st.integers(0, 11), second=st.integers(0, 11)
-)
-def test_rule_3_the_hour_of_a_morning_leaves_no_trace(
-    rules: NudgeRules, now: datetime, day: int, first: int, second: int
-) -> None:
-    rules = NudgeRules(zone=rules.zone, days_before=(1,), slots=rules.slots[:1])
-    base = now.astimezone(rules.zone).date() + timedelta(days=day)
-    one, two = (at_local(base, time(h, 0), rules.zone) for h in (first, second))
-    assume(one.astimezone(rules.zone).date() == two.astimezone(rules.zone).date() == base)
-    assert plan(one, now, rules) == plan(two, now, rules)
-    assert past_after(one, rules.zone) == past_after(two, rules.zone)
 
 
 @given(rules=RULE_SETS, now=MOMENTS)
@@ -320,29 +230,9 @@ def test_quiet_hours_hold_their_first_moment_and_not_their_last() -> None:
         assert not rules.is_quiet_hour(time(12))
 
 
-def test_everything_is_in_utc() -> None:
-    (nudge,) = plan(local("2026-09-10 10:00"), local("2026-09-01 10:00"), RULES)
-    moments = [nudge.slot, nudge.useful_until, past_after(local("2026-09-10 10:00"), PARIS)]
-    moments += [
-        after_quiet(local("2026-09-10 10:00").astimezone(PARIS), RULES),
-        after_quiet(local("2026-09-10 21:00"), RULES),
-    ]
-    assert {moment.tzinfo for moment in moments} == {UTC}
-
-
 def test_rule_2_what_begins_now_began() -> None:
     now = local("2026-09-10 10:00")
-    assert plan(now, now, RULES) == ()
-    assert plan_change(now, now, RULES) is None
-
-
-def test_a_slot_that_is_now_is_over() -> None:
-    now = local("2026-09-10 18:00")
-    assert next_slot(now, RULES) == local("2026-09-11 18:00")
-    assert plan(local("2026-09-10 22:00"), now, NudgeRules(zone=PARIS, days_before=(0,))) == ()
-    assert plan(local("2026-09-11 09:00"), now, NudgeRules(zone=PARIS, days_before=(0,))) == ()
-    (late,) = plan(local("2026-09-11 20:00"), now, RULES)
-    assert late.slot == local("2026-09-11 18:00")
+    assert plan_change(now, now, RULES) == ()
 
 
 def test_rule_3_a_slot_on_the_mark_is_useful_for_an_hour() -> None:
@@ -354,13 +244,12 @@ def test_rule_3_a_slot_on_the_mark_is_useful_for_an_hour() -> None:
 def test_rule_4_urgent_is_48_hours_and_no_more() -> None:
     now = local("2026-09-08 10:00")
     for ahead, urgent in ((timedelta(hours=48), True), (timedelta(hours=48, minutes=1), False)):
-        told = plan_change(now + ahead, now, RULES)
-        assert told is not None
+        told, *_ = plan_change(now + ahead, now, RULES)
         assert (told.slot == now) == urgent
 
 
 def test_news_that_could_leave_only_at_the_start_are_not_planned() -> None:
-    assert plan_change(local("2026-09-10 08:00"), local("2026-09-10 07:00"), RULES) is None
+    assert plan_change(local("2026-09-10 08:00"), local("2026-09-10 07:00"), RULES) == ()
 
 
 def test_quiet_is_judged_by_the_practices_own_clock() -> None:
@@ -368,11 +257,73 @@ def test_quiet_is_judged_by_the_practices_own_clock() -> None:
     assert not RULES.is_quiet(local("2026-09-10 19:30"))
 
 
-def test_rule_3_the_marks_are_those_of_the_practices_zone() -> None:
-    """12:30 to 13:20 in Paris: no mark lies between, whatever the machine's own zone (midnight in Chatham, say)."""
-    start, slots = local("2026-09-10 13:20"), hours("12:30")
-    same_day = NudgeRules(zone=PARIS, slots=slots, days_before=(0,))
-    assert plan(start, local("2026-09-10 08:00"), same_day) == ()
-    assert plan(start, local("2026-09-09 13:00"), NudgeRules(zone=PARIS, slots=slots)) == ()
-    (earlier,) = plan(start, local("2026-09-08 08:00"), same_day)
-    assert earlier.slot == local("2026-09-09 12:30")
+# -- days (rule 5), and news that are told again --------------------------------------------------------------------
+
+
+def test_the_next_slot_skips_days_on_which_none_leaves() -> None:
+    rules = NudgeRules(zone=PARIS, slot_days=frozenset({0, 3}), days_off=frozenset({date(2026, 9, 3)}))
+    assert next_slot(local("2026-09-01 10:00"), rules) == local("2026-09-07 18:00")
+
+
+def test_rules_without_a_day_within_four_weeks_say_so() -> None:
+    off = frozenset(date(2026, 9, 1) + timedelta(days=n) for n in range(60))
+    with pytest.raises(WrongUse):
+        next_slot(local("2026-09-01 10:00"), NudgeRules(zone=PARIS, days_off=off))
+
+
+def test_rule_3_a_reminder_helps_until_an_hour_after_the_last_slot_that_leaves_an_hour() -> None:
+    rules = NudgeRules(zone=PARIS, slots=hours("09:00", "18:00"))
+    for start, until in (
+        ("2026-09-10 08:00", "2026-09-10 00:00"),
+        ("2026-09-10 09:59", "2026-09-10 00:00"),
+        ("2026-09-10 10:00", "2026-09-10 10:00"),
+        ("2026-09-10 11:59", "2026-09-10 10:00"),
+        ("2026-09-10 12:00", "2026-09-10 12:00"),
+        ("2026-09-10 19:00", "2026-09-10 19:00"),
+    ):
+        assert helps_until(local(start), rules) == local(until), start
+
+
+def test_rule_3_the_slots_of_kinds_count_too() -> None:
+    kinds = (KindRule(name="k", type="x", slots=hours("14:00")),)
+    assert helps_until(local("2026-09-10 16:00"), NudgeRules(zone=PARIS, kinds=kinds)) == local(
+        "2026-09-10 15:00"
+    )
+
+
+def test_rule_4_news_are_told_again_a_day_later_before_what_they_concern() -> None:
+    now = local("2026-09-01 11:11")
+    for concerns, again in (
+        ("2026-09-10 10:00", ["2026-09-01 18:00", "2026-09-02 18:00"]),
+        ("2026-09-03 10:00", ["2026-09-01 11:11", "2026-09-02 18:00"]),
+        ("2026-09-02 10:00", ["2026-09-01 11:11"]),
+    ):
+        assert [p.slot for p in plan_change(local(concerns), now, RULES)] == [local(t) for t in again]
+    once = NudgeRules(zone=PARIS, second_after=None)
+    assert len(plan_change(local("2026-09-10 10:00"), now, once)) == 1
+
+
+def test_rule_4_what_is_urgent_is_the_practices_to_say() -> None:
+    now = local("2026-09-01 11:11")
+    rules = NudgeRules(zone=PARIS, urgent=timedelta(0))
+    assert plan_change(local("2026-09-02 20:00"), now, rules)[0].slot == local("2026-09-01 18:00")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"slot_days": frozenset[int]()},
+        {"slot_days": frozenset({7})},
+        {"decoy_share": 1.1},
+        {"decoy_share": -0.1},
+        {"spread_days": 0},
+        {"kinds": (KindRule(name="a", type="x"), KindRule(name="a", place="y"))},
+        {"kinds": (KindRule(name="a", type="x", slots=(time(21),)),)},
+        {"kinds": (KindRule(name="a", type="x", slots=()),)},
+        {"kinds": (KindRule(name="a", type="x", days_before=(-1,)),)},
+        {"kinds": (KindRule(name="a", type="x", slot_days=frozenset()),)},
+    ],
+)
+def test_rules_of_times_that_cannot_work_are_refused(bad: dict[str, Any]) -> None:
+    with pytest.raises(WrongUse):
+        NudgeRules(zone=PARIS, **bad)

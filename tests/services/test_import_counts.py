@@ -288,7 +288,6 @@ def test_several_recipients_read_one_appointment_and_only_one_reads_what_is_for_
     assert readers == {(shared, first.recipient), (shared, second.recipient), (mine, first.recipient)}
     practice.take(entry("mine", note="autre"), entry("shared"))
     assert len(practice.everything()["envelope"]) == 3
-    assert [r.appointment for r in practice.reminders(second.recipient)] == [shared]
 
 
 def test_nobody_is_sealed_to_who_left(practice: Practice) -> None:

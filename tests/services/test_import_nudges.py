@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bot.domain.appointment import Status
-from bot.domain.choices import Level
+from bot.domain.choices import Level, Wishes
 from bot.domain.records import OutboxKind, OutboxState, ProblemKind, ReminderKind
-from config.nudge_settings import Nudges
+from bot.services.plan_nudges import plan_decoys, plan_nudges
+from config.nudge_settings import Kind, Nudges
 from tests.services.kit import DAY, NOW, PIN, Practice, at, entry
 
 EVE = at("2026-09-09 18:00")
@@ -71,8 +73,8 @@ async def test_news_of_later_wait_for_the_slot(practice: Practice) -> None:
     practice.take(entry(start="2026-09-21 15:00"))
     assert await practice.send_nudges() == 0
     assert [r.slot for r in practice.nudge_rows()] == [
-        at("2026-09-19 18:00"),
         at("2026-09-01 18:00"),
+        at("2026-09-02 18:00"),  # once more, where the first was not opened
         at("2026-09-20 18:00"),
     ]
     practice.clock.moment = at("2026-09-01 18:00")
@@ -109,7 +111,7 @@ async def test_another_note_changes_no_nudge(practice: Practice) -> None:
     practice.take(entry(start="2026-09-20 15:00"))
     practice.take(entry(start="2026-09-21 15:00"))
     before = practice.reminders(anna.recipient.id)
-    assert [r.kind for r in before] == [ReminderKind.CHANGE, ReminderKind.REMIND]
+    assert [r.kind for r in before] == [ReminderKind.CHANGE, ReminderKind.CHANGE, ReminderKind.REMIND]
     for note in ("a", "b", "c"):
         practice.take(entry(start="2026-09-21 15:00", note=note))
     assert practice.reminders(anna.recipient.id) == before
@@ -121,7 +123,7 @@ async def test_a_cancellation_ends_the_reminders(practice: Practice) -> None:
     anna = await practice.enrolled()
     practice.take(entry())
     practice.take(entry(status=Status.CANCELLED))
-    assert [r.kind for r in practice.reminders(anna.recipient.id)] == [ReminderKind.CHANGE]
+    assert {r.kind for r in practice.reminders(anna.recipient.id)} == {ReminderKind.CHANGE}
 
 
 async def test_the_same_cancellation_again_is_not_told_again(practice: Practice) -> None:
@@ -142,7 +144,7 @@ async def test_a_cancellation_in_waiting_survives_a_second_cancelled_entry(pract
     practice.take(entry(start="2026-09-20 15:00"))
     practice.take(entry(start="2026-09-20 15:00", status=Status.CANCELLED))
     practice.take(entry(start="2026-09-20 15:00", status=Status.CANCELLED, note="x"))
-    assert [r.kind for r in practice.reminders(anna.recipient.id)] == [ReminderKind.CHANGE]
+    assert [r.kind for r in practice.reminders(anna.recipient.id)] == [ReminderKind.CHANGE] * 2
     practice.clock.moment = at("2026-09-01 18:00")
     assert await practice.send_nudges() == 1
 
@@ -196,11 +198,10 @@ async def test_a_patients_cancellation_ends_the_nudges_and_keep_brings_them_back
     await anna.say(PIN)
     assert await anna.say("cancel") == ["release"]
     assert await anna.say("yes") == ["release"]
-    practice.clock.moment = EVE
+    assert practice.nudge_rows() == []
+    practice.clock.moment = EVE - DAY
     await practice.send_nudges()
     assert practice.channel.of("nudge") == []
-    assert {r.state for r in practice.nudge_rows()} == {OutboxState.DROPPED}
-    practice.clock.moment = EVE - DAY
     await anna.say(PIN)
     await anna.say("keep 1")
     practice.clock.moment = EVE
@@ -214,3 +215,131 @@ async def test_no_outbox_row_of_an_import_holds_anything_of_the_agenda(practice:
     rows = repr(practice.everything()["outbox"]) + repr(practice.outbox(OutboxKind.NUDGE))
     assert "anari" not in rows
     assert "10:00" not in repr(practice.nudge_rows())
+
+
+async def test_rule_4_news_that_were_not_opened_are_told_once_more_and_no_more(practice: Practice) -> None:
+    await practice.enrolled()
+    practice.take(entry(start="2026-09-20 15:00"))
+    practice.take(entry(start="2026-09-20 15:00", status=Status.CANCELLED))
+    sent = []
+    for day in range(1, 6):
+        practice.clock.moment = at(f"2026-09-0{day} 18:00")
+        sent.append(await practice.send_nudges())
+    assert sent == [1, 1, 0, 0, 0]
+
+
+async def test_rule_4_news_that_were_opened_are_not_told_again(practice: Practice) -> None:
+    anna = await practice.enrolled()
+    practice.take(entry(start="2026-09-20 15:00"))
+    practice.take(entry(start="2026-09-20 15:00", status=Status.CANCELLED))
+    practice.clock.moment = at("2026-09-01 18:00")
+    await practice.send_nudges()
+    await anna.read(PIN)
+    practice.clock.moment = at("2026-09-02 18:00")
+    await practice.send_nudges()
+    assert len(practice.channel.of("nudge")) == 1
+
+
+async def test_what_is_limited_to_one_recipient_nudges_nobody_else(practice: Practice) -> None:
+    anna = await practice.enrolled("P-1", name="anna")
+    ben = await practice.enrolled("P-1", name="ben")
+    practice.take(entry(), only=anna.recipient.id)
+    assert len(practice.reminders(anna.recipient.id)) == 1
+    assert practice.reminders(ben.recipient.id) == []
+
+
+async def test_failure_11_confirming_ends_the_requests_to_confirm(practice: Practice) -> None:
+    """And the last nudge stays."""
+    practice.nudges = Nudges(level=Level.PLAIN, days_before=(7, 4, 1))
+    practice.__post_init__()
+    anna = await practice.enrolled()
+    practice.take(entry(start="2026-09-20 15:00"))
+    assert len(practice.nudge_rows()) == 3
+    await anna.say(PIN)
+    await anna.say("confirm")
+    assert [r.slot for r in practice.nudge_rows()] == [at("2026-09-19 18:00")]
+
+
+async def test_other_rules_plan_what_waits_anew_and_repeat_nothing(practice: Practice) -> None:
+    anna = await practice.enrolled()
+    practice.take(entry(start="2026-09-20 15:00"))
+    practice.clock.moment = at("2026-09-19 18:00")
+    assert await practice.send_nudges() == 1
+    practice.nudges = Nudges(level=Level.PLAIN, days_before=(3, 1, 0), slots=("09:00", "18:00"))
+    practice.__post_init__()
+    who = anna.recipient.id
+    with practice.uow() as uow:
+        plan_nudges(uow, [who], practice.now, practice.rules)
+        uow.commit()
+    waiting = [r.slot for r in practice.nudge_rows(OutboxState.QUEUED)]
+    assert waiting == [at("2026-09-20 09:00")]
+
+
+async def test_the_agendas_type_chooses_the_rule(practice: Practice) -> None:
+    practice.nudges = Nudges(
+        level=Level.PLAIN, kinds=(Kind(name="long", type="bilan", days_before=(7,), slots=("12:00",)),)
+    )
+    practice.__post_init__()
+    await practice.enrolled()
+    practice.take(
+        replace(entry(start="2026-09-20 15:00"), type="Bilan annuel"), entry("u-2", start="2026-09-20 16:00")
+    )
+    assert [r.slot for r in practice.nudge_rows()] == [at("2026-09-13 12:00"), at("2026-09-19 18:00")]
+    assert "long" not in str(practice.everything()) + str(practice.everything())
+    practice.take(replace(entry(start="2026-09-20 15:00"), type="Contrôle"))
+    assert [r.slot for r in practice.nudge_rows()] == [at("2026-09-19 18:00")]
+
+
+async def test_decoys_go_to_those_who_asked_and_count_for_nothing(practice: Practice) -> None:
+    anna = await practice.enrolled("P-1", name="anna")
+    ben = await practice.enrolled("P-2", name="ben")
+    wishing = replace(ben.recipient, wishes=Wishes(level=Level.CONSTANT))
+    with practice.uow() as uow:
+        uow.recipients.save(wishing)
+        assert plan_decoys(uow, practice.now, practice.rules) == 1
+        assert plan_decoys(uow, practice.now, practice.rules) == 0
+        uow.commit()
+    practice.clock.moment = at("2026-09-01 18:00")
+    await practice.send_nudges()
+    assert [s.to.user for s in practice.channel.of("nudge")] == [ben.room.user]
+    assert practice.problems() == []
+    both = [anna.recipient.id, ben.recipient.id]
+    with practice.uow() as uow:
+        assert uow.outbox.nudges_since(both, practice.now - DAY) == {}
+
+
+async def test_a_decoy_that_became_a_nudge_is_one(practice: Practice) -> None:
+    anna = await practice.enrolled()
+    wishing = replace(anna.recipient, wishes=Wishes(level=Level.CONSTANT))
+    with practice.uow() as uow:
+        uow.recipients.save(wishing)
+        plan_decoys(uow, practice.now, practice.rules)
+        uow.commit()
+    practice.take(entry(start="2026-09-02 15:00"))
+    (row,) = practice.nudge_rows()
+    assert (row.template, row.slot) == ("", at("2026-09-01 18:00"))
+    practice.clock.moment = at("2026-09-01 18:00")
+    await practice.send_nudges()
+    assert len(practice.channel.of("nudge")) == 1
+
+
+async def test_a_decoy_is_not_sent_late_nor_to_whoever_stopped(practice: Practice) -> None:
+    anna = await practice.enrolled("P-1", name="anna")
+    ben = await practice.enrolled("P-2", name="ben")
+    wishing = [replace(one.recipient, wishes=Wishes(level=Level.CONSTANT)) for one in (anna, ben)]
+    with practice.uow() as uow:
+        for recipient in wishing:
+            uow.recipients.save(recipient)
+        plan_decoys(uow, practice.now, practice.rules)
+        uow.commit()
+    await ben.say("stop")
+    practice.clock.moment = at("2026-09-01 19:30")
+    await practice.send_nudges()
+    assert [s.to.user for s in practice.channel.of("nudge")] == [anna.room.user]
+    with practice.uow() as uow:
+        plan_decoys(uow, practice.now, practice.rules)
+        uow.commit()
+    practice.clock.moment = at("2026-09-03 18:30")
+    await practice.send_nudges()
+    assert len(practice.channel.of("nudge")) == 1
+    assert practice.problems() == []
