@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import agenda_import, nudge_delivery, pin_to_details, start
+from tests.bench import agenda_import, nudge_delivery, pin_to_details, planning, start
 from tests.bench.figures import Result, show, write
 
 BENCHES: dict[str, Callable[[Path, int], Result]] = {
@@ -17,6 +17,7 @@ BENCHES: dict[str, Callable[[Path, int], Result]] = {
     "pin": pin_to_details.bench,
     "nudges": nudge_delivery.bench,
     "start": start.bench,
+    "planning": planning.bench,
 }
 
 
