@@ -307,6 +307,7 @@ class AuditKind(StrEnum):
     REMINDERS_STOPPED = "reminders_stopped"
     REMINDERS_STARTED = "reminders_started"
     LANGUAGE_SET = "language_set"
+    TIMES_SET = "times_set"
     DATA_SHOWN = "data_shown"
     PURGED = "purged"
     KEYS_ROTATED = "keys_rotated"

@@ -75,6 +75,7 @@ class Outcome(StrEnum):
     KEPT = "kept"
     MOVE_PASSED_ON = "move_passed_on"
     LANGUAGE_SET = "language_set"
+    TIMES_SET = "times_set"
     PAUSED = "paused"
     STARTED = "started"
     LEFT = "left"
@@ -112,6 +113,7 @@ class Action(StrEnum):
     ACT = "act"
     ACT_AGREED = "act_agreed"
     SET_LANGUAGE = "set_language"
+    SET_TIMES = "set_times"
     PAUSE = "pause"
     START = "start"
     LEAVE = "leave"
@@ -170,6 +172,7 @@ OUTCOMES: Mapping[Action, frozenset[Outcome]] = {
     Action.ACT: _NOT_FOUND | _DONE | {Outcome.FOUND},
     Action.ACT_AGREED: _NOT_FOUND | _DONE | {Outcome.CANCEL_PASSED_ON},
     Action.SET_LANGUAGE: frozenset({Outcome.LANGUAGE_SET, Outcome.TROUBLE}),
+    Action.SET_TIMES: frozenset({Outcome.TIMES_SET, Outcome.TROUBLE}),
     Action.PAUSE: frozenset({Outcome.PAUSED, Outcome.TROUBLE}),
     Action.START: frozenset({Outcome.STARTED, Outcome.TROUBLE}),
     Action.LEAVE: frozenset({Outcome.LEFT, Outcome.TROUBLE}),

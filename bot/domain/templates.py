@@ -78,6 +78,8 @@ class Template(StrEnum):
     PIN_UNCHANGED = "reply.pin_unchanged"
     LANGUAGE_ASK = "reply.language_ask"
     LANGUAGE_SET = "reply.language_set"
+    TIMES_ASK = "reply.times_ask"
+    TIMES_SET = "reply.times_set"
     STOPPED = "reply.stopped"
     STARTED = "reply.started"
     ASK_LEAVE = "reply.ask_leave"

@@ -28,6 +28,12 @@ class IntentKind(StrEnum):
     FORGOT_PIN = "forgot_pin"
     LANGUAGE = "language"
     LANGUAGE_ASK = "language_ask"
+    TIMES_ASK = "times_ask"
+    TIMES_USUAL = "times_usual"
+    TIMES_PRIVATE = "times_private"
+    TIMES_CONSTANT = "times_constant"
+    LAST_KEPT = "last_kept"
+    LAST_DECLINED = "last_declined"
     STOP = "stop"
     START = "start"
     LEAVE = "leave"
@@ -181,6 +187,30 @@ PHRASES: dict[IntentKind, str] = {
     IntentKind.LANGUAGE_ASK: """
         langue, changer langue, changer de langue, changer la langue, langues, autre langue,
         quelle langue, language, languages, change language, other language
+    """,
+    IntentKind.TIMES_ASK: """
+        discretion, discret, discrete, rythme, frequence, changer rythme, changer la discretion, moments,
+        moments des messages, quand ecrivez vous, discreet, rhythm, frequency, change rhythm, times, change times,
+        when do you write, when do messages come
+    """,
+    IntentKind.TIMES_USUAL: """
+        discretion normale, discretion normal, discretion habituelle, rythme normal, rythme habituel, normal discretion,
+        discretion usual, usual discretion, usual rhythm
+    """,
+    IntentKind.TIMES_PRIVATE: """
+        discretion forte, discretion fort, forte discretion, plus de discretion, plus discret, discretion high,
+        high discretion, more discretion, more discreet
+    """,
+    IntentKind.TIMES_CONSTANT: """
+        discretion totale, discretion total, totale discretion, discretion maximale, discretion full, full discretion,
+        discretion maximum, maximum discretion
+    """,
+    IntentKind.LAST_DECLINED: """
+        sans dernier rappel, pas de dernier rappel, plus de dernier rappel, no last reminder, without last reminder
+    """,
+    IntentKind.LAST_KEPT: """
+        avec dernier rappel, dernier rappel, garder dernier rappel, with last reminder, last reminder,
+        keep last reminder
     """,
     IntentKind.STOP: """
         arreter, arrete, arretez, arret, stop, stopper, stoppez, pause, suspendre, suspendez, stop sms,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from bot.domain.conversation import Action, Held, Outcome, Session, Step
+from bot.domain.dialogue.times import wish
 from bot.domain.intents import Intent
 from bot.domain.pin import PinFault, judge_pin
 from bot.domain.records import AuditKind, Recipient, Room
@@ -114,6 +115,7 @@ class Acts:
             Action.ACT: self._act,
             Action.ACT_AGREED: self._act,
             Action.SET_LANGUAGE: self._language,
+            Action.SET_TIMES: self._times,
             Action.PAUSE: self._pause,
             Action.START: self._start,
             Action.LEAVE: self._leave,
@@ -306,6 +308,13 @@ class Acts:
                 uow.audit.add(AuditKind.LANGUAGE_SET, call.now, recipient.id)
             uow.commit()
         return Result(outcome=Outcome.LANGUAGE_SET)
+
+    def _times(self, call: _Call) -> Result:
+        recipient = self._recipient(call)
+        if recipient is None:
+            return Result(outcome=Outcome.TROUBLE)
+        wishes = wish(recipient.wishes, call.intent.kind)
+        return Result(outcome=self._enrol.choose_times(recipient.id, wishes, call.now))
 
     def _pause(self, call: _Call) -> Result:
         return self._reminders(call, on=False)

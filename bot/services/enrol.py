@@ -12,6 +12,7 @@ import logging
 from dataclasses import replace
 from datetime import datetime
 
+from bot.domain.choices import Wishes
 from bot.domain.conversation import Outcome
 from bot.domain.records import AuditKind, InvitationKind, OutboxKind, ProblemKind, Recipient, RecipientState
 from bot.domain.slots import NudgeRules
@@ -97,6 +98,18 @@ class Enrol:
             plan_nudges(uow, [recipient_id], now, self._times)
             uow.commit()
         return Outcome.STARTED if on else Outcome.PAUSED
+
+    def choose_times(self, recipient_id: RecipientId, wishes: Wishes, now: datetime) -> Outcome:
+        """What they ask for of the times of their nudges."""
+        with self._uow() as uow:
+            recipient = uow.recipients.get(recipient_id)
+            if recipient is None:
+                return Outcome.TROUBLE
+            uow.recipients.save(replace(recipient, wishes=wishes))
+            uow.audit.add(AuditKind.TIMES_SET, now, recipient_id)
+            plan_nudges(uow, [recipient_id], now, self._times)
+            uow.commit()
+        return Outcome.TIMES_SET
 
     def lock(self, recipient_id: RecipientId, now: datetime) -> None:
         """The vault destroyed the key: say so where the staff looks, and stop what waits."""

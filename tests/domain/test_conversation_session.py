@@ -208,6 +208,15 @@ def test_the_language_changes_with_the_answer() -> None:
     assert step.templates == (Template.LANGUAGE_SET,)
 
 
+def test_the_times_are_chosen_without_losing_the_thread() -> None:
+    talk = Talk(State.READY)
+    talk.say("voir")
+    assert talk.say("discrétion").templates == (Template.TIMES_ASK, Template.ASK_PIN)
+    step = talk.say("discrétion forte", Outcome.TIMES_SET)
+    assert step.templates == (Template.TIMES_SET, Template.ASK_PIN)
+    assert Action.SET_TIMES in talk.done
+
+
 def test_leaving_asks_once_more() -> None:
     talk = Talk(State.UNLOCKED)
     assert talk.say("quitter").templates == (Template.ASK_LEAVE,)

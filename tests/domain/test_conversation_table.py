@@ -18,6 +18,7 @@ from bot.domain.conversation import (
     rest_of,
 )
 from bot.domain.dialogue.table import TABLE, step
+from bot.domain.dialogue.times import TIMES
 from bot.domain.messages import OpenSentence
 from bot.domain.states import AWAITING_SECRET, ENROLLING, INPUTS, Pending, Transition
 from bot.domain.templates import Template, is_release
@@ -338,7 +339,9 @@ def test_what_is_ignored_keeps_the_command_that_waits() -> None:
     assert {entry.pending for _, _, entry in ENTRIES if entry.ignored} == {Pending.KEEP}
 
 
-@pytest.mark.parametrize("given", [IntentKind.LANGUAGE, IntentKind.STOP, IntentKind.START, Outcome.TROUBLE])
+@pytest.mark.parametrize(
+    "given", [IntentKind.LANGUAGE, IntentKind.STOP, IntentKind.START, *TIMES, Outcome.TROUBLE]
+)
 def test_an_aside_keeps_the_command_that_waits(given: IntentKind | Outcome) -> None:
     for state in OPEN_STATES | {State.ASK_PIN, State.READY}:
         assert step(state, given).pending is Pending.KEEP

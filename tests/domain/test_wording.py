@@ -35,7 +35,7 @@ _OF_A_PERSON = (
         "relink_invited",
     ),
     *("revoked", "redeemed", "relinked", "answered", "answer_done", "reminders_stopped", "reminders_started"),
-    *("language_set", "left", "removed", "reset", "paused", "resumed"),
+    *("language_set", "times_set", "left", "removed", "reset", "paused", "resumed"),
 )
 _WITHOUT_VALUES = (
     *(
@@ -149,6 +149,11 @@ def test_what_a_text_tells_to_reply_is_understood(language: Language) -> None:
         (Template.ASK_LEAVE, {K.YES, K.NO}),
         (Template.PIN_WRONG, {K.FORGOT_PIN}),
         (Template.LANGUAGE_ASK, {K.LANGUAGE}),
+        (
+            Template.TIMES_ASK,
+            {K.TIMES_PRIVATE, K.TIMES_CONSTANT, K.TIMES_USUAL, K.LAST_DECLINED, K.LAST_KEPT},
+        ),
+        (Template.TIMES_SET, {K.TIMES_ASK}),
         (Template.READY, {K.SHOW, K.HELP}),
         (
             Template.HELP,
@@ -162,6 +167,7 @@ def test_what_a_text_tells_to_reply_is_understood(language: Language) -> None:
                 K.START,
                 K.CHANGE_PIN,
                 K.LANGUAGE_ASK,
+                K.TIMES_ASK,
                 K.DATA,
                 K.LEAVE,
             },

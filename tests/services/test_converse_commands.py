@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain.appointment import Status
+from bot.domain.choices import Confirmed, Level, Wishes
 from bot.domain.messages import Oddity, OpenSentence
 from bot.domain.records import AnswerKind, AnswerState, OutboxKind, ProblemKind
 from bot.domain.values import Language
@@ -460,3 +461,35 @@ async def test_random_conversations(practice: Practice, seed: int) -> None:
     stored = repr(practice.everything())
     assert "September" not in stored
     assert {r.template for r in practice.outbox(OutboxKind.RELEASE)} <= {""}
+
+
+@pytest.mark.parametrize(
+    ("typed", "wishes"),
+    [
+        (("discrétion forte",), Wishes(level=Level.PRIVATE)),
+        (("full discretion",), Wishes(level=Level.CONSTANT)),
+        (("full discretion", "usual discretion"), Wishes()),
+        (("no last reminder",), Wishes(confirmed=Confirmed.NONE)),
+        (("no last reminder", "high discretion"), Wishes(level=Level.PRIVATE, confirmed=Confirmed.NONE)),
+        (("no last reminder", "with last reminder"), Wishes()),
+    ],
+)
+async def test_a_patient_chooses_the_times(
+    practice: Practice, typed: tuple[str, ...], wishes: Wishes
+) -> None:
+    anna = await practice.enrolled()
+    for text in typed:
+        assert await anna.say(text) == ["reply.times_set"]
+    assert anna.recipient.wishes == wishes
+
+
+async def test_what_is_declined_after_confirming_is_not_sent(practice: Practice) -> None:
+    anna = await practice.enrolled()
+    practice.take(entry())
+    await anna.say(PIN)
+    await anna.say("confirm")
+    assert len(practice.nudge_rows()) == 1
+    await anna.say("no last reminder")
+    assert practice.nudge_rows() == []
+    await anna.say("with last reminder")
+    assert len(practice.nudge_rows()) == 1

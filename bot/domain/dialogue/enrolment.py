@@ -16,6 +16,7 @@ from bot.domain.dialogue.parts import (
     say,
     say_open,
 )
+from bot.domain.dialogue.times import TIMES
 from bot.domain.messages import OpenSentence
 from bot.domain.states import Action, Outcome, State, Tick
 from bot.domain.templates import Template
@@ -41,7 +42,9 @@ def _enrolling(state: State) -> Row:
     """Between the code and the PIN: nothing but the next step, leaving, and help."""
     only_prompt: Row = {kind: aside(state) for kind in IntentKind}
     known = asides(state)
-    del known[IntentKind.STOP], known[IntentKind.START], known[Outcome.PAUSED], known[Outcome.STARTED]
+    of_nudges = (IntentKind.STOP, IntentKind.START, Outcome.PAUSED, Outcome.STARTED)
+    for given in (*of_nudges, IntentKind.TIMES_ASK, *TIMES, Outcome.TIMES_SET):
+        del known[given]
     return {
         **only_prompt,
         **known,

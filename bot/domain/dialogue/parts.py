@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.domain.dialogue.times import TIMES
 from bot.domain.messages import OpenSentence
 from bot.domain.states import Action, Input, Outcome, Pending, State, Tick, Transition
 from bot.domain.templates import Template
@@ -74,6 +75,9 @@ def asides(state: State) -> Row:
         IntentKind.LANGUAGE_ASK: aside(state, Template.LANGUAGE_ASK),
         IntentKind.LANGUAGE: do(state, Action.SET_LANGUAGE, pending=Pending.KEEP),
         Outcome.LANGUAGE_SET: aside(state, Template.LANGUAGE_SET),
+        IntentKind.TIMES_ASK: aside(state, Template.TIMES_ASK),
+        **{kind: do(state, Action.SET_TIMES, pending=Pending.KEEP) for kind in TIMES},
+        Outcome.TIMES_SET: aside(state, Template.TIMES_SET),
         IntentKind.STOP: do(state, Action.PAUSE, pending=Pending.KEEP),
         Outcome.PAUSED: aside(state, Template.STOPPED),
         IntentKind.START: do(state, Action.START, pending=Pending.KEEP),
