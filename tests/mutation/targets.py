@@ -56,7 +56,12 @@ TARGETS: Final = (
     Target(files=("bot/domain/retention.py",), tests=("tests/domain/test_retention.py",)),
     Target(
         files=("bot/domain/choices.py", "bot/domain/planning.py", "bot/domain/slots.py"),
-        tests=("tests/domain/test_choices.py", "tests/domain/test_planning.py", "tests/domain/test_slots.py"),
+        tests=(
+            "tests/domain/test_choices.py",
+            "tests/domain/test_planning.py",
+            "tests/domain/test_planning_edges.py",
+            "tests/domain/test_slots.py",
+        ),
     ),
     Target(
         files=("bot/domain/leak.py", "bot/domain/leak_trial.py", "bot/domain/leak_attack.py"),

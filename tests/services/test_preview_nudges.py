@@ -8,14 +8,15 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.domain.choices import Level, Wishes
-from bot.domain.planning import Because, WhyNot
+from bot.domain.planning import Because, Person, WhyNot, is_decoy, slots_between
 from bot.domain.records import RecipientState
 from bot.errors import Refused
 from bot.services.pause_nudges import PauseNudges
 from bot.services.plan_nudges import plan_decoys
 from bot.services.preview_nudges import Channel, Preview, PreviewNudges, Rule, Unreached
 from config.nudge_settings import Kind, Nudges
-from tests.services.kit import Person, Practice, at, entry
+from tests.services.kit import Person as Somebody
+from tests.services.kit import Practice, at, entry
 
 
 def preview(practice: Practice, days: int = 14, who: str = "") -> Preview:
@@ -31,7 +32,7 @@ def set_rules(practice: Practice, **changes: object) -> None:
     practice.__post_init__()
 
 
-def change(person: Person, **changes: object) -> None:
+def change(person: Somebody, **changes: object) -> None:
     changed = replace(person.recipient, **changes)  # type: ignore[arg-type]  # fields by name
     with person.practice.uow() as uow:
         uow.recipients.save(changed)
@@ -125,7 +126,12 @@ async def test_decoys_are_shown_as_they_are_written(practice: Practice) -> None:
     practice.take(entry("u-1", "2026-09-05 10:00", patient="P-0"))
     found = preview(practice)
     decoys = {(n.recipient, n.slot) for n in found.nudges if n.reasons[0].rule is Rule.DECOY}
-    assert 20 < len(decoys) < 64, "half of 84"
+    with practice.uow() as uow:
+        people = [Person(id=recipient.id) for recipient in uow.recipients.all()]
+    slots = slots_between(found.begins, found.ends, practice.rules)
+    drawn = {(one.id, slot) for one in people for slot in slots if is_decoy(practice.rules, one, slot)}
+    assert decoys == drawn - {(n.recipient, n.slot) for n in found.nudges if n.reasons[0].rule is Rule.LEAD}
+    assert len(slots) == 14
     assert sum(slot.by_rule.get((Rule.DECOY, ""), 0) for slot in found.slots) == len(decoys)
     with practice.uow() as uow:
         plan_decoys(uow, practice.now, practice.rules)
