@@ -96,12 +96,12 @@ class Attacker:
             true = self._cells[visit.until]
             belief = self._belief(seen)
             bits.append(log2(belief[visit.until] * self._places / true.places))
-            by_day: Counter[int] = Counter()
-            by_half: Counter[tuple[int, bool]] = Counter()
+            by_day: dict[int, float] = defaultdict(float)
+            by_half: dict[tuple[int, bool], float] = defaultdict(float)
             for until, chance in belief.items():
                 cell = self._cells[until]
-                by_day[cell.day] += chance  # type: ignore[assignment]  # a Counter adds up any numbers
-                by_half[cell.half_day] += chance  # type: ignore[assignment]  # as above
+                by_day[cell.day] += chance
+                by_half[cell.half_day] += chance
             best = max(belief, key=lambda until: belief[until] / self._cells[until].places)
             days += max(by_day, key=by_day.__getitem__) == true.day
             half_days += max(by_half, key=by_half.__getitem__) == true.half_day

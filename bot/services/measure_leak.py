@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -81,9 +81,8 @@ class MeasureLeak:
         levels: Sequence[Level] = tuple(Level),
         shares: Sequence[float] = (),
         kind: str = "",
-        each: Callable[[], None] = lambda: None,
     ) -> Leak:
-        """``shares`` of decoys beside the practice's own; ``each`` is called after each point.
+        """``shares`` of decoys beside the practice's own.
 
         Raises :class:`WrongUse` for a ``kind`` that the rules do not name.
         """
@@ -100,7 +99,6 @@ class MeasureLeak:
                 point = _measure(rules, agenda, share, made, _ASSUMED if density is None else density)
                 own = level is self._rules.level and share in (None, self._rules.decoy_share)
                 points.append(replace(point, own=own))
-                each()
         return Leak(
             known=agenda.bits,
             visits=_ASSUMED if density is None else density,
