@@ -381,7 +381,12 @@ def test_a_log_from_before_the_staff_verifies_after_the_upgrade(home: Installati
     _add(home, 3)
     with home.engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE audit_checkpoint")
-        connection.exec_driver_sql("ALTER TABLE recipient DROP COLUMN left_at")
+        for table, column in (
+            *(("recipient", name) for name in ("left_at", "wishes_enc")),
+            ("appointment", "tell_until"),
+            ("reminder", "lead"),
+        ):
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
         for column in ("member", "act", "note"):
             connection.exec_driver_sql(f"ALTER TABLE audit DROP COLUMN {column}")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0004'")

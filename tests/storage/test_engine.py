@@ -58,6 +58,9 @@ def _newest() -> str | None:
 
 
 AS_OF_0002 = (
+    "ALTER TABLE recipient DROP COLUMN wishes_enc",
+    "ALTER TABLE appointment DROP COLUMN tell_until",
+    "ALTER TABLE reminder DROP COLUMN lead",
     *(f"ALTER TABLE recipient DROP COLUMN {name}" for name in ("paused", "nudged_at", "seen_at")),
     "ALTER TABLE answer DROP COLUMN told",
     "ALTER TABLE problem DROP COLUMN told",
