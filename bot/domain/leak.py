@@ -22,8 +22,6 @@ _DAYS, _PLACES, _WORKED = (
     5,
 )  # of the policies: as many days, of which so many a week, of so many places
 
-Window = range
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
@@ -58,7 +56,7 @@ def _entropy(counts: Counter[Hashable] | Counter[tuple[Hashable, Hashable]]) -> 
     return log2(number) - sum(count * log2(count) for count in counts.values()) / number
 
 
-def exact_bits(windows: Sequence[Window], share: float) -> float:
+def exact_bits(windows: Sequence[range], share: float) -> float:
     """What all nudges of one recipient tell of the window. Raises :class:`WrongUse`.
 
     Given the slots S that are seen, a window's probability is c / W: c of its slots are in S, W is the sum of c over
@@ -80,7 +78,7 @@ def exact_bits(windows: Sequence[Window], share: float) -> float:
     return log2(number) - (of_all - of_each) / (whole * share)
 
 
-def exact_success(windows: Sequence[Window], share: float) -> float:
+def exact_success(windows: Sequence[range], share: float) -> float:
     """How often the best guess names the window; ``windows`` in order. Raises :class:`WrongUse`."""
     length = _length(windows)
     whole = len(windows) * length
@@ -101,7 +99,7 @@ def exact_success(windows: Sequence[Window], share: float) -> float:
     return sum(p * highest for (_, highest), p in states.items()) / (whole * share)
 
 
-def _length(windows: Sequence[Window]) -> int:
+def _length(windows: Sequence[range]) -> int:
     lengths = {len(window) for window in windows}
     if len(lengths) != 1 or 0 in lengths:
         raise WrongUse("windows of one length are needed")
@@ -119,11 +117,11 @@ def _totals(weights: Iterable[int], share: float) -> list[float]:
     return found
 
 
-def _drawn(leads: int) -> list[Window]:
+def _drawn(leads: int) -> list[range]:
     return [range(day, day + leads) for day in range(_DAYS)]
 
 
-def _policy(name: str, windows: Sequence[Window], share: float = 0.0) -> Policy:
+def _policy(name: str, windows: Sequence[range], share: float = 0.0) -> Policy:
     return Policy(name=name, bits=exact_bits(windows, share), success=exact_success(windows, share))
 
 

@@ -116,6 +116,16 @@ def test_what_is_counted_without_chance_is_exact_but_for_the_bias() -> None:
     )
 
 
+def test_pairs_that_come_unevenly_are_counted_as_they_come() -> None:
+    joint = {("a", 1): 30, ("a", 2): 10, ("b", 1): 10, ("b", 2): 40, ("c", 1): 10}
+    whole = sum(joint.values())
+    of_secret = {"a": 40, "b": 50, "c": 10}
+    of_seen = {1: 50, 2: 50}
+    bits = sum(n / whole * log2(n * whole / of_secret[a] / of_seen[b]) for (a, b), n in joint.items())
+    pairs = [pair for pair, number in joint.items() for _ in range(number)]
+    assert measured_bits(pairs) == pytest.approx(bits - (5 - 3 - 2 + 1) / (2 * whole * 0.6931472), abs=1e-6)
+
+
 def test_the_correction_takes_away_what_chance_adds() -> None:
     chance = Random(7)  # noqa: S311 - it has to come out the same again
     pairs = [(chance.randrange(60), chance.randrange(60)) for _ in range(40_000)]

@@ -36,6 +36,7 @@ TARGETS: Final = (
             "bot/domain/dialogue/parts.py",
             "bot/domain/dialogue/enrolment.py",
             "bot/domain/dialogue/enrolled.py",
+            "bot/domain/dialogue/times.py",
             "bot/domain/states.py",
             "bot/domain/conversation_picture.py",
         ),
