@@ -62,6 +62,7 @@ TARGETS: Final = (
             "tests/domain/test_planning.py",
             "tests/domain/test_planning_edges.py",
             "tests/domain/test_slots.py",
+            "tests/domain/test_slots_edges.py",
         ),
     ),
     Target(
