@@ -1,4 +1,4 @@
-"""Slots at their edges: moments are of UTC, days of the practice's zone, and what is equal is too late or just in time."""
+"""Slots at their edges: moments are of UTC, days of the practice's zone, what is equal too late or just in time."""
 
 from __future__ import annotations
 
