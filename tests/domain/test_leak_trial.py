@@ -115,6 +115,7 @@ def test_without_a_nudge_nothing_is_seen() -> None:
     none = replace(RULES, days_before=(), level=Level.CONSTANT)
     trial = watch(none, WEEK, visits(none, WEEK, 4, 1), 3)
     assert (trial.slots, list(trial.seen)) == ((), [0, 0, 0])
+    assert (trial.agenda, trial.rules, len(trial.visits)) == (WEEK, none, 4)
 
 
 def test_places_that_are_the_same_to_the_planner() -> None:
