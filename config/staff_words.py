@@ -17,7 +17,8 @@ from datetime import date, datetime
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, format_skeleton
+from babel.numbers import format_decimal, format_percent
 
 from bot.domain.values import Language
 from bot.errors import AgendaError, PliError
@@ -53,6 +54,23 @@ class StaffWords:
     def day(self, day: date) -> str:
         """With its weekday, as the reader's country writes it."""
         return format_date(day, "full", locale=self._catalogue.locale)
+
+    def weekday(self, at: datetime, zone: ZoneInfo) -> str:
+        """The day of the week, short."""
+        return format_skeleton("E", at, tzinfo=zone, locale=self._catalogue.locale)
+
+    def decimal(self, number: float, digits: int = 1) -> str:
+        """So many digits behind the comma or point."""
+        rounded = round(number, digits)
+        return format_decimal(rounded, format=f"#,##0.{'0' * digits}", locale=self._catalogue.locale)
+
+    def share(self, share: float) -> str:
+        """In percent: one digit behind the comma where it is under ten."""
+        locale = self._catalogue.locale
+        pattern = str(locale.percent_formats[None].pattern)
+        if share < 0.0995:
+            pattern = pattern.replace("0", "0.0")
+        return format_percent(share, format=pattern, locale=locale)
 
     def has(self, identifier: str) -> bool:
         return identifier in self._catalogue.texts

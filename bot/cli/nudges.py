@@ -1,14 +1,18 @@
-"""``pli nudges``: what has to do with the times of nudges."""
+"""``pli nudges``: what leaves when, what the times tell, and a clock that is in doubt."""
 
 from __future__ import annotations
 
 import typer
 
 from bot.cli.common import Json, installation, print_json, say
+from bot.cli.nudges_leak import leak
+from bot.cli.nudges_preview import preview
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(no_args_is_help=True, help="The times of nudges.")
+    group = typer.Typer(no_args_is_help=True, help="When nudges leave, and what their times tell.")
+    group.command("preview")(preview)
+    group.command("leak")(leak)
     group.command("resume-clock")(resume_clock)
     app.add_typer(group, name="nudges")
 

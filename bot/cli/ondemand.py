@@ -132,7 +132,7 @@ COMMANDS: Final[Mapping[str, Listed]] = MappingProxyType(
         "patient": _listed("patients", "Patients, by the agenda's reference."),
         "invite": _listed("invitations", "Invite somebody to be told: [bold]pli invite REF[/bold]."),
         "agenda": _listed("agenda", "Agendas in: a file, a folder, one appointment."),
-        "nudges": _listed("nudges", "The times of nudges."),
+        "nudges": _listed("nudges", "When nudges leave, and what their times tell."),
         "answers": _listed("answers", "What patients answered."),
         "audit": _listed("audit", "The log of releases and of the staff's acts."),
         "keys": _listed("keys", "The practice's keys."),

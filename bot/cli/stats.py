@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from bot.cli.drawing import Plot, drawing
 from bot.cli.reply import Column, Line, Part, Reply, Rows
 from bot.cli.seat import seat, told, words
 from bot.domain.staff import StaffFile
 from bot.domain.values import Language
-from bot.errors import WrongUse
-from bot.leaflet.paper import paper
+from bot.picture.weeks import draw_weeks
 from bot.picture.words import StatisticsWords
+from bot.picture.writing import png
 from bot.services.count_statistics import MOST_WEEKS, SMALLEST, CountStatistics, Hidden, Shown, Statistics
 from bot.services.tallies import Counted
-
-_KINDS = (".png", ".svg")
 
 
 def register(app: typer.Typer) -> None:
@@ -30,9 +27,7 @@ def stats(
     weeks: Annotated[
         int, typer.Option(min=1, max=MOST_WEEKS, help="How many weeks, the one that runs left out.")
     ] = 12,
-    plot: Annotated[
-        Path | None, typer.Option(help="Draw a picture into this new file too: .png or .svg.")
-    ] = None,
+    plot: Plot = None,
 ) -> Reply:
     """Count by week what was sent, opened and answered. Under five no number is told.
 
@@ -40,19 +35,15 @@ def stats(
     """
     here = seat()
     language = here.home.settings.practice.language
-    if plot is not None and plot.suffix.lower() not in _KINDS:
-        raise WrongUse("a picture is .png or .svg", mend="name it so: --plot weeks.png")
-    with ExitStack() as stack:
-        sheet = stack.enter_context(paper(plot)) if plot is not None and not here.in_room else None
+    files: tuple[StaffFile, ...] = ()
+    with drawing(plot) as draw:
         found = CountStatistics(here.home.uow)(weeks=weeks, now=here.home.clock.now())
-        files: tuple[StaffFile, ...] = ()
-        if sheet is not None and plot is not None:
-            sheet.write(_drawn(found, language, plot.suffix.lower()))
-        elif here.in_room:
-            name = words(here.home)("stats.file")
-            files = (StaffFile(name=name, media_type="image/png", data=_drawn(found, language, ".png")),)
+        draw(draw_weeks(found, language))
+    if here.in_room:
+        name = words(here.home)("stats.file")
+        files = (StaffFile(name=name, media_type="image/png", data=png(draw_weeks(found, language))),)
     parts = _table(found, StatisticsWords(language))
-    data = _data(found) | {"plot": str(plot) if sheet is not None else None}
+    data = _data(found) | {"plot": str(plot) if plot is not None else None}
     return Reply(parts=parts, data=data, files=files)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import time
 from enum import StrEnum
+from typing import Final
 
 from bot.errors import WrongUse
 
@@ -26,7 +27,10 @@ class Level(StrEnum):
     @property
     def strictness(self) -> int:
         """0 to 3."""
-        return tuple(Level).index(self)
+        return _STRICTNESS[self]
+
+
+_STRICTNESS: Final = {level: number for number, level in enumerate(Level)}
 
 
 class Shift(StrEnum):

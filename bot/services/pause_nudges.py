@@ -58,7 +58,7 @@ class PauseNudges:
     def pause_one(self, who: str, now: datetime) -> int:
         """How many recipients. Raises :class:`Refused`."""
         with self._uow() as uow:
-            chosen = _chosen(uow, who)
+            chosen = meant_by(uow, who)
             for recipient in chosen:
                 uow.recipients.pause(recipient, paused=True)
                 uow.audit.add(AuditKind.PAUSED, now, recipient)
@@ -69,7 +69,7 @@ class PauseNudges:
     def resume_one(self, who: str, now: datetime) -> int:
         """As :meth:`pause_one`; their nudges to come are planned again."""
         with self._uow() as uow:
-            chosen = _chosen(uow, who)
+            chosen = meant_by(uow, who)
             for recipient in chosen:
                 uow.recipients.pause(recipient, paused=False)
                 uow.recipients.switch_on(recipient)  # the staff say so: it is tried once more
@@ -100,7 +100,8 @@ class PauseNudges:
             return Paused(everybody=is_paused(uow), patients=tuple(sorted(found)))
 
 
-def _chosen(uow: UnitOfWork, who: str) -> Sequence[RecipientId]:
+def meant_by(uow: UnitOfWork, who: str) -> Sequence[RecipientId]:
+    """Everybody who is told for a patient (by reference), or a recipient. Raises :class:`Refused`."""
     if uow.recipients.get(RecipientId(who)) is not None:
         return (RecipientId(who),)
     patient = uow.patients.by_reference(who)

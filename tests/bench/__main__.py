@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import agenda_import, claims, nudge_delivery, pin_to_details, slot, start
+from tests.bench import agenda_import, claims, nudge_delivery, pin_to_details, planning, slot, start
 from tests.bench.figures import Result, show, write
 
 BENCHES: dict[str, Callable[[Path, int], Result]] = {
@@ -19,6 +19,7 @@ BENCHES: dict[str, Callable[[Path, int], Result]] = {
     "claims": claims.bench,
     "slot": slot.bench,
     "start": start.bench,
+    "planning": planning.bench,
 }
 
 

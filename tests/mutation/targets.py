@@ -36,6 +36,7 @@ TARGETS: Final = (
             "bot/domain/dialogue/parts.py",
             "bot/domain/dialogue/enrolment.py",
             "bot/domain/dialogue/enrolled.py",
+            "bot/domain/dialogue/times.py",
             "bot/domain/states.py",
             "bot/domain/conversation_picture.py",
         ),
@@ -54,7 +55,24 @@ TARGETS: Final = (
     Target(files=("bot/domain/long_texts.py",), tests=("tests/domain/test_long_texts.py",)),
     Target(files=("bot/domain/one_line.py",), tests=("tests/domain/test_one_line.py",)),
     Target(files=("bot/domain/retention.py",), tests=("tests/domain/test_retention.py",)),
-    Target(files=("bot/domain/slots.py",), tests=("tests/domain/test_slots.py",)),
+    Target(
+        files=("bot/domain/choices.py", "bot/domain/planning.py", "bot/domain/slots.py"),
+        tests=(
+            "tests/domain/test_choices.py",
+            "tests/domain/test_planning.py",
+            "tests/domain/test_planning_edges.py",
+            "tests/domain/test_slots.py",
+            "tests/domain/test_slots_edges.py",
+        ),
+    ),
+    Target(
+        files=("bot/domain/leak.py", "bot/domain/leak_trial.py", "bot/domain/leak_attack.py"),
+        tests=(
+            "tests/domain/test_leak.py",
+            "tests/domain/test_leak_trial.py",
+            "tests/domain/test_leak_attack.py",
+        ),
+    ),
     Target(files=("bot/domain/templates.py",), tests=_WORDS),
     Target(
         files=(

@@ -10,6 +10,8 @@ from bot.domain.values import Language
 from bot.picture.scene import HEIGHT, WIDTH
 from bot.picture.weeks import draw_weeks
 from bot.picture.writing import png
+from tests.picture.test_nudges import scenes
+from tests.picture.test_nudges import small as nudges
 from tests.picture.test_weeks import PICTURES, PRACTICE
 
 
@@ -19,6 +21,8 @@ def main() -> None:
         with Image.open(io.BytesIO(png(draw_weeks(PRACTICE, language)))) as drawn:
             small = drawn.convert("L").resize((WIDTH // 2, HEIGHT // 2), Image.Resampling.BOX)
         small.quantize(16).save(PICTURES / f"weeks-{language}.png", optimize=True)
+        for name, scene in scenes(language).items():
+            nudges(scene).quantize(16).save(PICTURES / f"{name}-{language}.png", optimize=True)
 
 
 if __name__ == "__main__":

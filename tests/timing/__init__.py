@@ -1,0 +1,1 @@
+"""What the times of nudges tell, measured on the real planner."""
