@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,9 +11,12 @@ from bot.cli.reply import Column, Line, Part, Reply, Rows
 from bot.cli.seat import seat, told, words
 from bot.domain.choices import Level
 from bot.domain.leak import policies
-from bot.picture.leak import draw_leak
 from bot.services.measure_leak import SHARES, Leak, MeasureLeak, Point
 from config.staff_words import StaffWords
+
+if TYPE_CHECKING:
+    from bot.domain.values import Language
+    from bot.picture.scene import Scene
 
 
 @told
@@ -35,7 +38,7 @@ def leak(
             shares=SHARES if plot else (),
             kind=kind,
         )
-        draw(draw_leak(found, home.settings.practice.language))
+        draw(lambda: _scene(found, home.settings.practice.language))
     return Reply(parts=_parts(found, say), data=_data(found) | {"plot": str(plot) if plot else None})
 
 
@@ -101,3 +104,9 @@ def _data(found: Leak) -> dict[str, object]:
             {"policy": p.name, "bits": round(p.bits, 3), "guess_day": round(p.success, 4)} for p in policies()
         ],
     }
+
+
+def _scene(found: Leak, language: Language) -> Scene:
+    from bot.picture.leak import draw_leak  # noqa: PLC0415 - the table alone needs nothing to draw with
+
+    return draw_leak(found, language)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -13,7 +13,6 @@ from bot.cli.drawing import Plot, drawing
 from bot.cli.reply import Column, Line, Part, Reply, Rows
 from bot.cli.seat import seat, told, words
 from bot.domain.planning import Because
-from bot.picture.slots import draw_slots
 from bot.services.preview_nudges import (
     MOST_DAYS,
     Expected,
@@ -25,6 +24,10 @@ from bot.services.preview_nudges import (
     Rule,
 )
 from config.staff_words import StaffWords
+
+if TYPE_CHECKING:
+    from bot.domain.values import Language
+    from bot.picture.scene import Scene
 
 
 @told
@@ -46,7 +49,7 @@ def preview(
         found = PreviewNudges(home.uow, home.settings.nudge_rules())(
             days=days, now=home.clock.now(), who=recipient.strip()
         )
-        draw(draw_slots(found, zone, home.settings.practice.language))
+        draw(lambda: _scene(found, zone, home.settings.practice.language))
     parts: list[Part] = [Line(text=say("pause.is_on"), bold=True)] if found.paused else []
     parts += _one_by_one(found, say, zone) if recipient else _calendar(found, say, zone)
     data = _data(found, one_by_one=bool(recipient)) | {"plot": str(plot) if plot else None}
@@ -175,3 +178,9 @@ def _nudge(nudge: Expected) -> dict[str, object]:
             for r in nudge.reasons
         ],
     }
+
+
+def _scene(found: Preview, zone: ZoneInfo, language: Language) -> Scene:
+    from bot.picture.slots import draw_slots  # noqa: PLC0415 - the table alone needs nothing to draw with
+
+    return draw_slots(found, zone, language)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.drawing import Plot, drawing
+from bot.cli.drawing import Plot, drawing, drawn
 from bot.cli.reply import Column, Line, Part, Reply, Rows
 from bot.cli.seat import seat, told, words
 from bot.domain.staff import StaffFile
 from bot.domain.values import Language
-from bot.picture.weeks import draw_weeks
 from bot.picture.words import StatisticsWords
-from bot.picture.writing import png
 from bot.services.count_statistics import MOST_WEEKS, SMALLEST, CountStatistics, Hidden, Shown, Statistics
 from bot.services.tallies import Counted
+
+if TYPE_CHECKING:
+    from bot.picture.scene import Scene
 
 
 def register(app: typer.Typer) -> None:
@@ -38,21 +39,19 @@ def stats(
     files: tuple[StaffFile, ...] = ()
     with drawing(plot) as draw:
         found = CountStatistics(here.home.uow)(weeks=weeks, now=here.home.clock.now())
-        draw(draw_weeks(found, language))
+        draw(lambda: _scene(found, language))
     if here.in_room:
         name = words(here.home)("stats.file")
-        files = (StaffFile(name=name, media_type="image/png", data=png(draw_weeks(found, language))),)
+        files = (StaffFile(name=name, media_type="image/png", data=drawn(_scene(found, language))),)
     parts = _table(found, StatisticsWords(language))
     data = _data(found) | {"plot": str(plot) if plot is not None else None}
     return Reply(parts=parts, data=data, files=files)
 
 
-def _drawn(found: Statistics, language: Language, kind: str) -> bytes:
+def _scene(found: Statistics, language: Language) -> Scene:
     from bot.picture.weeks import draw_weeks  # noqa: PLC0415 - the table alone needs nothing to draw with
-    from bot.picture.writing import png, svg  # noqa: PLC0415 - as above
 
-    scene = draw_weeks(found, language)
-    return svg(scene) if kind == ".svg" else png(scene)
+    return draw_weeks(found, language)
 
 
 def _table(found: Statistics, say: StatisticsWords) -> tuple[Part, ...]:
