@@ -98,6 +98,7 @@ class RecheckNudges:
         ):
             problem = self._problem(valid, recipient)
             if problem is None and room is not None and not self._signs[recipient.id].paused:
+                self._report_late(valid, recipient)
                 address = Address(room=room.room, user=room.user, pin=recipient.pin)
                 return NudgeTarget(address=address, language=recipient.language)
             if self._signs[recipient.id].paused:
@@ -115,6 +116,15 @@ class RecheckNudges:
     def _valid(self, row: OutboxRow, recipient: Recipient) -> list[Reminder]:
         reminders = self._due.get((recipient.id, row.slot), ()) if row.slot else ()
         return [r for r in reminders if wants(recipient, r.kind) and self._reasons.stands(r)]
+
+    def _report_late(self, valid: Sequence[Reminder], recipient: Recipient) -> None:
+        """Of the reasons that share a nudge some may be over while it leaves for the others: reported too, once."""
+        late = [r.useful_until for r in valid if r.useful_until <= self._now]
+        if late and not any(
+            p.kind is ProblemKind.TOO_LATE and p.recipient == recipient.id and p.at >= max(late)
+            for p in self._uow.problems.all()
+        ):
+            self._uow.problems.add(ProblemKind.TOO_LATE, self._now, recipient.id)
 
     def _problem(self, valid: Sequence[Reminder], recipient: Recipient) -> ProblemKind | None:
         if all(r.useful_until <= self._now for r in valid):
