@@ -2,7 +2,8 @@
 
 1. A row is claimed durably before anything leaves; its transaction id makes a second send the same message.
 2. A nudge is checked again when claimed: not paused, enrolled, wanted, still booked, still useful. Several that are
-   due at once for one recipient become one.
+   due at once for one recipient become one; the others are done with only when that one has left, since each has
+   reasons of its own.
 3. A row whose transaction id the homeserver may have forgotten (claimed over 23 hours ago, or from another device) is
    not sent again but reported.
 4. A release's text lives in memory only. After a crash its row asks for the PIN again, under the same transaction id:
@@ -21,7 +22,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.domain.messages import Nudge, OpenSentence, PrivateText
@@ -52,6 +53,7 @@ FORGOTTEN = timedelta(hours=23)
 
 PATIENCE = timedelta(minutes=2)
 UNSTICK = timedelta(seconds=5)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 REPLIES = (OutboxKind.OPEN, OutboxKind.REPLY, OutboxKind.RELEASE, OutboxKind.REDACT)
 
 
@@ -163,7 +165,7 @@ class Deliver:
             self._unstick_at = self._clock.now() + UNSTICK
             raise
         finally:
-            self._flying.difference_update(w.row.id for w in works)
+            self._flying.difference_update(row.id for w in works for row in w.rows)
         return taken
 
     async def _warm(self, to: Sequence[Address]) -> None:
@@ -199,11 +201,12 @@ class Deliver:
                 if row.recipient is None:
                     continue
                 work = Work(row=row, to=target.address, language=target.language)
-                if (other := works.get(row.recipient)) is not None:  # rule 2: the one that is useful longest
-                    work, less = (other, work) if _useful(other) >= _useful(work) else (work, other)
-                    uow.outbox.settle(less.row.id, OutboxState.DROPPED, now=now)
+                if (other := works.get(row.recipient)) is not None:  # rule 2
+                    work = work.absorb(other) if _rank(work) > _rank(other) else other.absorb(work)
                 works[row.recipient] = work
-            self._flying.update(w.row.id for w in works.values())  # first: :meth:`tidy` leaves these alone
+            self._flying.update(
+                row.id for w in works.values() for row in w.rows
+            )  # first: :meth:`tidy` leaves these alone
             uow.commit()
         return len(rows), list(works.values())
 
@@ -326,5 +329,9 @@ def _work(uow: UnitOfWork, row: OutboxRow) -> Work | None:
     return Work(row=row, to=to, language=recipient.language if recipient else room.language)
 
 
-def _useful(work: Work) -> datetime:
-    return work.row.useful_until or work.row.due
+def _rank(work: Work) -> tuple[datetime, datetime]:
+    """Which of two that are due at once leaves: the one that was claimed last, or never. An older one may have left
+    before the other was due, and the homeserver would answer with that event, so that nobody were told of what is new.
+    Of two that were first claimed together the one that is useful longest, now and each time after.
+    """
+    return work.row.claimed_at or _NEVER, work.row.useful_until or work.row.due

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.domain.messages import OpenSentence, PrivateText
@@ -33,11 +33,19 @@ class Release:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """A claimed row, and where it goes."""
+    """A claimed row, and where it goes. ``merged``: other nudges that this one leaves for as well."""
 
     row: OutboxRow
     to: Address
     language: Language
+    merged: tuple[OutboxRow, ...] = ()
+
+    @property
+    def rows(self) -> tuple[OutboxRow, ...]:
+        return (self.row, *self.merged)
+
+    def absorb(self, other: Work) -> Work:
+        return replace(self, merged=(*self.merged, *other.rows))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,8 +87,13 @@ def settle_sent(
             _was_sent(uow, sending, now)
         elif sending.is_passing:
             again = _later(uow, sending.work.row, sending.error, now)
+            for row in sending.work.merged:
+                uow.outbox.postpone(row.id, due=again)
+            continue
         else:
             _never(uow, sending.work.row, sending.error, now)
+        for row in sending.work.merged:
+            uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)
     if again is not None:
         for work in behind:
             uow.outbox.postpone(work.row.id, due=again)
