@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.simulation.run import Failed, Outcome, live_all, seeds_for
+from tests.simulation.run import Outcome, live_all, seeds_for
 
 THIRD = 100  # crashes and recoveries
 
@@ -15,11 +15,12 @@ def third(number: int) -> range:
 
 
 def held(seeds: Sequence[int]) -> list[Outcome]:
-    """All of them, where everything held in each; fails with every one that did not."""
-    found = list(live_all(seeds))
-    failed = [str(outcome) for outcome in found if isinstance(outcome, Failed)]
-    assert not failed, "\n\n".join(failed)
-    return [outcome for outcome in found if isinstance(outcome, Outcome)]
+    """All of them, where everything held in each; fails with the first that did not."""
+    found = []
+    for outcome in live_all(seeds):
+        assert isinstance(outcome, Outcome), str(outcome)
+        found.append(outcome)
+    return found
 
 
 def proves_something(outcomes: Sequence[Outcome], cycles: int) -> None:

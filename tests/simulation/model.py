@@ -246,7 +246,7 @@ class Model:
         assert known is not None
         old = known.booking
         self._tell(old, old, until=self._day_end(old))
-        if told_to_operator:
+        if told_to_operator or old.start <= self._time.now():  # nobody needs to hear of what is over
             self.news[-1].settled.update(self.news[-1].to)
         self._becomes(replace(old, booked=False, version=max(version, old.version)))
 

@@ -541,7 +541,7 @@ class World:
         self._settle_disturbance()
         last = max((b.start for b in self.agenda.values()), default=self.time.now()) + 2 * DAY
         while self.time.now() < last:
-            self.let_pass(6 * HOUR)
+            self.let_pass(11 * HOUR)
             self._judge()
 
 
