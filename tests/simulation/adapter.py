@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from bot.app import Installation
@@ -28,6 +28,7 @@ from bot.domain.values import (
     new_id,
 )
 from bot.errors import Refused
+from bot.ports import Clock
 from bot.ports_storage import UnitOfWork
 from bot.services.cancel_one import CancelOne
 from bot.services.converse import Converse
@@ -156,23 +157,27 @@ def _entry(booking: Booking, zone: ZoneInfo) -> Appointment:
 class Desk:
     """The practice's side: its own processes, over the same stores. Each command may die like the bot."""
 
-    def __init__(self, folder: Path, habits: Habits, clock: Time) -> None:
-        self.folder, self.clock, self.fate = folder, clock, Fate()
-        settings = _settings(folder, habits)
-        self.home = Installation(settings, clock=clock, profile=Profile.testing())
-        if not (folder / "bot").exists():
-            create_keys(self.home.bot_dir, self.home.import_dir)
-            create_vault(self.home.vault_path)
-            migrate(self.home.engine)
-        self.rules = settings.nudge_rules()
-        side = self.home.import_side()
+    def __init__(self, home: Installation, clock: Clock) -> None:
+        self.home, self.clock, self.fate = home, clock, Fate()
+        self.rules = home.settings.nudge_rules()
+        side = home.import_side()
         self._sealer, self._registrar = side.sealer, side.registrar
+
+    @classmethod
+    def at(cls, folder: Path, habits: Habits, clock: Clock) -> Self:
+        """Over the stores of ``folder``, which are made where there are none."""
+        home = Installation(_settings(folder, habits), clock=clock, profile=Profile.testing())
+        if not (folder / "bot").exists():
+            create_keys(home.bot_dir, home.import_dir)
+            create_vault(home.vault_path)
+            migrate(home.engine)
+        return cls(home, clock)
 
     def close(self) -> None:
         self.home.engine.dispose()
 
     def new_rules(self, habits: Habits) -> None:
-        self.rules = _settings(self.folder, habits).nudge_rules()
+        self.rules = _settings(self.home.settings.folder, habits).nudge_rules()
 
     def uow(self) -> UnitOfWork:
         return MortalUnitOfWork(self.home.uow(), self.fate)

@@ -17,12 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from tests.simulation.adapter import UNTOLD, Booking, Due, Line4Staff, Reply
 from tests.simulation.habits import DAY, Habits
 from tests.simulation.homeserver import Accepted
-from tests.simulation.moments import Time
 
 GRACE = timedelta(minutes=2)
 PROMPT = timedelta(
@@ -32,6 +31,16 @@ MARGIN = timedelta(minutes=45)  # what a clock that is a little wrong may blur
 URGENT = timedelta(hours=48)
 
 T = TypeVar("T")
+
+
+class Moments(Protocol):
+    """See :class:`tests.simulation.moments.Time`."""
+
+    @property
+    def true(self) -> datetime: ...
+    @property
+    def skew(self) -> float: ...
+    def now(self) -> datetime: ...
 
 
 class Violation(AssertionError):
@@ -121,7 +130,7 @@ class Nudged:
 class Model:
     """Told of everything that was done and of everything that left; raises :class:`Violation`."""
 
-    def __init__(self, time: Time, habits: Habits, due: Callable[[str], Due | None]) -> None:
+    def __init__(self, time: Moments, habits: Habits, due: Callable[[str], Due | None]) -> None:
         self._time, self.habits, self._due = time, habits, due
         self._all_habits = [(time.true, habits)]
         self.people: dict[str, History[Standing]] = {}
@@ -135,7 +144,7 @@ class Model:
         self._disturbed: list[tuple[datetime, datetime | None]] = []
         self._judged: set[tuple[str, datetime]] = set()
         self.everybody_paused: History[bool] = History()
-        self.everybody_paused.set(time.begin, False)
+        self.everybody_paused.set(time.true, False)
 
     def asks(self, due: Callable[[str], Due | None]) -> None:
         """Whose nudge a transaction id is, by a new process of the practice's side."""

@@ -1,7 +1,8 @@
-"""``python -m tests.simulation.shifted FILE …``: ``pli`` with a clock that FILE moves.
+"""``python -m tests.simulation.shifted FILE POINT NTH ARMED …``: ``pli`` with a clock that FILE moves.
 
 FILE holds the seconds by which the machine's clock is wrong, and is read each time that somebody asks for it. The
-product knows nothing of it: its one clock is wrapped from outside, before the command starts.
+product knows nothing of it: its one clock is wrapped from outside, before the command starts. POINT, NTH and ARMED are
+those of :mod:`tests.rig.mortal`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bot.cli.main import main
 from bot.clock import SystemClock
+from tests.rig import mortal
 
 
 def shifted(file: Path) -> datetime:
@@ -23,8 +24,8 @@ def shifted(file: Path) -> datetime:
 def run(arguments: Sequence[str]) -> int:
     """The exit code."""
     file, *rest = arguments
-    SystemClock.now = lambda _: shifted(Path(file))  # type: ignore[method-assign]  # the only door, and it is outside
-    return main(list(rest))
+    SystemClock.now = lambda _: shifted(Path(file))  # type: ignore[method-assign, assignment]  # from outside
+    return mortal.run(rest)
 
 
 if __name__ == "__main__":

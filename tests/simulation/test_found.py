@@ -45,7 +45,7 @@ async def test_failure_01_news_are_not_swallowed_by_a_nudge_that_left_before_a_c
     practice.take(entry("b", "2026-09-11 15:00", status=Status.CANCELLED))
     await practice.send_nudges()
     assert len(practice.channel.of("nudge")) == 2
-    assert practice.nudge_rows(OutboxState.CLAIMED, OutboxState.QUEUED, OutboxState.UNKNOWN) == []
+    assert practice.nudge_rows(OutboxState.CLAIMED, OutboxState.UNKNOWN) == []
 
 
 async def test_failure_04_a_merged_reminder_leaves_when_its_partner_may_not(practice: Practice) -> None:

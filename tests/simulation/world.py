@@ -49,7 +49,7 @@ class World:
         begin = datetime.combine(draw.choice(BEGINNINGS), hours("10:00")[0], self.habits.zone)
         self.time = Time(begin.astimezone(UTC))
         self.folder = folder
-        self.desk = Desk(folder, self.habits, self.time)
+        self.desk = Desk.at(folder, self.habits, self.time)
         self.model = Model(self.time, self.habits, self.desk.due)
         self.server = Homeserver(self.time, random.Random(draw.random()), self._accepted)  # noqa: S311 - a simulation
         self.bot: Bot | None = None
@@ -263,7 +263,7 @@ class World:
 
     def _revive_desk(self) -> None:
         self.desk.close()
-        self.desk = Desk(self.folder, self.habits, self.time)
+        self.desk = Desk.at(self.folder, self.habits, self.time)
         self.model.asks(self.desk.due)
 
     def _all_days(self) -> tuple[str, str]:
