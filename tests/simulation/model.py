@@ -341,13 +341,8 @@ class Model:
             for source in mine:
                 if self.visits[source].ever(since, nudge.true, lambda known: self._calls_for(known, nudge)):
                     return
-        for news in self.news:
-            if news.source not in mine or nudge.at > self._last_use(news):
-                continue
-            if nudge.slot < news.at - timedelta(seconds=1):
-                continue
-            if regular or news.urgent or self._day_start_urgent(news):
-                return
+        if any(news.source in mine and self._is_slot_of(news, nudge, regular=regular) for news in self.news):
+            return
         raise Violation(
             f"{nudge.name} was nudged for the slot {nudge.slot:%d %H:%M} at {nudge.at:%d %H:%M} without a reason"
         )
@@ -361,6 +356,15 @@ class Model:
             and nudge.slot < booking.start
             and any(nudge.slot >= habits.earliest(booking.start) for _, habits in self._all_habits)
         )
+
+    def _is_slot_of(self, news: News, nudge: Nudged, *, regular: bool) -> bool:
+        """News have one slot: at once, or as soon as it is not quiet, or the next one of the practice."""
+        if nudge.at > self._last_use(news) or nudge.slot < news.at - timedelta(seconds=1):
+            return False
+        at_once = nudge.slot <= self._prompt(news.at, urgent=True) - PROMPT + timedelta(minutes=1)
+        if at_once and (news.urgent or self._day_start_urgent(news)):
+            return True
+        return regular and nudge.slot <= self._prompt(news.at, urgent=False) - PROMPT
 
     def _last_use(self, news: News) -> datetime:
         """The end of the day until which anybody cares."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
+from enum import StrEnum
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,7 @@ from tests.simulation.adapter import PIN, POLL, Booking, Bot, Desk, Phone, hours
 from tests.simulation.chance import seeded
 from tests.simulation.fate import Crash
 from tests.simulation.habits import DAY, Habits
-from tests.simulation.homeserver import Homeserver, Weather
+from tests.simulation.homeserver import Accepted, Homeserver, Weather
 from tests.simulation.model import GRACE, Model, Violation
 from tests.simulation.moments import Time
 
@@ -38,13 +39,27 @@ BEGINNINGS = (
 )
 
 
+class Mood(StrEnum):
+    """What there is more of: nothing, people who say something, an agenda that goes to and fro."""
+
+    CALM = "calm"
+    TALKATIVE = "talkative"
+    BUSY = "busy"
+
+
 class World:
     """See the module. ``tell`` is given every step in words."""
 
     def __init__(
-        self, folder: Path, draw: random.Random, tell: Callable[[str], None], *, people: int = 5
+        self,
+        folder: Path,
+        draw: random.Random,
+        tell: Callable[[str], None],
+        *,
+        people: int = 5,
+        mood: Mood = Mood.CALM,
     ) -> None:
-        self.draw, self._tell = draw, tell
+        self.draw, self._tell, self._mood = draw, tell, mood
         self.habits = self._new_habits(ZoneInfo(draw.choice(ZONES)))
         begin = datetime.combine(draw.choice(BEGINNINGS), hours("10:00")[0], self.habits.zone)
         self.time = Time(begin.astimezone(UTC))
@@ -57,6 +72,7 @@ class World:
         self.agenda: dict[str, Booking] = {}
         self.dropped: list[str] = []
         self._purged = False
+        self._violation: Violation | None = None
         self._serial = 0
         self._upkeep_at = 0.0
         self.phones = [Phone(f"r{n}") for n in range(people)]
@@ -74,9 +90,14 @@ class World:
         local = self.time.now().astimezone(self.habits.zone)
         self._tell(f"{local:%Y-%m-%d %H:%M:%S} {words}")
 
-    def _accepted(self, event: object) -> None:
+    def _accepted(self, event: Accepted) -> None:
         self.nudges += 1
-        self.model.nudged(event)  # type: ignore[arg-type]  # what the homeserver gives
+        try:
+            self.model.nudged(event)
+        except (
+            Violation
+        ) as violation:  # the product catches whatever a channel raises: it must not catch this
+            self._violation = self._violation or violation
         last = self.model.nudges[-1]
         self.tell(f"  a nudge to {last.name}, of the slot {last.slot.astimezone(self.habits.zone):%d %H:%M}")
 
@@ -147,7 +168,12 @@ class World:
         except Crash:
             self.kill(self.bot.fate.died_at)
             self.time.passed = max(self.time.passed, min(end, self.time.passed + 60))
+        self._raise_violation()
         self.model.reported(self.desk.problems())
+
+    def _raise_violation(self) -> None:
+        if self._violation is not None:
+            raise self._violation
 
     async def _work(self, bot: Bot, end: float) -> None:
         while True:
@@ -174,12 +200,12 @@ class World:
         hour, minute = draw.choice((0, 8, 8, 9, 10, 11, 12, 14, 15, 16, 17, 18, 23)), draw.choice((0, 15, 30))
         return max(self.habits.moment(day, clock_time(hour, minute)), now + HOUR)
 
-    def _book(self, *, soon: bool = False) -> None:
+    def _book(self, *, soon: bool = False, patient: str = "") -> None:
         self._serial += 1
         source = f"v{self._serial}"
         booking = Booking(
             source=source,
-            patient=self.draw.choice(self.patients),
+            patient=patient or self.draw.choice(self.patients),
             start=self._free_time(soon=soon),
             minutes=self.draw.choice((15, 30, 60)),
             booked=True,
@@ -223,6 +249,13 @@ class World:
                 chosen = draw.choice(gone)
                 self.agenda[chosen.source] = replace(chosen, booked=True, version=chosen.version + 1)
                 self.tell(f"  {chosen.source} is on again")
+
+    def _book_some(self) -> None:
+        """For whoever is told, so that there is something to be told of."""
+        told = sorted({p for phone in self._standing(enrolled=True) for p in self.model.patients[phone.name]})
+        if told and len(self.agenda) < 40:
+            self._book(soon=self.draw.random() < 0.3, patient=self.draw.choice(told))
+        self._import()
 
     def take_agenda(self) -> None:
         """Changes, and their import; where something was dropped, absence is judged."""
@@ -320,6 +353,7 @@ class World:
                 await bot.turn()
 
         bot.run(talk())
+        self._raise_violation()
 
     def enrol(self, phone: Phone | None = None) -> None:
         """For one patient or a family; with a second code where somebody was enrolled before."""
@@ -430,6 +464,15 @@ class World:
         self.time.skew = self.draw.uniform(-600, 600)
         self.tell("the machine's clock is set")
 
+    def _clear_up(self) -> None:
+        """Pauses and outages end, so that something leaves."""
+        if self.model.everybody_paused.now and self.draw.random() < 0.5:
+            self._pause_everybody(on=False)
+        if self.server.weather is not Weather.FINE and self.draw.random() < 0.5:
+            self.server.weather = Weather.FINE
+            self._settle_disturbance()
+            self.tell("the homeserver is fine")
+
     def cancel_meanwhile(self) -> None:
         """While the next message is on its way, an import changes the agenda."""
         self.server.meanwhile = self.take_agenda
@@ -441,7 +484,19 @@ class World:
         draw, act = self.draw, self._act()
         self.steps += 1
         act()
-        length = draw.choice((5 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY)) * draw.uniform(0.5, 1.2)
+        if self._mood is not Mood.CALM:
+            self._clear_up()
+        lengths: tuple[timedelta, ...] = (5 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY)
+        if self._mood is Mood.TALKATIVE:
+            self._book_some()
+            for _ in range(2):
+                self.person_acts()
+        elif self._mood is Mood.BUSY:
+            self._book_some()
+            for _ in range(2):
+                self.take_agenda()
+            lengths = (5 * MINUTE, 10 * MINUTE, HOUR, 2 * HOUR, 5 * HOUR)
+        length = draw.choice(lengths) * draw.uniform(0.5, 1.2)
         if self.bot is not None and draw.random() < 0.4:
             _, due = self.desk.waiting()  # where deaths matter: as something is about to leave
             if due is not None and MINUTE < due - self.time.now() < 2 * DAY:
@@ -550,7 +605,7 @@ def world(seed: int, tell: Callable[[str], None]) -> Iterator[World]:
     """A new one, closed afterwards."""
     fast = _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None  # a process dies here, never the machine
     with tempfile.TemporaryDirectory(prefix="pli-simulation-", dir=fast) as made, seeded(str(seed)) as draw:
-        living = World(Path(made), draw, tell)
+        living = World(Path(made), draw, tell, mood=list(Mood)[seed % len(Mood)])
         try:
             yield living
         finally:
