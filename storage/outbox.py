@@ -24,6 +24,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -194,12 +195,18 @@ class OutboxRows:
         return rows
 
     def nudges_since(self, recipients: Iterable[RecipientId], since: datetime) -> Mapping[RecipientId, int]:
+        perhaps = [
+            OutboxState.UNKNOWN.value,
+            OutboxState.QUEUED.value,
+        ]  # claimed before: it may have left then
         query = (
             select(_c.recipient, func.count())
             .where(
                 _c.kind == OutboxKind.NUDGE.value,
-                _c.state == OutboxState.SENT.value,
-                _c.settled_at >= since,
+                or_(
+                    and_(_c.state == OutboxState.SENT.value, _c.settled_at >= since),
+                    and_(_c.state.in_(perhaps), _c.claimed_at >= since),
+                ),
             )
             .group_by(_c.recipient)
         )

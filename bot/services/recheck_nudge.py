@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -83,6 +84,10 @@ class RecheckNudges:
         self._signs = uow.recipients.signs(self._recipients)
         self._due = uow.reminders.due([(r.recipient, r.slot) for r in rows if r.recipient and r.slot])
         self._sent = uow.outbox.nudges_since(self._recipients, now - DAY)
+        self._perhaps: dict[RecipientId, set[datetime]] = defaultdict(set)
+        for row in rows:
+            if row.recipient and row.claimed_at is not None and row.claimed_at >= now - DAY:
+                self._perhaps[row.recipient].add(row.claimed_at)
         appointments = {reminder.appointment for many in self._due.values() for reminder in many}
         self._reasons = _Reasons.read(uow, appointments)
 
@@ -96,7 +101,7 @@ class RecheckNudges:
             and recipient.state is RecipientState.ENROLLED
             and (valid := self._valid(row, recipient))
         ):
-            problem = self._problem(valid, recipient)
+            problem = self._problem(valid, recipient, row)
             if problem is None and room is not None and not self._signs[recipient.id].paused:
                 self._report_late(valid, recipient)
                 address = Address(room=room.room, user=room.user, pin=recipient.pin)
@@ -106,7 +111,9 @@ class RecheckNudges:
                 problem = ProblemKind.PAUSED if any(r.kind is ReminderKind.CHANGE for r in valid) else None
             else:
                 problem = problem or ProblemKind.SEND_FAILED
-        state = OutboxState.FAILED if problem is ProblemKind.SEND_FAILED else OutboxState.DROPPED
+        state = OutboxState.DROPPED if row.claimed_at is None else OutboxState.UNKNOWN
+        if problem is ProblemKind.SEND_FAILED:
+            state = OutboxState.FAILED
         self._uow.outbox.settle(row.id, state, now=self._now)
         if problem is not None:
             self._uow.problems.add(problem, self._now, row.recipient)
@@ -126,7 +133,10 @@ class RecheckNudges:
         ):
             self._uow.problems.add(ProblemKind.TOO_LATE, self._now, recipient.id)
 
-    def _problem(self, valid: Sequence[Reminder], recipient: Recipient) -> ProblemKind | None:
+    def _problem(self, valid: Sequence[Reminder], recipient: Recipient, row: OutboxRow) -> ProblemKind | None:
         if all(r.useful_until <= self._now for r in valid):
             return ProblemKind.TOO_LATE
-        return ProblemKind.CAPPED if self._sent.get(recipient.id, 0) >= self._daily_cap else None
+        # What a process that died, or a call without an answer, may have sent counts as sent: never one too many.
+        perhaps = self._perhaps.get(recipient.id, set()) - {row.claimed_at}
+        count = self._sent.get(recipient.id, 0) + len(perhaps)
+        return ProblemKind.CAPPED if count >= self._daily_cap else None

@@ -93,7 +93,9 @@ def settle_sent(
         else:
             _never(uow, sending.work.row, sending.error, now)
         for row in sending.work.merged:
-            uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)
+            # One that was claimed before the one that stands for it may have left then: it counts for the cap.
+            older = row.claimed_at is not None and row.claimed_at != sending.work.row.claimed_at
+            uow.outbox.settle(row.id, OutboxState.UNKNOWN if older else OutboxState.DROPPED, now=now)
     if again is not None:
         for work in behind:
             uow.outbox.postpone(work.row.id, due=again)

@@ -112,7 +112,8 @@ class News:
     at: datetime
     until: datetime
     urgent: bool
-    prompt: datetime
+    at_once: datetime
+    regular: datetime
     to: set[str]
     old: Booking
     settled: set[str] = field(default_factory=set)
@@ -290,7 +291,8 @@ class Model:
                 at=now,
                 until=until,
                 urgent=urgent,
-                prompt=self._prompt(now, urgent=urgent),
+                at_once=self._at_once(now),
+                regular=self._regular(now),
                 to=to,
                 old=old,
             )
@@ -341,7 +343,7 @@ class Model:
             for source in mine:
                 if self.visits[source].ever(since, nudge.true, lambda known: self._calls_for(known, nudge)):
                     return
-        if any(news.source in mine and self._is_slot_of(news, nudge, regular=regular) for news in self.news):
+        if any(news.source in mine and self._is_slot_of(news, nudge) for news in self.news):
             return
         raise Violation(
             f"{nudge.name} was nudged for the slot {nudge.slot:%d %H:%M} at {nudge.at:%d %H:%M} without a reason"
@@ -357,14 +359,13 @@ class Model:
             and any(nudge.slot >= habits.earliest(booking.start) for _, habits in self._all_habits)
         )
 
-    def _is_slot_of(self, news: News, nudge: Nudged, *, regular: bool) -> bool:
+    def _is_slot_of(self, news: News, nudge: Nudged) -> bool:
         """News have one slot: at once, or as soon as it is not quiet, or the next one of the practice."""
         if nudge.at > self._last_use(news) or nudge.slot < news.at - timedelta(seconds=1):
             return False
-        at_once = nudge.slot <= self._prompt(news.at, urgent=True) - PROMPT + timedelta(minutes=1)
-        if at_once and (news.urgent or self._day_start_urgent(news)):
-            return True
-        return regular and nudge.slot <= self._prompt(news.at, urgent=False) - PROMPT
+        if news.urgent or self._day_start_urgent(news):
+            return nudge.slot <= max(news.at_once + timedelta(minutes=1), news.regular)
+        return nudge.slot == news.regular
 
     def _last_use(self, news: News) -> datetime:
         """The end of the day until which anybody cares."""
@@ -393,7 +394,7 @@ class Model:
                 self._judged.add(key)
                 self._judge_reminders(known.booking)
         for news in self.news:
-            if news.prompt + MARGIN < now:
+            if self._prompt(news) + MARGIN < now:
                 self._judge_news(news, over=news.until + MARGIN < now)
         self.news = [n for n in self.news if self._last_use(n) + 2 * MARGIN > now]
 
@@ -456,14 +457,21 @@ class Model:
             for p in self.problems.values()
         )
 
-    def _prompt(self, at: datetime, *, urgent: bool) -> datetime:
-        """By when an undisturbed bot has told news of that moment."""
-        if urgent:
-            while self.habits.is_quiet(at):
-                at += timedelta(minutes=1)
-            return at + PROMPT
+    def _at_once(self, at: datetime) -> datetime:
+        """Now, or as soon as it is not quiet any more."""
+        while self.habits.is_quiet(at):
+            at += timedelta(minutes=1)
+        return at
+
+    def _regular(self, at: datetime) -> datetime:
+        """The next of the practice's slots."""
         days = [self.habits.day_of(at) + n * DAY for n in (0, 1, 2)]
-        return min(s for day in days for s in self.habits.slots_on(day) if s > at) + PROMPT
+        return min(s for day in days for s in self.habits.slots_on(day) if s > at)
+
+    @staticmethod
+    def _prompt(news: News) -> datetime:
+        """By when an undisturbed bot has told them."""
+        return (news.at_once if news.urgent else news.regular) + PROMPT
 
     def _judge_news(self, news: News, *, over: bool) -> None:
         end = self._time.true
@@ -472,7 +480,7 @@ class Model:
                 news.settled.add(name)
                 continue
             told = [n for n in self.nudges if n.name == name and n.true >= news.true]
-            in_time = any(n.at <= news.prompt for n in told)
+            in_time = any(n.at <= self._prompt(news) for n in told)
             later = bool(told) and self._was_disturbed(news.true, told[0].true)
             if in_time or later or self._is_reported(name, news.at - MARGIN):
                 news.settled.add(name)

@@ -45,7 +45,24 @@ async def test_failure_01_news_are_not_swallowed_by_a_nudge_that_left_before_a_c
     practice.take(entry("b", "2026-09-11 15:00", status=Status.CANCELLED))
     await practice.send_nudges()
     assert len(practice.channel.of("nudge")) == 2
-    assert practice.nudge_rows(OutboxState.CLAIMED, OutboxState.UNKNOWN) == []
+    (before,) = practice.nudge_rows(OutboxState.UNKNOWN)
+    assert before.txn == practice.channel.of("nudge")[0].txn
+
+
+async def test_failure_03_what_may_have_left_before_a_crash_counts_for_the_cap(practice: Practice) -> None:
+    practice.nudges = Nudges(daily_cap=1)
+    practice.__post_init__()
+    practice.take(entry("a", "2026-09-10 10:00"), entry("b", "2026-09-11 15:00"))
+    practice.clock.moment = at("2026-09-09 18:00")
+    practice.deliver._settle = lambda *_: None  # type: ignore[method-assign]  # the process dies before it writes
+    await practice.deliver.nudges_due()
+    practice.start_bot()
+    practice.deliver.recover()
+    practice.clock.forward(seconds=1)
+    practice.take(entry("b", "2026-09-11 15:00", status=Status.CANCELLED))
+    await practice.send_nudges()
+    assert len(practice.channel.of("nudge")) == 1
+    assert practice.problems() == [ProblemKind.CAPPED]
 
 
 async def test_failure_04_a_merged_reminder_leaves_when_its_partner_may_not(practice: Practice) -> None:
