@@ -240,10 +240,10 @@ class Model:
             return
         if over:
             if old.booked and self._day_end(old) > now and booking.start != old.start:
-                self.cancelled(booking.source, version=booking.version)
+                self.cancelled(booking.source, entry=booking)
         elif not booking.booked:
             if old.booked:
-                self.cancelled(booking.source, version=booking.version)
+                self.cancelled(booking.source, entry=booking)
         elif not old.booked or booking.start != old.start:
             self._tell(booking, old, until=booking.start)
             self._becomes(booking)
@@ -251,14 +251,16 @@ class Model:
         else:
             self._sealed(booking)
 
-    def cancelled(self, source: str, *, version: int = 0, told_to_operator: bool = False) -> None:
+    def cancelled(self, source: str, *, entry: Booking | None = None, told_to_operator: bool = False) -> None:
         known = self.visits[source].now
         assert known is not None
         old = known.booking
-        self._tell(old, old, until=self._day_end(old))
+        self._tell(
+            entry or old, old, until=self._day_end(old)
+        )  # an agenda may name another time as it cancels
         if told_to_operator or old.start <= self._time.now():  # nobody needs to hear of what is over
             self.news[-1].settled.update(self.news[-1].to)
-        self._becomes(replace(old, booked=False, version=max(version, old.version)))
+        self._becomes(replace(old, booked=False, version=entry.version if entry else old.version))
 
     def _becomes(self, booking: Booking) -> None:
         self.visits[booking.source].set(self._time.true, Known(booking=booking))
@@ -373,6 +375,8 @@ class Model:
 
     def _day_start_urgent(self, news: News) -> bool:
         """Where the details are not at hand, the day decides; and where no slot comes before the start, now does."""
+        if news.urgent:
+            return True
         begins = self.habits.begins(self.habits.day_of(news.old.start))
         slots = self.habits.slots_on(self.habits.day_of(news.at)) + self.habits.slots_on(
             self.habits.day_of(news.at) + DAY
