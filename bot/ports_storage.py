@@ -268,7 +268,7 @@ class Outbox(Protocol):
         """Let go the rows that were held before then and never answered; how many."""
 
     def nudges_since(self, recipients: Iterable[RecipientId], since: datetime) -> Mapping[RecipientId, int]:
-        """How many nudges were sent to each; whoever got none is left out."""
+        """How many nudges were sent to each, or may have been; whoever got none is left out."""
 
     def purge(self, before: datetime, kinds: Collection[OutboxKind] = ...) -> int:
         """Delete what was settled before then, of all kinds or of these; how many."""

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, or_, select, update
 
 from bot.domain.records import DECOY, OutboxKind, OutboxState
 from bot.domain.values import RecipientId
@@ -121,13 +121,17 @@ class NudgeRows:
         self._db.execute(update(t.outbox).where(_c.id == row["id"]).values(**values))
 
     def nudges_since(self, recipients: Iterable[RecipientId], since: datetime) -> Mapping[RecipientId, int]:
+        # Claimed before: it may have left then.
+        perhaps = [OutboxState.UNKNOWN.value, OutboxState.QUEUED.value]
         query = (
             select(_c.recipient, func.count())
             .where(
                 _c.kind == OutboxKind.NUDGE.value,
-                _c.state == OutboxState.SENT.value,
                 _c.template == "",
-                _c.settled_at >= since,
+                or_(
+                    and_(_c.state == OutboxState.SENT.value, _c.settled_at >= since),
+                    and_(_c.state.in_(perhaps), _c.claimed_at >= since),
+                ),
             )
             .group_by(_c.recipient)
         )

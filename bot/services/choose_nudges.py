@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from bot.domain.pacing import UNPACED, Pace
 from bot.domain.records import DECOY, OutboxKind, OutboxRow, OutboxState, ProblemKind
@@ -17,6 +17,7 @@ from bot.services.settle_sent import Work
 from bot.services.tallies import Counted, tally
 
 FORGOTTEN = timedelta(hours=23)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,13 +59,12 @@ class ChooseNudges:
                 later.append((row.recipient, row, target.later))
                 continue
             work = Work(row=row, to=target.address, language=target.language)
-            if (other := works.get(row.recipient)) is not None:  # rule 2: the one that is useful longest
-                work, less = (other, work) if _useful(other) >= _useful(work) else (work, other)
-                uow.outbox.settle(less.row.id, OutboxState.DROPPED, now=now)
+            if (other := works.get(row.recipient)) is not None:  # rule 2
+                work = work.absorb(other) if _rank(work) > _rank(other) else other.absorb(work)
             works[row.recipient] = work
         for recipient, row, due in later:
-            if recipient in works:
-                uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)  # rule 2: one leaves now, for both
+            if (leaving := works.get(recipient)) is not None:  # rule 2: one leaves now, for both
+                works[recipient] = replace(leaving, merged=(*leaving.merged, row))
             else:
                 uow.outbox.put_back(row, due=due)
         recheck.finish()
@@ -86,5 +86,9 @@ def is_forgotten(uow: UnitOfWork, row: OutboxRow, now: datetime, *, device: str)
     return True
 
 
-def _useful(work: Work) -> datetime:
-    return work.row.useful_until or work.row.due
+def _rank(work: Work) -> tuple[datetime, datetime]:
+    """Which of two that are due at once leaves: the one that was claimed last, or never. An older one may have left
+    before the other was due, and the homeserver would answer with that event, so that nobody were told of what is new.
+    Of two that were first claimed together the one that is useful longest, now and each time after.
+    """
+    return work.row.claimed_at or _NEVER, work.row.useful_until or work.row.due

@@ -2,7 +2,8 @@
 
 1. A row is claimed durably before anything leaves; its transaction id makes a second send the same message.
 2. A nudge is checked again when claimed: not paused, enrolled, wanted, still booked, still useful. Several that are
-   due at once for one recipient become one. None is claimed on the word of a clock that is in doubt.
+   due at once for one recipient become one; the others are done with only when that one has left, since each has
+   reasons of its own. None is claimed on the word of a clock that is in doubt.
 3. A row whose transaction id the homeserver may have forgotten (claimed over 23 hours ago, or from another device) is
    not sent again but reported.
 4. A release's text lives in memory only. After a crash its row asks for the PIN again, under the same transaction id:
@@ -171,7 +172,7 @@ class Deliver:
             self._unstick_at = self._clock.now() + UNSTICK
             raise
         finally:
-            self._flying.difference_update(w.row.id for w in works)
+            self._flying.difference_update(row.id for w in works for row in w.rows)
         return taken
 
     async def _send_all(self, works: Sequence[Work]) -> list[Sending]:
@@ -225,7 +226,9 @@ class Deliver:
         now = self._clock.now()
         with self._uow() as uow:
             taken, works = self._choose(uow, now, limit)
-            self._flying.update(w.row.id for w in works)  # first: :meth:`tidy` leaves these alone
+            self._flying.update(
+                row.id for w in works for row in w.rows
+            )  # first: :meth:`tidy` leaves these alone
             if taken:
                 uow.commit()
         return taken, works

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -106,6 +107,10 @@ class RecheckNudges:
         self._signs = dict(uow.recipients.signs(self._recipients))
         self._due = uow.reminders.due([(r.recipient, r.slot) for r in rows if r.recipient and r.slot])
         self._sent = uow.outbox.nudges_since(self._recipients, now - DAY)
+        self._perhaps: dict[RecipientId, set[datetime]] = defaultdict(set)
+        for row in rows:
+            if row.recipient and row.claimed_at is not None and row.claimed_at >= now - DAY:
+                self._perhaps[row.recipient].add(row.claimed_at)
         appointments = {reminder.appointment for many in self._due.values() for reminder in many}
         self._reasons = _Reasons.read(uow, appointments)
         self._unreached = 0
@@ -125,12 +130,14 @@ class RecheckNudges:
         news = any(r.kind is ReminderKind.CHANGE for r in valid)
         refusal = self._held_back(recipient, valid, news=news) or self._unreachable(recipient)
         room = self._rooms.get(recipient.id)
-        if refusal is None and self._sent.get(recipient.id, 0) >= self._limits.rules.daily_cap:
+        if refusal is None and self._is_over_cap(recipient, row):
             refusal = (OutboxState.DROPPED, ProblemKind.CAPPED)
         if refusal is not None or room is None:
             return self._settle(row, refusal or (OutboxState.FAILED, None))
         address = Address(room=room.room, user=room.user, pin=recipient.pin)
         later = None if news else self._later(recipient, valid)
+        if later is None:
+            self._report_late(valid, recipient)
         return NudgeTarget(address=address, language=recipient.language, later=later)
 
     def _decoy(self, row: OutboxRow, recipient: Recipient) -> NudgeTarget | None:
@@ -153,6 +160,8 @@ class RecheckNudges:
     def _settle(self, row: OutboxRow, refusal: _Refusal) -> NudgeTarget | None:
         """No target."""
         state, problem = refusal
+        if state is OutboxState.DROPPED and row.claimed_at is not None:
+            state = OutboxState.UNKNOWN  # it may have left when it was claimed before
         self._uow.outbox.settle(row.id, state, now=self._now)
         if problem is not None:
             self._uow.problems.add(problem, self._now, row.recipient)
@@ -167,6 +176,11 @@ class RecheckNudges:
         if all(r.useful_until <= self._now for r in valid):
             return OutboxState.DROPPED, ProblemKind.TOO_LATE
         return None
+
+    def _is_over_cap(self, recipient: Recipient, row: OutboxRow) -> bool:
+        """What a process that died, or a call without an answer, may have sent counts as sent: never one too many."""
+        perhaps = self._perhaps.get(recipient.id, set()) - {row.claimed_at}
+        return self._sent.get(recipient.id, 0) + len(perhaps) >= self._limits.rules.daily_cap
 
     def _unreachable(self, recipient: Recipient) -> _Refusal | None:
         """Rule 1."""
@@ -195,3 +209,12 @@ class RecheckNudges:
             return None  # a clock that was set back keeps nobody waiting
         due = after_quiet(before + self._limits.apart, self._limits.rules)
         return due if due < max(r.useful_until for r in valid) else None
+
+    def _report_late(self, valid: Sequence[Reminder], recipient: Recipient) -> None:
+        """Of the reasons that share a nudge some may be over while it leaves for the others: reported too, once."""
+        late = [r.useful_until for r in valid if r.useful_until <= self._now]
+        if late and not any(
+            p.kind is ProblemKind.TOO_LATE and p.recipient == recipient.id and p.at >= max(late)
+            for p in self._uow.problems.all()
+        ):
+            self._uow.problems.add(ProblemKind.TOO_LATE, self._now, recipient.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.domain.messages import OpenSentence, PrivateText
@@ -34,11 +34,19 @@ class Release:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """A claimed row, and where it goes."""
+    """A claimed row, and where it goes. ``merged``: other nudges that this one leaves for as well."""
 
     row: OutboxRow
     to: Address
     language: Language
+    merged: tuple[OutboxRow, ...] = ()
+
+    @property
+    def rows(self) -> tuple[OutboxRow, ...]:
+        return (self.row, *self.merged)
+
+    def absorb(self, other: Work) -> Work:
+        return replace(self, merged=(*self.merged, *other.rows))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,9 +98,16 @@ def settle_sent(
             _was_sent(uow, sending, now)
         elif sending.is_passing or (everybody and sending.is_refused):
             again = _later(uow, sending.work.row, sending.error, now)
+            for row in sending.work.merged:
+                uow.outbox.postpone(row.id, due=again)
+            continue
         else:
             _never(uow, sending, sending.error, now)
             lost += sending.is_nudge
+        for row in sending.work.merged:
+            # One that was claimed before the one that stands for it may have left then: it counts for the cap.
+            older = row.claimed_at is not None and row.claimed_at != sending.work.row.claimed_at
+            uow.outbox.settle(row.id, OutboxState.UNKNOWN if older else OutboxState.DROPPED, now=now)
     tally(uow, Counted.UNREACHED, now, lost)
     if again is not None:
         for work in behind:

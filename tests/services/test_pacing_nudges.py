@@ -368,7 +368,7 @@ async def test_failure_04_what_fails_until_it_is_of_no_use_is_reported_then(
             break
         assert row.due <= end
         practice.clock.moment = max(row.due, practice.now + timedelta(seconds=1))
-    assert row.state is OutboxState.DROPPED
+    assert row.state is OutboxState.UNKNOWN
     assert practice.problems() == [ProblemKind.TOO_LATE]
     assert practice.now <= end + timedelta(seconds=80), "or when the named pause is over"
 
