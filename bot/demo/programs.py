@@ -143,6 +143,7 @@ class Programs:
             "PYTHONPATH": os.pathsep.join(paths),
             "PYTHONUNBUFFERED": "1",
             # No quiet hours: the demo may run at night.
+            "PLI_NUDGES__LEVEL": "plain",
             "PLI_NUDGES__QUIET_FROM": "00:00",
             "PLI_NUDGES__QUIET_TO": "00:00",
         }

@@ -134,7 +134,7 @@ class Story(Teller):
         counts, told = await self.import_agenda()
         self.happened(counts["new"])
         size, sealed = self.stolen("SELECT length(blob), hex(substr(blob, -300)) FROM envelope LIMIT 1")
-        (slot,) = self.stolen("SELECT min(slot) FROM reminder")
+        (slot,) = self.stolen("SELECT min(tell_until) FROM appointment")
         shown = self.agenda.lines("DTSTART", "ORGANIZER", "LOCATION", "X-PLI-NOTE")
         self.stage.row(practice=lines(command("pli agenda import agenda.ics"), told))
         self.stage.row(

@@ -121,7 +121,7 @@ ENGLISH: Final = Words(
         "unmatched": "of other patients",
     },
     envelope_at_rest="thief: one of these appointments in the database ({size} bytes)",
-    slot_at_rest="thief: in clear, only the sending time of the notice",
+    slot_at_rest="thief: in clear, only the half day up to which a notice helps",
     room_seen="and two conversations with a neutral name",
     sees_nothing="(the practice sees nothing of this conversation)",
     encrypted="server: {size} characters",

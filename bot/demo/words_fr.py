@@ -125,7 +125,7 @@ FRENCH: Final = Words(
         "unmatched": "d’autres patients",
     },
     envelope_at_rest="voleur : un de ces rendez-vous dans la base ({size} octets)",
-    slot_at_rest="voleur : en clair, seulement l’heure d’envoi de l’avis",
+    slot_at_rest="voleur : en clair, seulement la demi-journée jusqu’à laquelle un avis sert",
     room_seen="et deux conversations, sans nom parlant",
     sees_nothing="(le cabinet ne voit rien de cette conversation)",
     encrypted="serveur : {size} caractères",
