@@ -54,7 +54,7 @@ def _book(
         time_revision=1,
         change=1,
         past_after=now + timedelta(days=8),
-        tell_until=now + timedelta(days=7),
+        tell_until=now,  # nothing is planned of it but what a test or a bench plans
     )
     start = now + timedelta(days=7)
     detail = Detail(source=source, patient=patient, start=start, end=start, zone="UTC")
