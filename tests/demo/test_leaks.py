@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bot.agenda.sample import write_sample
@@ -73,8 +73,10 @@ def test_the_control_finds_out_a_scanner_that_reads_databases_as_bytes_alone(
 def test_rule_1_found_exactly_as_often_as_it_is_there(
     tmp_path_factory: pytest.TempPathFactory, before: bytes, after: bytes, piece: int, copies: int
 ) -> None:
+    data = before + DOCTOR.text.encode() * copies + after
+    assume(not data.startswith(b"SQLite format 3"))  # what says so and is no database is unreadable: rule 2
     file = tmp_path_factory.mktemp("seam") / "file"
-    file.write_bytes(before + DOCTOR.text.encode() * copies + after)
+    file.write_bytes(data)
     report = scan(file, DOCTOR, piece=piece)
     assert report.hits("here", Form.UTF8) == copies
     assert report.read == Counter({"here": file.stat().st_size})
