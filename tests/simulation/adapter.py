@@ -243,6 +243,12 @@ class Desk:
             for a in read
         ]
 
+    def deal_with_answers(self) -> None:
+        """The secretary has done what patients asked for: an answer that is open keeps its appointment."""
+        service = ReadAnswers(self.home.uow, self._sealer)
+        for answer in list(service(everything=False, now=self.clock.now())):
+            service.done(answer.id, now=self.clock.now())
+
     # -- what is stored, for the model ----------------------------------------------------------------------------
 
     def due(self, txn: str) -> Due | None:

@@ -508,10 +508,10 @@ class Model:
         )
         readers = 2 * (people + 1)
         most = {
-            "appointment": to_come + 5,
-            "envelope": (to_come + 5) * readers,
-            "reminder": (to_come + 5) * readers * (len(self.habits.leads) + 2),
-            "outbox": 50 + (to_come + 5) * readers * (len(self.habits.leads) + 2),
+            "appointment": to_come + 10,
+            "envelope": (to_come + 10) * readers,
+            "reminder": (to_come + 10) * readers * (len(self.habits.leads) + 2),
+            "outbox": 50 + (to_come + 10) * readers * (len(self.habits.leads) + 2),
             "recipient": readers * 4,
             "room": readers,
         }

@@ -41,9 +41,10 @@ def test_a_seed_decides_everything() -> None:
         assert told.stdout.split()[-1] == once.digest
 
 
+@pytest.mark.nightly
 def test_a_year() -> None:
     """What is kept stays bounded, whatever happened in twelve months."""
-    outcome = live(1, year=True)
+    outcome = live(2, year=True)
     print(outcome)  # noqa: T201 - the figures are the point
     assert outcome.days >= 365
     assert outcome.nudges > 300
@@ -55,7 +56,7 @@ def test_a_failure_prints_the_command_that_shows_it_again(
 ) -> None:
     """The trace of that command ends where the failure was, in words, without a name or a code."""
     monkeypatch.setattr(NudgeRules, "is_quiet", lambda *_: False)
-    found = next(failed for seed in range(1, 30) if (failed := _fails(seed)) is not None)
+    found = next(failed for seed in range(8, 30, 3) if (failed := _fails(seed)) is not None)
     command = str(found).splitlines()[-1].split()
     assert command[:3] == ["python", "-m", "tests.simulation"]
     assert main(command[3:]) == 1

@@ -576,6 +576,7 @@ class World:
         while self.time.passed < end:
             self.step()
             self.let_pass(self.draw.uniform(0.2, 2) * DAY)
+            self.desk.deal_with_answers()
             if self.bot is None:
                 self.rest()
         self.end()
