@@ -22,7 +22,7 @@ def resume_clock(json: Json = False) -> None:
 
     Look at the clock first. What is past by it is not sent, and is reported.
 
-    Example: date; pli nudges resume-clock
+    Example: pli nudges resume-clock
     """
     home = installation()
     now = home.clock.now()

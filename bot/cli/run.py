@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from bot.cli.common import installation, put, say
+from bot.cli.common import installation, put
 from bot.logs import set_up_logs
 from bot.runtime import BotProcess
 
@@ -32,7 +32,7 @@ def run(
     home = installation()
     zone = home.settings.practice.zone
     if dry or home.settings.delivery.dry:
-        say("dry: nudges are shown and stay waiting; answers go on", style="bold")
+        put("dry: nudges are shown and stay waiting; answers go on", style="bold")
         process = BotProcess(home, show=lambda slots: _show(slots, zone))
     else:
         process = BotProcess(home)
@@ -44,6 +44,6 @@ def run(
 def _show(slots: Mapping[datetime, int], zone: ZoneInfo) -> None:
     """Counts alone."""
     if not slots:
-        say("nothing would leave now")
+        put("nothing would leave now")
     for slot, count in slots.items():
-        say(f"would leave now: {count} of {slot.astimezone(zone):%Y-%m-%d %H:%M}")
+        put(f"would leave now: {count} of {slot.astimezone(zone):%Y-%m-%d %H:%M}")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.appointment import Status
-from bot.domain.records import Reminder, ReminderKind, StoredAppointment
+from bot.domain.records import ProblemKind, RecipientState, Reminder, ReminderKind, StoredAppointment
 from bot.domain.slots import NudgeRules, PlannedNudge, plan_change
 from bot.domain.values import RecipientId
 from bot.ports_storage import UnitOfWork
@@ -32,6 +32,14 @@ def cancel_stored(
     uow.reminders.add(news for e in envelopes for news in news_of(row, e.recipient, planned))
     plan_nudges(uow, [e.recipient for e in envelopes], now, rules)
     return planned[0] if planned else None
+
+
+def report_untold(uow: UnitOfWork, row: StoredAppointment, now: datetime) -> None:
+    """A line for the staff for everybody whom no nudge can tell of it in time: quiet hours end too late."""
+    readers = {envelope.recipient for envelope in uow.envelopes.of_appointments([row.id])}
+    for recipient in uow.recipients.many(sorted(readers)).values():
+        if recipient.state is RecipientState.ENROLLED:
+            uow.problems.add(ProblemKind.TOO_LATE, now, recipient.id)
 
 
 def news_of(row: StoredAppointment, to: RecipientId, planned: Sequence[PlannedNudge]) -> list[Reminder]:

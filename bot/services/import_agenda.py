@@ -27,7 +27,7 @@ from bot.domain.slots import NudgeRules, days
 from bot.domain.values import DateRange
 from bot.errors import Refused
 from bot.ports_storage import Sealer, UnitOfWorkFactory
-from bot.services.cancel_appointment import cancel_stored
+from bot.services.cancel_appointment import cancel_stored, report_untold
 from bot.services.import_batch import Entry, ImportOptions, Run, TakeBatch
 
 BATCH = 500
@@ -178,6 +178,7 @@ class ImportAgenda:
                     current = uow.appointments.get(row.id)
                     if current is not None and current.status is Status.BOOKED:
                         self._run.counts["cancelled"] += 1
-                        cancel_stored(uow, current, self._now, self._rules)
+                        if cancel_stored(uow, current, self._now, self._rules) is None:
+                            report_untold(uow, current, self._now)
                 if not self._options.dry_run:
                     uow.commit()

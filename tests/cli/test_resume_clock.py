@@ -39,7 +39,7 @@ def test_a_doubt_is_ended_and_the_running_bot_learns_of_it(home: Installation) -
 
     done = pli("nudges", "resume-clock")
     assert done.code == 0, done.err
-    assert re.search(r"go on by the clock as it is: \d{4}-\d\d-\d\dT\d\d:\d\d[+-]\d\d:\d\d", done.out)
+    assert re.search(r"reprennent à l’heure de l’horloge\s: \d{4}-\d\d-\d\dT\d\d:\d\d[+-]\d\d:\d\d", done.out)
     with home.uow() as uow:
         assert not clock_in_doubt(uow)
     last = pli("audit", "show", "--json").json()[-1]

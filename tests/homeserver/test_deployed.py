@@ -329,7 +329,7 @@ async def test_the_staff_and_the_list(deployed: DeployedHomeserver, practice: Pr
     assert {"user": made["user"], "admin": False, "closed": False} in listed
     assert sum(each["admin"] for each in listed) == 1
     again = await practice.pli("homeserver", "accounts", "admin", str(deployed.folder), expect=1)
-    assert "nothing is overwritten" in again.err
+    assert "Rien n’est écrasé" in again.err
 
 
 async def test_the_admin_api_is_not_reached_through_the_proxy_even_with_the_token(

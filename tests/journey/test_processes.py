@@ -96,20 +96,19 @@ async def test_a_clean_stop_in_the_middle_of_a_talk_loses_nothing(people: People
 
 async def test_a_homeserver_that_is_gone_for_a_while(people: People, practice: Practice) -> None:
     talk = await people.enrolled("C-7")
-    assert practice.health() == (
-        200,
-        {
-            "ready": True,
-            "homeserver": "connected",
-            "own_account_clean": True,
-            "storage": True,
-            "desk": "unused",
-            "clock": "good",
-            "dry": False,
-            "failing_tasks": 0,
-            "failing": [],
-        },
-    )
+    status, checks = practice.health()
+    assert (status, len(str(checks.pop("instance")))) == (200, 16)
+    assert checks == {
+        "ready": True,
+        "homeserver": "connected",
+        "own_account_clean": True,
+        "storage": True,
+        "desk": "unused",
+        "clock": "good",
+        "dry": False,
+        "failing_tasks": 0,
+        "failing": [],
+    }
     embedded = practice.homeserver.embedded
     await asyncio.to_thread(embedded.stop)
     await practice.wait_ready(ready=False)

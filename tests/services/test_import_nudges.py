@@ -343,3 +343,15 @@ async def test_a_decoy_is_not_sent_late_nor_to_whoever_stopped(practice: Practic
     await practice.send_nudges()
     assert len(practice.channel.of("nudge")) == 1
     assert practice.problems() == []
+
+
+async def test_failure_04_absence_that_quiet_hours_make_too_late_to_tell_is_reported(
+    practice: Practice,
+) -> None:
+    await practice.enrolled()
+    practice.take(entry(start="2026-09-01 23:30", minutes=10))
+    practice.clock.moment = at("2026-09-01 20:30")
+    within = ("2026-09-01", "2026-09-01")
+    practice.take(within=within)
+    assert practice.problems() == [ProblemKind.TOO_LATE]
+    assert practice.nudge_rows(OutboxState.QUEUED) == []

@@ -173,7 +173,7 @@ async def go_wrong(it: Play) -> None:
     own = it.places.more["loud"] / "own.log"
 
     async def refused() -> bool:
-        return "Traceback" in own.read_text(encoding="utf-8")
+        return "the storage refused" in own.read_text(encoding="utf-8")
 
     await until(refused, "the storage to be refused")
     practice.query("ALTER TABLE away RENAME TO outbox")
