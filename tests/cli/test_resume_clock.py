@@ -51,7 +51,7 @@ def test_without_a_doubt_it_says_so() -> None:
     done = pli("nudges", "resume-clock", "--json")
     assert done.code == 0, done.err
     assert done.json()["resumed"] is False
-    assert "not in doubt" in pli("nudges", "resume-clock").out
+    assert "pas en doute" in pli("nudges", "resume-clock").out
 
 
 def test_the_group_shows_its_help() -> None:

@@ -354,4 +354,3 @@ async def test_failure_04_absence_that_quiet_hours_make_too_late_to_tell_is_repo
     within = ("2026-09-01", "2026-09-01")
     practice.take(within=within)
     assert practice.problems() == [ProblemKind.TOO_LATE]
-    assert practice.nudge_rows(OutboxState.QUEUED) == []
