@@ -1,4 +1,4 @@
-"""``pli nudges``: what leaves when, what the times tell, and a clock that is in doubt."""
+"""``pli nudges``: what leaves when, what the times tell, what somebody asked for, and a clock that is in doubt."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import typer
 from bot.cli.common import Json, installation, print_json, say
 from bot.cli.nudges_leak import leak
 from bot.cli.nudges_preview import preview
+from bot.cli.nudges_wish import wish
 
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="When nudges leave, and what their times tell.")
     group.command("preview")(preview)
     group.command("leak")(leak)
+    group.command("wish")(wish)
     group.command("resume-clock")(resume_clock)
     app.add_typer(group, name="nudges")
 

@@ -20,6 +20,7 @@ from bot.domain.templates import CONSENT_VERSION, Template
 from bot.domain.values import RecipientId, Secret
 from bot.errors import StorageError
 from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
+from bot.services.choose_times import choose_times
 from bot.services.plan_nudges import plan_nudges
 
 LEAVES = (OutboxKind.NUDGE, OutboxKind.REPLY, OutboxKind.RELEASE, OutboxKind.OPEN)
@@ -105,9 +106,7 @@ class Enrol:
             recipient = uow.recipients.get(recipient_id)
             if recipient is None:
                 return Outcome.TROUBLE
-            uow.recipients.save(replace(recipient, wishes=wishes))
-            uow.audit.add(AuditKind.TIMES_SET, now, recipient_id)
-            plan_nudges(uow, [recipient_id], now, self._times)
+            choose_times(uow, recipient, wishes, now, self._times)
             uow.commit()
         return Outcome.TIMES_SET
 

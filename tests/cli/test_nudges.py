@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
@@ -145,3 +146,38 @@ def test_what_cannot_be_measured() -> None:
     done = pli("nudges", "leak", "--kind", "blood")
     assert done.code == 2
     assert "remède : " in done.err
+
+
+def test_what_somebody_asked_for_at_the_desk(booked: Installation) -> None:
+    set_level(booked, "plain")
+    done = pli("nudges", "wish", "P-1", "--days", "3, 1", "--after-confirmation", "none")
+    assert (done.code, done.out) == (0, "noté pour 1 personne\n")
+    leads = Counter(
+        reason["lead"]
+        for nudge in pli("nudges", "preview", "--recipient", "P-1", "--json").json()["nudges"]
+        for reason in nudge["reasons"]
+    )
+    assert leads == {1: 3, 3: 3}
+    assert pli("nudges", "wish", "P-1", "--forget", "--json").json() == {"recipients": 1}
+    told = pli("nudges", "preview", "--recipient", "P-1", "--json").json()
+    assert {r["lead"] for n in told["nudges"] for r in n["reasons"]} == {1}
+    kinds = [row["kind"] for row in pli("audit", "show", "--json").json()]
+    assert kinds.count("times_set") == 2
+
+
+@pytest.mark.usefixtures("booked")
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (("P-1",), 2),
+        (("P-1", "--days", "soon"), 2),
+        (("P-1", "--days", "1,,2"), 2),
+        (("P-1", "--days", "61"), 2),
+        (("P-1", "--level", "loud"), 2),
+        (("P-9", "--forget"), 1),
+        (("P-3", "--forget"), 1),
+    ],
+)
+def test_a_wish_that_cannot_be(given: tuple[str, ...], code: int) -> None:
+    done = pli("nudges", "wish", *given)
+    assert (done.code, bool(done.err)) == (code, True)
