@@ -91,7 +91,7 @@ async def test_failure_06_one_who_cannot_be_reached_and_one_bad_entry_stop_nobod
     await here.wait_nudges(1)
     await practice.settled()
     problems = (await pli("problems", "--json")).json()
-    assert {p["kind"] for p in problems if p["recipient"] == gone.recipient} == {"room_left", "not_trusted"}
+    assert {p["kind"] for p in problems if p["recipient"] == gone.recipient} == {"room_left"}
 
 
 async def test_failure_11_and_14_stop_spares_news_and_says_how_to_start_again(people: People) -> None:
