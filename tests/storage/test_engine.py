@@ -5,17 +5,20 @@ from __future__ import annotations
 import logging
 import sqlite3
 from contextlib import closing
+from datetime import UTC, date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from bot.domain.values import AppointmentId
 from bot.errors import StorageError, WrongUse
 from storage import schema
 from storage.engine import connect, truncate_wal
 from storage.schema import is_current, migrate
-from tests.storage.store import Store
+from tests.storage.store import Store, appointment
 
 
 @pytest.mark.parametrize(
@@ -89,6 +92,21 @@ def test_a_database_from_before_the_vaults_serials_is_brought_forward(store: Sto
     migrate(store.engine)
     assert is_current(store.engine)
     assert store.rows("SELECT vault_serial, left_at FROM recipient") == [(0, None), (0, None)]
+
+
+def test_an_appointment_of_an_older_database_helps_until_its_day_begins(store: Store) -> None:
+    store.people()
+    with store.uow() as uow:
+        uow.appointments.add([appointment("a-1", past_after=datetime(2026, 3, 29, 22, tzinfo=UTC))])
+        uow.commit()
+    for statement in AS_OF_0001:
+        store.execute(statement)
+    migrate(store.engine)
+    with store.uow() as uow:
+        found = uow.appointments.get(AppointmentId("a-1"))
+    assert found is not None
+    day = found.tell_until.astimezone(ZoneInfo("Europe/Paris"))
+    assert (day.date(), day.hour < 3) == (date(2026, 3, 29), True), "the day on which clocks went forward"
 
 
 def test_a_database_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
