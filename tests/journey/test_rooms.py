@@ -86,10 +86,10 @@ async def test_the_room_of_who_left_is_over_and_its_keys_are_gone(people: People
     await practice.start()
 
     async def over() -> bool:
-        return practice.membership(talk.room) == "leave" and practice.sessions() < before
+        left = practice.membership(talk.room) == "leave" and practice.sessions() < before
+        return left and practice.query("SELECT id FROM room WHERE id = ?", room) == []
 
-    await until(over, "the bot to leave the room and forget its keys")
-    assert practice.query("SELECT id FROM room WHERE id = ?", room) == []
+    await until(over, "the bot to leave the room and forget its keys and it")
 
 
 def _public(code: str) -> str:
