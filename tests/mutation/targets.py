@@ -66,6 +66,10 @@ TARGETS: Final = (
         ),
     ),
     Target(
+        files=("bot/domain/pacing.py", "bot/domain/clock_watch.py"),
+        tests=("tests/domain/test_pacing.py", "tests/domain/test_clock_watch.py"),
+    ),
+    Target(
         files=("bot/domain/leak.py", "bot/domain/leak_trial.py", "bot/domain/leak_attack.py"),
         tests=(
             "tests/domain/test_leak.py",

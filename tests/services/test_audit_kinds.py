@@ -58,7 +58,17 @@ async def test_each_kind_is_written_and_those_of_a_person_have_words(practice: P
     assert pli("patient", "add", "P-9").code == 0
     anna = await practice.enrolled("P-1", name="anna")
     practice.take(entry("u-1"))
-    for text in ("français", "stop", "reprendre", "voir", WRONG_PIN, PIN, "confirmer 1", "mes données"):
+    for text in (
+        "français",
+        "stop",
+        "reprendre",
+        "discrétion forte",
+        "voir",
+        WRONG_PIN,
+        PIN,
+        "confirmer 1",
+        "mes données",
+    ):
         await anna.say(text)
     read = ReadAnswers(home.uow, practice.sealer)
     for answer in read(everything=False, now=practice.now):
