@@ -444,14 +444,14 @@ class Model:
         """Rule 7."""
         self._decoys += self._level_of(nudge.name) == "private"
         since = nudge.true - GRACE
-        in_force = [r.habits for r in self._rules if r.ended is None or r.ended >= since]
+        in_force = self._habits_at(self._true(nudge.slot))
         if not any(h.may_be_slot(nudge.slot) for h in in_force):
             raise Violation(f"{nudge.name} was sent a decoy out of the practice's slots")
         if not any(nudge.at <= h.next_slot(nudge.slot) + GRACE for h in in_force):
             raise Violation(f"{nudge.name} was sent a decoy of a slot that is over")
 
         def wants(standing: Standing) -> bool:
-            return standing.reminders and any(h.stricter(standing.wish) in DECOYS for h in in_force)
+            return standing.reminders and self.habits.stricter(standing.wish) in DECOYS
 
         if not self.people[nudge.name].ever(since, nudge.true, wants):
             raise Violation(f"{nudge.name} was sent a decoy and has not asked for any")
@@ -498,7 +498,7 @@ class Model:
         return any(
             self._is_slot_for(habits, habits.timing(booking.type, wish), nudge.slot, booking.start, confirmed)
             for habits in self._habits_at(self._true(nudge.slot))
-            for wish in self._wishes(nudge.name, self._true(nudge.slot) - GRACE)
+            for wish in self._wishes(nudge.name, self._true(nudge.slot) - GRACE, nudge.true)
         )
 
     @staticmethod
@@ -527,8 +527,8 @@ class Model:
             if r.edited <= true + MARGIN and (r.ended is None or r.ended >= true - MARGIN)
         ]
 
-    def _wishes(self, name: str, since: datetime) -> set[Wish]:
-        known = self.people[name].within(since, self._time.true)
+    def _wishes(self, name: str, since: datetime, until: datetime) -> set[Wish]:
+        known = self.people[name].within(since, until)
         return {standing.wish for standing in known if standing is not None}
 
     def _is_slot_of(self, news: News, nudge: Nudged) -> bool:
@@ -620,12 +620,14 @@ class Model:
     def _judge_reminders(self, booking: Booking) -> None:
         """Of each lead of everybody who reads it; after rules or wishes that were edited on the way, of any."""
         known = self.visits[booking.source].since(lambda k: k.booking == booking)
-        in_force = [r.habits for r in self._rules if r.ended is None or r.ended >= known]
+        start = self._true(booking.start)
+        rules = [r for r in self._rules if r.edited <= start + MARGIN]
+        in_force = [r.habits for r in rules if r.ended is None or r.ended >= known]
         for name in self.people:
             sealed = self.readable.get((booking.source, name))
             if sealed is None:
                 continue
-            wishes = self._wishes(name, min(known, sealed))
+            wishes = self._wishes(name, min(known, sealed), start + MARGIN)
             timings = [
                 (h, h.timing(booking.type, wish)) for h in in_force for wish in sorted(wishes, key=repr)
             ]
@@ -638,7 +640,7 @@ class Model:
                     for h, timing in timings
                     for lead in timing.leads
                     for s in h.chances(timing, lead, booking.start).may
-                    if h.helps_long(s, booking.start)
+                    if h.helps_long(s, booking.start) and self._true(s) > sealed + MARGIN
                 }
                 if may:
                     self._judge_any(booking, name, since=min(may))
@@ -772,7 +774,7 @@ class Model:
         )
         readers = 2 * (people + 1)
         leads = 5
-        decoys = people * 4 * len(self.habits.slots) if self._has_decoys() else 0
+        decoys = people * 4 * len(self.habits.slots) if self.has_decoys() else 0
         most = {
             "appointment": to_come + 5,
             "envelope": (to_come + 5) * readers,
@@ -787,7 +789,8 @@ class Model:
         if held > 12 * (people + 1):
             raise Violation(f"the process holds {held} things in memory while nothing happens")
 
-    def _has_decoys(self) -> bool:
+    def has_decoys(self) -> bool:
+        """Whether anybody gets some."""
         return any(self._level_of(name) in DECOYS for name in self.people)
 
     def forget(self) -> None:

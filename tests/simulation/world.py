@@ -26,6 +26,7 @@ from tests.simulation.moments import Time
 
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a file system that forgets
 CYCLES = 10  # a seed: so many lives of the bot's process, each ended by a crash
+DECOYS_EVERY = 3600.0  # seconds
 PATIENCE = 20.0  # seconds; the product looks every half second, which finds no more
 JUMP = 600.0  # seconds that a clock may be off before it is doubted
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -193,7 +194,7 @@ class World:
         self.restarts += 1
         if self.desk.plan() != before and not self._edited:
             raise Violation("a restart changed what is planned")
-        self._edited = False
+        self._edited, self._upkeep_at = False, self.time.passed
         self.model.begun()
         self._settle_disturbance()
         self.tell("the bot starts")
@@ -243,6 +244,8 @@ class World:
                 pause = bot.may_leave_in()
             if pause <= 0:
                 pause = POLL.total_seconds()
+            if self.model.has_decoys():
+                pause = min(pause, DECOYS_EVERY)
             await asyncio.sleep(min(left, max(pause, PATIENCE)))
 
     # -- the agenda ---------------------------------------------------------------------------------------------------
