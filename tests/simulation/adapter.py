@@ -45,7 +45,7 @@ from bot.services.pause_nudges import PauseNudges
 from bot.services.purge import Purge
 from bot.services.reconcile_stores import ReconcileStores
 from bot.services.record_answer import ReadAnswers
-from bot.services.release_details import ReleaseDetails
+from bot.services.release_details import PAGE, ReleaseDetails
 from bot.services.watch_clock import Steady, TrustClock, WatchClock
 from config.nudge_settings import DAYS, Changes, Nudges
 from config.nudge_settings import Kind as KindSettings

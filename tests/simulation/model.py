@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
-from tests.simulation.adapter import TOO_LATE, UNREACHABLE, UNTOLD, Booking, Due, Line4Staff, Reply
+from tests.simulation.adapter import PAGE, TOO_LATE, UNREACHABLE, UNTOLD, Booking, Due, Line4Staff, Reply
 from tests.simulation.habits import DAY, Chances, Habits, Timing, Wish
 from tests.simulation.homeserver import Accepted
 
@@ -237,11 +237,17 @@ class Model:
             news.settled.add(name)
 
     def read(self, name: str, *, certain: bool) -> None:
-        """``certain``: what was asked for has reached them."""
+        """``certain``: what was asked for has reached them; more than a page of it has not."""
+        to_come = [k for k in self._visits_of(name) if self._day_end(k.booking) > self._time.now()]
+        certain = certain and len(to_come) <= PAGE
         for news in self.news:
             news.settled.add(name)
             if certain:
                 news.opened.setdefault(name, self._time.true)
+
+    def _visits_of(self, name: str) -> list[Known]:
+        mine = [source for (source, reader) in self.readable if reader == name]
+        return [known for source in mine if (known := self.visits[source].now) is not None]
 
     def answered(self, recipient: str, replies: Iterable[Reply]) -> None:
         """``replies`` as staff read them; the new ones are those of ``recipient``."""
@@ -622,7 +628,7 @@ class Model:
         known = self.visits[booking.source].since(lambda k: k.booking == booking)
         start = self._true(booking.start)
         rules = [r for r in self._rules if r.edited <= start + MARGIN]
-        in_force = [r.habits for r in rules if r.ended is None or r.ended >= known]
+        in_force = [r.habits for r in rules if r.ended is None or r.ended > known]
         for name in self.people:
             sealed = self.readable.get((booking.source, name))
             if sealed is None:
@@ -640,10 +646,14 @@ class Model:
                     for h, timing in timings
                     for lead in timing.leads
                     for s in h.chances(timing, lead, booking.start).may
-                    if h.helps_long(s, booking.start) and self._true(s) > sealed + MARGIN
                 }
-                if may:
-                    self._judge_any(booking, name, since=min(may))
+                since = sealed + timedelta(seconds=self._time.skew)
+                if any(s > since + MARGIN and self._helps(in_force, s, booking.start) for s in may):
+                    self._judge_any(booking, name, since=max(since, min(may)))
+
+    @staticmethod
+    def _helps(in_force: Iterable[Habits], slot: datetime, start: datetime) -> bool:
+        return all(habits.helps_long(slot, start) for habits in in_force)
 
     def _is_confirmed(self, booking: Booking, name: str) -> bool:
         """Whether it ever was, while it was like this."""
