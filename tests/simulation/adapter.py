@@ -45,7 +45,8 @@ from bot.services.pause_nudges import PauseNudges
 from bot.services.purge import Purge
 from bot.services.reconcile_stores import ReconcileStores
 from bot.services.record_answer import ReadAnswers
-from bot.services.release_details import PAGE, ReleaseDetails
+from bot.services.release_details import PAGE as A_PAGE
+from bot.services.release_details import ReleaseDetails
 from bot.services.watch_clock import Steady, TrustClock, WatchClock
 from config.nudge_settings import DAYS, Changes, Nudges
 from config.nudge_settings import Kind as KindSettings
@@ -63,6 +64,7 @@ from tests.simulation.habits import Habits, Kind, Wish
 from tests.simulation.homeserver import Homeserver, Line
 from tests.simulation.moments import SimulatedLoop, Time
 
+PAGE = A_PAGE  # appointments that are read at once
 DEVICE = "BOTDEVICE"
 PIN = "493817"
 # Lines for the staff that say that somebody was not told.
