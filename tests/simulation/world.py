@@ -18,10 +18,11 @@ from zoneinfo import ZoneInfo
 from bot.errors import Refused
 from tests.simulation.adapter import PIN, POLL, Booking, Bot, Desk, Phone, hours
 from tests.simulation.chance import seeded
+from tests.simulation.facts import Violation
 from tests.simulation.fate import Crash
 from tests.simulation.habits import DAY, Habits, Kind, Wish
 from tests.simulation.homeserver import Accepted, Homeserver, Weather
-from tests.simulation.model import GRACE, Model, Violation
+from tests.simulation.model import GRACE, Model
 from tests.simulation.moments import Time
 
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a file system that forgets
