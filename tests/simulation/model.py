@@ -315,6 +315,7 @@ class Model:
         if event.at < due.slot - timedelta(seconds=1):
             raise Violation(f"{name} was nudged before the slot")
         self._judge_standing(nudge)
+        self._judge_promptness(nudge, before)
         if nudge.decoy:
             self._judge_decoy(nudge)
             return
@@ -327,6 +328,16 @@ class Model:
         apart = timedelta(minutes=self.habits.apart) - GRACE
         if not news and any(timedelta() <= nudge.at - n.at < apart for n in before):
             self._judge_haste(nudge)
+
+    def _judge_promptness(self, nudge: Nudged, before: Iterable[Nudged]) -> None:
+        """At its slot, or as long after it as the practice keeps nudges apart, where nothing stood in the way."""
+        latest = self._at_once(nudge.slot + timedelta(minutes=self.habits.apart)) + PROMPT
+        if nudge.at <= latest or any(n.at > nudge.slot for n in before):
+            return
+        if not self._was_disturbed(self._true(nudge.slot), nudge.true):
+            raise Violation(
+                f"{nudge.name} was nudged at {nudge.at:%d %H:%M} for the slot {nudge.slot:%d %H:%M}"
+            )
 
     def _judge_haste(self, nudge: Nudged) -> None:
         """It may leave too soon after another where it would be of no use later."""
