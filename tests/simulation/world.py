@@ -89,7 +89,7 @@ class World:
         self.crashes = self.restarts = self.steps = self.nudges = 0
         self.agenda: dict[str, Booking] = {}
         self.dropped: list[str] = []
-        self._purged = self._edited = False
+        self._purged = self._edited = self._doubting = False
         self._violation: Violation | None = None
         self._serial = 0
         self._upkeep_at = 0.0
@@ -209,7 +209,7 @@ class World:
             self.tell(f"the bot dies {why}")
 
     def _settle_disturbance(self) -> None:
-        if self.bot is not None and self.server.weather is Weather.FINE:
+        if self.bot is not None and self.server.weather is Weather.FINE and not self._doubting:
             self.model.disturbed(on=False)
 
     def let_pass(self, length: timedelta) -> None:
@@ -550,6 +550,7 @@ class World:
         jumped = self.time.now()
         self.model.disturbed(on=True)
         self.model.doubts(on=True)
+        self._doubting = True
         self.let_pass(self.draw.choice((MINUTE, HOUR, 9 * HOUR)) * self.draw.uniform(0.5, 1.2))
         if self.bot is None and self.draw.random() < 0.5:
             self.start()
@@ -566,10 +567,12 @@ class World:
         if not trusted:
             self.time.skew = before
         self.model.doubts(on=False)
+        self._doubting = False
         self.tell(f"the clock is {'trusted' if trusted else 'set right'}")
         self.let_pass(2 * MINUTE)
         if self.bot is not None and self.bot.in_doubt():
             raise Violation("a doubt that is over goes on")
+        self.model.disturbed(on=True)
         self._settle_disturbance()
 
     def _clear_up(self) -> None:
