@@ -485,8 +485,8 @@ class Model:
         for news in self.news:
             if self._prompt(news) + MARGIN < now:
                 self._judge_news(news, over=news.until + MARGIN < now)
-        self.news = [n for n in self.news if self._last_use(n) + 2 * MARGIN > now]
         self._count_decoys()
+        self.news = [n for n in self.news if self._last_use(n) + 2 * MARGIN > now]
 
     def _count_decoys(self) -> None:
         """Rule 7, of the slots since this was last asked."""
