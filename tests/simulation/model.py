@@ -691,6 +691,9 @@ class Model:
             known is not None and known.booking.start > recent
             for known in (h.now for h in self.visits.values())
         )
+        to_come += len(
+            {reply.source for _, reply in self._answers.values()}
+        )  # kept while nobody dealt with them
         readers = 2 * (people + 1)
         leads = 5
         decoys = people * 4 * len(self.habits.slots) if self.has_decoys() else 0
