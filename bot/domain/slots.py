@@ -144,6 +144,11 @@ def next_slot(after: datetime, rules: NudgeRules) -> datetime:
     raise WrongUse("no slot within four weeks", mend="see [nudges] slot_days and holidays")
 
 
+def is_slot(moment: datetime, rules: NudgeRules) -> bool:
+    """Whether it is one of the practice's."""
+    return next_slot(moment - timedelta(microseconds=1), rules) == moment
+
+
 def helps_until(start: datetime, rules: NudgeRules) -> datetime:
     """Rule 3: the last moment at which a reminder still helps, in UTC, never after ``start``."""
     day = start.astimezone(rules.zone).date()

@@ -30,7 +30,7 @@ from bot.domain.records import (
     StoredAppointment,
     StoredEnvelope,
 )
-from bot.domain.slots import NudgeRules, after_quiet
+from bot.domain.slots import NudgeRules, after_quiet, is_slot
 from bot.domain.trust import Address
 from bot.domain.values import AppointmentId, Language, RecipientId
 from bot.ports_storage import UnitOfWork
@@ -141,13 +141,17 @@ class RecheckNudges:
         return NudgeTarget(address=address, language=recipient.language, later=later)
 
     def _decoy(self, row: OutboxRow, recipient: Recipient) -> NudgeTarget | None:
-        """A nudge without a reason that is wanted still, and not late: late, nobody misses it."""
+        """A nudge without a reason that is wanted still, and not late: late, nobody misses it.
+
+        Where the rules were edited since it was written, an hour that is none of theirs would show that it has none.
+        """
         room = self._rooms.get(recipient.id)
         wanted = (
             row.template == DECOY
             and row.slot is not None
             and row.useful_until is not None
             and row.useful_until > self._now
+            and is_slot(row.slot, self._limits.rules)
             and recipient.state is RecipientState.ENROLLED
             and self._unreachable(recipient) is None
             and is_decoy(self._limits.rules, person(recipient, self._signs[recipient.id]), row.slot)

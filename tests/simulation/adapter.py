@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 
 from bot.app import Installation
 from bot.domain.appointment import Appointment, Detail, ImportCounts, Refusal, Status
-from bot.domain.choices import Level
+from bot.domain.choices import Confirmed, Late, Level, Shift, Wishes
 from bot.domain.messages import Incoming
-from bot.domain.records import AnswerKind, AnswerState, Patient, ProblemKind, RecipientState, Room
+from bot.domain.records import DECOY, AnswerKind, AnswerState, Patient, ProblemKind, RecipientState, Room
 from bot.domain.retention import is_due
+from bot.domain.slots import NudgeRules
 from bot.domain.trust import Device
 from bot.domain.values import (
     DateRange,
@@ -38,13 +39,18 @@ from bot.services.enrol import Enrol
 from bot.services.import_agenda import ImportAgenda
 from bot.services.import_batch import Entry, ImportOptions
 from bot.services.invite_recipient import InviteRecipient
+from bot.services.keep_plans import KeepPlans
 from bot.services.open_rooms import OpenRooms
 from bot.services.pause_nudges import PauseNudges
 from bot.services.purge import Purge
 from bot.services.reconcile_stores import ReconcileStores
 from bot.services.record_answer import ReadAnswers
+from bot.services.release_details import PAGE as A_PAGE
 from bot.services.release_details import ReleaseDetails
-from config.nudge_settings import Changes, Nudges
+from bot.services.watch_clock import Steady, TrustClock, WatchClock
+from config.nudge_settings import DAYS, Changes, Nudges
+from config.nudge_settings import Kind as KindSettings
+from config.settings import Delivery as DeliverySettings
 from config.settings import Practice as PracticeSettings
 from config.settings import Settings
 from config.settings import Storage as StorageSettings
@@ -54,10 +60,11 @@ from storage.schema import migrate
 from storage.vault_file import create_vault
 from storage.wrap import Profile
 from tests.simulation.fate import Fate, MortalUnitOfWork
-from tests.simulation.habits import Habits
+from tests.simulation.habits import Habits, Kind, Wish
 from tests.simulation.homeserver import Homeserver, Line
 from tests.simulation.moments import SimulatedLoop, Time
 
+PAGE = A_PAGE  # appointments that are read at once
 DEVICE = "BOTDEVICE"
 PIN = "493817"
 # Lines for the staff that say that somebody was not told.
@@ -72,6 +79,11 @@ UNTOLD = frozenset(
         ProblemKind.PAUSED,
         ProblemKind.ROOM_LEFT,
     )
+)
+TOO_LATE = ProblemKind.TOO_LATE.value
+# Lines after which nobody is tried any more until they are heard of.
+UNREACHABLE = frozenset(
+    kind.value for kind in (ProblemKind.SEND_FAILED, ProblemKind.NOT_TRUSTED, ProblemKind.ROOM_LEFT)
 )
 POLL = timedelta(minutes=10)
 
@@ -88,6 +100,7 @@ class Booking:
     minutes: int
     booked: bool
     version: int
+    type: str = ""
 
     @property
     def end(self) -> datetime:
@@ -106,33 +119,78 @@ class Line4Staff:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Due:
-    """Whose nudge it is, for which slot."""
+    """Whose nudge it is, for which slot, and whether it claims to have a reason."""
 
     recipient: str
     slot: datetime
+    decoy: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """What patients answered, as staff read it. ``declined`` while the answer counts."""
+    """What patients answered, as staff read it. ``holds`` while the answer counts."""
 
+    id: str
+    at: datetime
     source: str
     declined: bool
+    confirmed: bool
+    holds: bool
+
+
+class _Settings(Settings):
+    """Holidays are looked up around the years that are lived, whenever this runs."""
+
+    def nudge_rules(self) -> NudgeRules:
+        return self.nudges.rules(self.practice.zone, 2027)
+
+
+def _hours(slots: Iterable[time]) -> tuple[str, ...]:
+    return tuple(f"{hour:%H:%M}" for hour in slots)
+
+
+def _days(days: Iterable[int]) -> tuple[Any, ...]:
+    return tuple(DAYS[day] for day in sorted(days))
+
+
+def _late(late: bool) -> Late:
+    return Late.NEXT if late else Late.NONE
+
+
+def _kind(kind: Kind) -> KindSettings:
+    return KindSettings(
+        name=kind.name,
+        type=f"^{kind.name}$",
+        days_before=kind.leads,
+        slots=None if kind.slots is None else _hours(kind.slots),
+        slot_days=None if kind.days is None else _days(kind.days),
+        late=None if kind.late is None else _late(kind.late),
+        after_confirmation=None if kind.confirmed is None else Confirmed(kind.confirmed),
+    )
 
 
 def _settings(folder: Path, habits: Habits) -> Settings:
-    return Settings(
+    return _Settings(
         folder=folder,
         practice=PracticeSettings(phone="01 23 45 67 89", timezone=habits.zone.key),
         nudges=Nudges(
-            level=Level.PLAIN,
-            changes=Changes(second_after_hours=0),
-            days_before=tuple(day for lead in habits.leads for day in sorted(lead)),
-            slots=tuple(f"{hour:%H:%M}" for hour in habits.slots),
+            level=Level(habits.level),
+            days_before=habits.leads,
+            spread_days=habits.spread,
+            decoy_share=habits.share,
+            slots=_hours(habits.slots),
+            slot_days=_days(habits.days),
+            holidays="FR" if habits.holidays else "",
+            day_off=Shift.LATER if habits.later else Shift.EARLIER,
             quiet_from=f"{habits.quiet_from:%H:%M}",
             quiet_to=f"{habits.quiet_to:%H:%M}",
             daily_cap=habits.cap,
+            late=_late(habits.late),
+            after_confirmation=Confirmed(habits.confirmed),
+            changes=Changes(second_after_hours=habits.second),
+            kinds=tuple(_kind(kind) for kind in habits.kinds),
         ),
+        delivery=DeliverySettings(minutes_apart=habits.apart, nudges_per_second=habits.a_second),
         storage=StorageSettings(database="sqlite:///pli.db", vault="vault.db"),
     )
 
@@ -155,7 +213,13 @@ def _entry(booking: Booking, zone: ZoneInfo) -> Appointment:
         modified=None,
         stable=True,
         where="line 1",
+        type=booking.type,
     )
+
+
+def _steady(clock: Clock) -> Steady:
+    """One machine, started once."""
+    return Steady(seconds=clock.monotonic, boot="one")
 
 
 class Desk:
@@ -213,6 +277,10 @@ class Desk:
             return None
         return why is not None
 
+    def trust_clock(self) -> bool:
+        """Whether there was a doubt."""
+        return TrustClock(self.uow, steady=_steady(self.clock))(self.clock.now())
+
     def pause(self, *, on: bool) -> None:
         service = PauseNudges(self.uow, self.rules)
         (service.pause if on else service.resume)(self.clock.now())
@@ -237,8 +305,12 @@ class Desk:
         read = ReadAnswers(self.home.uow, self._sealer)(everything=True, now=self.clock.now())
         return [
             Reply(
+                id=a.id,
+                at=a.received,
                 source=a.source,
-                declined=a.answer is AnswerKind.CANCELLED and a.state is not AnswerState.VOID,
+                declined=a.answer is AnswerKind.CANCELLED,
+                confirmed=a.answer is AnswerKind.CONFIRMED,
+                holds=a.state is not AnswerState.VOID,
             )
             for a in read
         ]
@@ -255,7 +327,9 @@ class Desk:
         """Whose nudge this is; None for one whose row is gone."""
         with self.home.engine.begin() as db:
             row = db.execute(t.outbox.select().where(t.outbox.c.txn == txn)).mappings().one_or_none()
-        return None if row is None else Due(recipient=row["recipient"], slot=row["slot"])
+        if row is None:
+            return None
+        return Due(recipient=row["recipient"], slot=row["slot"], decoy=row["template"] == DECOY)
 
     def plan(self) -> frozenset[tuple[object, ...]]:
         """All that was drawn: which nudges are to come, for which slot and until when."""
@@ -301,6 +375,11 @@ class Bot:
         self._settings = _settings(folder, habits)
         self.home = Installation(self._settings, clock=clock, profile=Profile.testing())
         self.loop = SimulatedLoop(clock)
+        rules = self._settings.nudge_rules()
+        self._watch = WatchClock(
+            self.uow, now=clock.now, steady=_steady(clock), tolerance=self._settings.clock_tolerance
+        )
+        self._plans = KeepPlans(self.uow, rules)
         line = Line(server, self.fate)
         self.deliver = Deliver(
             self.uow,
@@ -309,14 +388,15 @@ class Bot:
             words=self.home.words,
             clock=clock,
             device=DEVICE,
-            rules=self._settings.nudge_rules(),
+            rules=rules,
+            delivery=self.home.delivery(self._watch.agrees),
         )
-        self._enrol = Enrol(self.uow, self.home.keyring, self._settings.nudge_rules())
+        self._enrol = Enrol(self.uow, self.home.keyring, rules)
         self.converse = Converse(
             self.uow,
             keys=self.home.keyring,
             enrol=self._enrol,
-            release=ReleaseDetails(self.uow, self.home.keyring, self._settings.nudge_rules()),
+            release=ReleaseDetails(self.uow, self.home.keyring, rules),
             deliver=self.deliver,
             words=self.home.words,
             clock=clock,
@@ -332,8 +412,11 @@ class Bot:
 
     def begin(self) -> None:
         """As :meth:`bot.runtime.BotProcess._begin`."""
-        ReconcileStores(self.uow, self.home.keyring, self._enrol)(self._clock.now())
+        now = self._clock.now()
+        self._watch.load()
+        ReconcileStores(self.uow, self.home.keyring, self._enrol)(now)
         self.deliver.recover()
+        self._plans.apply_rules(now)
 
     def bury(self) -> None:
         self.fate.dead = True
@@ -342,6 +425,7 @@ class Bot:
 
     async def turn(self) -> None:
         """Everything that is due now."""
+        self._watch.note()
         while await self.deliver.nudges_due():
             pass
         while await self.deliver.replies_due():
@@ -351,10 +435,11 @@ class Bot:
         """Whether the night's purge ran."""
         await self.converse.forget()
         self.deliver.tidy()
+        self._plans.decoys(self._clock.now())
         keep = self._settings.retention_rules()
         purge, now = Purge(self.uow, self.home.keyring, keep), self._clock.now()
         purge.left(now)
-        due = is_due(
+        due = self._watch.agrees(now) and is_due(
             now, purge.last_night(), hour=self._settings.purge_hour, zone=self._settings.practice.zone
         )
         if due:
@@ -365,6 +450,23 @@ class Bot:
     async def hear(self, incoming: Incoming) -> None:
         await self.converse.handle(incoming)
         await self.turn()
+
+    def wish(self, recipient: str, wish: Wish) -> None:
+        """What somebody asks for of the times of their nudges."""
+        wishes = Wishes(
+            level=None if wish.level is None else Level(wish.level),
+            days_before=wish.leads,
+            confirmed=None if wish.confirmed is None else Confirmed(wish.confirmed),
+        )
+        self._enrol.choose_times(RecipientId(recipient), wishes, self._clock.now())
+
+    def in_doubt(self) -> bool:
+        """Whether it does not believe its clock."""
+        return not self._watch.agrees(self._clock.now())
+
+    def may_leave_in(self) -> float:
+        """Seconds until its pace lets one more leave."""
+        return self.deliver.nudges_at() - self._clock.monotonic()
 
     def held(self) -> int:
         """How much its memory holds, in items, whatever they are called."""

@@ -1,13 +1,18 @@
-"""What must hold, written from design.md (P9) and failures.md without a look at how the product does it.
+"""What must hold, written from design.md (P7, P9) and failures.md without a look at how the product does it.
 
 1. A nudge leaves only to somebody enrolled whom nobody paused, and for a reason that stands: an appointment to come as
-   it is known at that moment, or news of a cancellation or a move that are not over (failures 01, 02, 05, 08).
-2. One nudge a recipient and slot, and in any 24 hours no more than the cap (failures 03, 13).
+   it is known at that moment, in a slot that its kind's and its reader's rules name; or news of a cancellation or a
+   move that are not over, once, and once more where they were not opened (failures 01, 02, 05, 08).
+2. One nudge a recipient and slot, and in any 24 hours no more with a reason than the cap (failures 03, 13).
 3. None in quiet hours, none before its slot, and only urgent news outside of the practice's slots (failures 07, 18).
 4. Every reminder of somebody who could be reached came in time, or a line for the staff says that it did not; the same
    for news, whatever the reminder setting, at once where they are urgent (failures 01, 04, 06, 14).
 5. A restart, and an import that changes nothing, draw nothing anew.
 6. What is kept stays bounded.
+7. A nudge without a reason goes to those alone who are at a level with decoys, in the practice's slots, never late; to
+   whoever is at ``private`` no more of them than their share, to whoever is at ``constant`` in every slot.
+8. Two nudges to one person are as far apart as the practice says, decoys and news aside.
+9. While the clock is in doubt nothing leaves and nothing is given up as too late.
 
 "Known at that moment" has a grace: what was claimed is on its way, and a call may take half a minute.
 """
@@ -15,12 +20,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
-from tests.simulation.adapter import UNTOLD, Booking, Due, Line4Staff, Reply
-from tests.simulation.habits import DAY, Habits
+from tests.simulation.adapter import PAGE, TOO_LATE, UNREACHABLE, UNTOLD, Booking, Due, Line4Staff, Reply
+from tests.simulation.facts import NOTHING, History, Known, News, Nudged, Ruled, Standing, Violation
+from tests.simulation.habits import DAY, Chances, Habits, Timing, Wish
 from tests.simulation.homeserver import Accepted
 
 GRACE = timedelta(minutes=2)
@@ -30,7 +36,11 @@ PROMPT = timedelta(
 MARGIN = timedelta(minutes=45)  # what a clock that is a little wrong may blur
 URGENT = timedelta(hours=48)
 
-T = TypeVar("T")
+ONE = timedelta(seconds=1)
+CLOCK = "clock"
+
+DECOYS = ("private", "constant")
+SETTLES = timedelta(hours=2)  # by then whoever asks for decoys gets them
 
 
 class Moments(Protocol):
@@ -43,97 +53,12 @@ class Moments(Protocol):
     def now(self) -> datetime: ...
 
 
-class Violation(AssertionError):
-    """Something that must hold did not."""
-
-
-class History(Generic[T]):
-    """Values with the true moment since when each holds."""
-
-    def __init__(self) -> None:
-        self._steps: list[tuple[datetime, T]] = []
-
-    def set(self, at: datetime, value: T) -> None:
-        self._steps.append((at, value))
-
-    @property
-    def now(self) -> T | None:
-        return self._steps[-1][1] if self._steps else None
-
-    def since(self, holds: Callable[[T], bool]) -> datetime:
-        """Since when it has held without a break, for a value that holds now."""
-        found = self._steps[-1][0]
-        for at, value in reversed(self._steps):
-            if not holds(value):
-                break
-            found = at
-        return found
-
-    def within(self, first: datetime, last: datetime) -> list[T | None]:
-        """The value at ``first``, and those that began up to ``last``."""
-        before = [value for at, value in self._steps if at <= first]
-        later = [value for at, value in self._steps if first < at <= last]
-        return [before[-1] if before else None, *later]
-
-    def always(self, first: datetime, last: datetime, holds: Callable[[T], bool]) -> bool:
-        return all(value is not None and holds(value) for value in self.within(first, last))
-
-    def ever(self, first: datetime, last: datetime, holds: Callable[[T], bool]) -> bool:
-        return any(value is not None and holds(value) for value in self.within(first, last))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
-    """How somebody stands to being told."""
-
-    recipient: str
-    enrolled: bool = True
-    reminders: bool = True
-    paused: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Known:
-    """An appointment as the last import that was accepted tells it."""
-
-    booking: Booking
-    declined: bool = False
-
-
-@dataclass
-class News:
-    """A cancellation or a move, known since ``true`` (``at`` by the bot's clock); over at ``until``.
-
-    ``to``: who could read the appointment before, and was enrolled. ``settled``: told, read, or not wanted any more.
-    """
-
-    source: str
-    true: datetime
-    at: datetime
-    until: datetime
-    urgent: bool
-    at_once: datetime
-    regular: datetime
-    to: set[str]
-    old: Booking
-    settled: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Nudged:
-    name: str
-    true: datetime
-    at: datetime
-    slot: datetime
-    recipient: str
-
-
 class Model:
     """Told of everything that was done and of everything that left; raises :class:`Violation`."""
 
     def __init__(self, time: Moments, habits: Habits, due: Callable[[str], Due | None]) -> None:
         self._time, self.habits, self._due = time, habits, due
-        self._all_habits = [(time.true, habits)]
+        self._rules = [Ruled(habits=habits, edited=time.true)]
         self.people: dict[str, History[Standing]] = {}
         self.patients: dict[str, set[str]] = {}
         self.visits: dict[str, History[Known]] = {}
@@ -144,6 +69,12 @@ class Model:
         self.problems: dict[int, Line4Staff] = {}
         self._disturbed: list[tuple[datetime, datetime | None]] = []
         self._judged: set[tuple[str, datetime]] = set()
+        self._heard: dict[str, list[datetime]] = {}
+        self._answers: dict[str, tuple[str, Reply]] = {}
+        self._counted = time.now()
+        self._decoys = self._decoy_slots = 0
+        self._decoy_chance = self._decoy_spread = 0.0
+        self._doubt: tuple[datetime, datetime] | None = None
         self.everybody_paused: History[bool] = History()
         self.everybody_paused.set(time.true, False)
 
@@ -154,10 +85,24 @@ class Model:
     # -- what was done ------------------------------------------------------------------------------------------------
 
     def new_habits(self, habits: Habits) -> None:
+        self._count_decoys()
         self.habits = habits
-        self._all_habits.append((self._time.true, habits))
+        self._rules.append(Ruled(habits=habits, edited=self._time.true))
         self.disturbed(on=True)
         self.disturbed(on=False)
+
+    def begun(self) -> None:
+        """A bot that knows the newest rules planned by them."""
+        for ruled in self._rules[:-1]:
+            ruled.ended = ruled.ended or self._time.true
+
+    def heard(self, name: str) -> None:
+        """Whoever could not be reached is tried again."""
+        self._heard.setdefault(name, []).append(self._time.now())
+
+    def doubts(self, *, on: bool) -> None:
+        """The bot's clock jumped, or is right again (by somebody's word or by itself)."""
+        self._doubt = (self._time.true, self._time.now()) if on else None
 
     def disturbed(self, *, on: bool) -> None:
         """While the bot, the homeserver or the clock are not as they should be, nobody can expect the exact moment."""
@@ -186,23 +131,49 @@ class Model:
         for news in self.news:
             news.settled.add(name)
 
-    def read(self, name: str) -> None:
+    def read(self, name: str, *, certain: bool) -> None:
+        """``certain``: what was asked for has reached them; more than a page of it has not."""
+        to_come = [k for k in self._visits_of(name) if self._day_end(k.booking) > self._time.now()]
+        certain = certain and len(to_come) <= PAGE
         for news in self.news:
             news.settled.add(name)
+            if certain:
+                news.opened.setdefault(name, self._time.true)
 
-    def answered(self, replies: Iterable[Reply]) -> None:
-        """``replies`` as staff read them."""
-        by_source: dict[str, bool] = {}
+    def _visits_of(self, name: str) -> list[Known]:
+        mine = [source for (source, reader) in self.readable if reader == name]
+        return [known for source in mine if (known := self.visits[source].now) is not None]
+
+    def answered(self, recipient: str, replies: Iterable[Reply]) -> None:
+        """``replies`` as staff read them; the new ones are those of ``recipient``."""
+        by_source: dict[str, list[tuple[str, Reply]]] = {}
         for reply in replies:
-            by_source[reply.source] = by_source.get(reply.source, False) or reply.declined
-        for source, declined in by_source.items():
+            by, _ = self._answers.get(reply.id, (recipient, reply))
+            self._answers[reply.id] = (by, reply)
+            by_source.setdefault(reply.source, []).append((by, reply))
+        for source, given in by_source.items():
             known = self.visits[source].now if source in self.visits else None
-            if known is not None and known.declined != declined:
-                self.visits[source].set(self._time.true, replace(known, declined=declined))
+            if known is None:
+                continue
+            last = {by: r for by, r in sorted(given, key=lambda one: one[1].at) if r.holds}
+            changed = replace(
+                known,
+                declined=any(r.declined and r.holds for _, r in given),
+                confirmed=frozenset(by for by, r in last.items() if r.confirmed),
+            )
+            if changed != known:
+                self.visits[source].set(self._time.true, changed)
 
     def reported(self, problems: Iterable[Line4Staff]) -> None:
         for problem in problems:
+            new = problem.id not in self.problems and self._doubt is not None
+            if new and problem.kind == TOO_LATE and self._doubt and problem.at >= self._doubt[1]:
+                raise Violation("something was given up as too late on the word of a clock in doubt")
             self.problems[problem.id] = problem
+
+    def has_told_of_doubt(self, since: datetime) -> bool:
+        """Whether the staff were told that the clock is in doubt."""
+        return any(p.kind == CLOCK and p.at >= since for p in self.problems.values())
 
     # -- imports ------------------------------------------------------------------------------------------------------
 
@@ -277,6 +248,7 @@ class Model:
         for earlier in self.news:
             if earlier.source == old.source:
                 earlier.settled.update(earlier.to)  # the newer news say it all
+                earlier.newer = earlier.newer or true
         to = {
             name
             for (source, name) in self.readable
@@ -294,11 +266,20 @@ class Model:
                 until=until,
                 urgent=urgent,
                 at_once=self._at_once(now),
-                regular=self._regular(now),
+                regular=self.habits.next_slot(now),
                 to=to,
                 old=old,
+                again=self._again(now, min(booking.start, old.start)),
             )
         )
+
+    def _again(self, now: datetime, concerns: datetime) -> tuple[datetime, ...]:
+        """After the first time, whichever it was, before what they are news of."""
+        if not self.habits.second:
+            return ()
+        first = (self._at_once(now), self.habits.next_slot(now))
+        found = (self.habits.next_slot(f + timedelta(hours=self.habits.second) - ONE) for f in first)
+        return tuple(slot for slot in found if slot < concerns)
 
     # -- what left ----------------------------------------------------------------------------------------------------
 
@@ -310,13 +291,22 @@ class Model:
         name = self.owner[due.recipient]
         if f"@{name}:example.org" != event.user:
             raise Violation(f"the nudge of {name} went to somebody else")
-        nudge = Nudged(name=name, true=event.true, at=event.at, slot=due.slot, recipient=due.recipient)
+        nudge = Nudged(
+            name=name,
+            true=event.true,
+            at=event.at,
+            slot=due.slot,
+            recipient=due.recipient,
+            decoy=due.decoy,
+        )
         before = [n for n in self.nudges if n.recipient == due.recipient]
         self.nudges.append(nudge)
         if any(n.slot == due.slot for n in before):
             raise Violation(f"{name} was nudged twice for the slot {due.slot:%d %H:%M}")
-        day = [n for n in before if abs(event.at - n.at) < DAY]
-        if len(day) >= self.habits.cap:
+        if self._doubt is not None and nudge.true > self._doubt[0] + GRACE:
+            raise Violation(f"{name} was nudged while the clock is in doubt")
+        day = [n for n in before if abs(event.at - n.at) < DAY and not n.decoy]
+        if not nudge.decoy and len(day) >= self.habits.cap:
             raise Violation(
                 f"{name} was nudged {len(day) + 1} times within 24 hours, the cap is {self.habits.cap}"
             )
@@ -325,7 +315,65 @@ class Model:
         if event.at < due.slot - timedelta(seconds=1):
             raise Violation(f"{name} was nudged before the slot")
         self._judge_standing(nudge)
-        self._judge_reason(nudge)
+        self._judge_promptness(nudge, before)
+        if nudge.decoy:
+            self._judge_decoy(nudge)
+            return
+        news = any(self._is_slot_of(one, nudge) for one in self._news_of(nudge.name))
+        if not news and not self._is_reminder(nudge):
+            raise Violation(
+                f"{nudge.name} was nudged for the slot {nudge.slot:%d %H:%M} at {nudge.at:%d %H:%M} "
+                f"without a reason"
+            )
+        apart = timedelta(minutes=self.habits.apart) - GRACE
+        if not news and any(timedelta() <= nudge.at - n.at < apart for n in before):
+            self._judge_haste(nudge)
+
+    def _judge_promptness(self, nudge: Nudged, before: Iterable[Nudged]) -> None:
+        """At its slot, or as long after it as the practice keeps nudges apart, where nothing stood in the way."""
+        latest = self._at_once(nudge.slot + timedelta(minutes=self.habits.apart)) + PROMPT
+        if nudge.at <= latest or any(n.at > nudge.slot for n in before):
+            return
+        if not self._was_disturbed(self._true(nudge.slot), nudge.true):
+            raise Violation(
+                f"{nudge.name} was nudged at {nudge.at:%d %H:%M} for the slot {nudge.slot:%d %H:%M}"
+            )
+
+    def _judge_haste(self, nudge: Nudged) -> None:
+        """It may leave too soon after another where it would be of no use later."""
+        later = nudge.at + timedelta(minutes=self.habits.apart)
+        while self.habits.is_quiet(later):
+            later += timedelta(minutes=1)
+        mine = [source for (source, name) in self.readable if name == nudge.name]
+        known = (self.visits[source].now for source in mine)
+        useful = any(
+            k is not None and later + DAY / 2 < k.booking.start and self._calls_for(k, nudge) for k in known
+        )
+        if useful and not self._was_disturbed(nudge.true, nudge.true):
+            raise Violation(f"{nudge.name} was nudged too soon after another nudge")
+
+    def _judge_decoy(self, nudge: Nudged) -> None:
+        """Rule 7."""
+        self._decoys += self._level_of(nudge.name) == "private"
+        since = nudge.true - GRACE
+        in_force = self._habits_at(self._true(nudge.slot))
+        if not any(h.may_be_slot(nudge.slot) for h in in_force):
+            raise Violation(f"{nudge.name} was sent a decoy out of the practice's slots")
+        if not any(nudge.at <= h.next_slot(nudge.slot) + GRACE for h in in_force):
+            raise Violation(f"{nudge.name} was sent a decoy of a slot that is over")
+
+        def wants(standing: Standing) -> bool:
+            return standing.reminders and self.habits.stricter(standing.wish) in DECOYS
+
+        if not self.people[nudge.name].ever(since, nudge.true, wants):
+            raise Violation(f"{nudge.name} was sent a decoy and has not asked for any")
+
+    def _level_of(self, name: str) -> str:
+        standing = self.people[name].now
+        return self.habits.stricter(standing.wish if standing else NOTHING)
+
+    def _news_of(self, name: str) -> list[News]:
+        return [news for news in self.news if (news.source, name) in self.readable]
 
     def _judge_standing(self, nudge: Nudged) -> None:
         since = nudge.true - GRACE
@@ -337,36 +385,77 @@ class Model:
         if not self.everybody_paused.ever(since, nudge.true, lambda paused: not paused):
             raise Violation(f"{nudge.name} was nudged while everybody was paused")
 
-    def _judge_reason(self, nudge: Nudged) -> None:
-        mine = [source for (source, name) in self.readable if name == nudge.name]
+    def _is_reminder(self, nudge: Nudged) -> bool:
         standing, since = self.people[nudge.name], nudge.true - GRACE
-        regular = any(habits.may_be_slot(nudge.slot) for _, habits in self._all_habits)
-        if regular and standing.ever(since, nudge.true, lambda s: s.reminders):
-            for source in mine:
-                if self.visits[source].ever(since, nudge.true, lambda known: self._calls_for(known, nudge)):
-                    return
-        if any(news.source in mine and self._is_slot_of(news, nudge) for news in self.news):
-            return
-        raise Violation(
-            f"{nudge.name} was nudged for the slot {nudge.slot:%d %H:%M} at {nudge.at:%d %H:%M} without a reason"
+        if not standing.ever(since, nudge.true, lambda s: s.reminders):
+            return False
+        mine = [source for (source, name) in self.readable if name == nudge.name]
+        return any(
+            self.visits[source].ever(since, nudge.true, lambda known: self._calls_for(known, nudge))
+            for source in mine
         )
 
     def _calls_for(self, known: Known, nudge: Nudged) -> bool:
         booking = known.booking
-        return (
-            booking.booked
-            and not known.declined
-            and nudge.at < booking.start + GRACE
-            and nudge.slot < booking.start
-            and any(nudge.slot >= habits.earliest(booking.start) for _, habits in self._all_habits)
+        if not booking.booked or known.declined or nudge.at >= booking.start + GRACE:
+            return False
+        if nudge.slot >= booking.start:
+            return False
+        # A confirmation just before the slot, or after it, changes nothing of what is due.
+        confirmed = self.visits[booking.source].always(
+            min(nudge.true, self._true(nudge.slot)) - GRACE,
+            nudge.true,
+            lambda k: nudge.recipient in k.confirmed,
+        )
+        return any(
+            self._is_slot_for(habits, habits.timing(booking.type, wish), nudge.slot, booking.start, confirmed)
+            for habits in self._habits_at(self._true(nudge.slot))
+            for wish in self._wishes(nudge.name, self._true(nudge.slot) - GRACE, nudge.true)
         )
 
+    @staticmethod
+    def _is_slot_for(
+        habits: Habits,
+        timing: Timing,
+        slot: datetime,
+        start: datetime,
+        confirmed: bool,
+    ) -> bool:
+        chances = [habits.chances(timing, lead, start) for lead in timing.kept(confirmed=confirmed)]
+        if any(slot in chance.may for chance in chances):
+            return True
+        late = timing.late and not confirmed and habits.is_slot_of(timing, slot)
+        return late and not any(s > slot for chance in chances for s in chance.sure)
+
+    def _true(self, at: datetime) -> datetime:
+        """By the homeserver's clock, as far as is known now."""
+        return at - timedelta(seconds=self._time.skew)
+
+    def _habits_at(self, true: datetime) -> list[Habits]:
+        """The rules by which something in that moment may have been planned."""
+        return [
+            r.habits
+            for r in self._rules
+            if r.edited <= true + MARGIN and (r.ended is None or r.ended >= true - MARGIN)
+        ]
+
+    def _wishes(self, name: str, since: datetime, until: datetime) -> set[Wish]:
+        known = self.people[name].within(since, until)
+        return {standing.wish for standing in known if standing is not None}
+
     def _is_slot_of(self, news: News, nudge: Nudged) -> bool:
-        """News have one slot: at once, or as soon as it is not quiet, or the next one of the practice."""
+        """News have one slot: at once, or as soon as it is not quiet, or the next one of the practice; and one more."""
         if nudge.at > self._last_use(news) or nudge.slot < news.at - timedelta(seconds=1):
             return False
+        opened = news.opened.get(nudge.name)
+        if opened is not None and nudge.true > opened + GRACE:
+            return False
+        if news.newer is not None and nudge.true > news.newer + GRACE:
+            return False
+        if nudge.slot in news.again:
+            return True
         if news.urgent or self._day_start_urgent(news):
-            return nudge.slot <= max(news.at_once + timedelta(minutes=1), news.regular)
+            return nudge.slot <= news.at_once + timedelta(minutes=1) or nudge.slot == news.regular
         return nudge.slot == news.regular
 
     def _last_use(self, news: News) -> datetime:
@@ -378,11 +467,7 @@ class Model:
         if news.urgent:
             return True
         begins = self.habits.begins(self.habits.day_of(news.old.start))
-        slots = self.habits.slots_on(self.habits.day_of(news.at)) + self.habits.slots_on(
-            self.habits.day_of(news.at) + DAY
-        )
-        coming = [slot for slot in slots if slot > news.at]
-        return begins - news.at <= URGENT or not coming or coming[0] >= news.until
+        return begins - news.at <= URGENT or news.regular >= news.until
 
     # -- what did not leave -------------------------------------------------------------------------------------------
 
@@ -400,51 +485,145 @@ class Model:
         for news in self.news:
             if self._prompt(news) + MARGIN < now:
                 self._judge_news(news, over=news.until + MARGIN < now)
+        self._count_decoys()
         self.news = [n for n in self.news if self._last_use(n) + 2 * MARGIN > now]
 
-    def _judge_reminders(self, booking: Booking) -> None:
-        known = self.visits[booking.source].since(lambda k: k.booking == booking)
-        later = [habits for at, habits in self._all_habits if at > known]
-        before = [habits for at, habits in self._all_habits if at <= known]
-        in_force = [*before[-1:], *later]
-        if len(in_force) == 1:
-            for lead in self.habits.leads:
-                self._judge_lead(booking, self._helping(self.habits, lead, booking.start))
+    def _count_decoys(self) -> None:
+        """Rule 7, of the slots since this was last asked."""
+        now = min(self._time.now(), self.held_until())
+        first, self._counted = self._counted, max(now, self._counted)
+        for slot in self.habits.next_slots(first):
+            if slot > now:
+                break
+            for name, history in self.people.items():
+                known = history.within(self._true(first), self._time.true)
+                if any(s is not None and self.habits.stricter(s.wish) == "private" for s in known):
+                    self._decoy_slots += 1
+                    self._decoy_chance += self.habits.share
+                    self._decoy_spread += self.habits.share * (1 - self.habits.share)
+                self._judge_constant(name, slot)
+        if self._decoys > self._decoy_chance + 5 * self._decoy_spread**0.5 + 3:
+            raise Violation(
+                f"{self._decoys} decoys in {self._decoy_slots} slots, {self._decoy_chance:.0f} are their share"
+            )
+
+    def held_until(self) -> datetime:
+        """Slots later than this are not judged yet."""
+        return self._time.now() - PROMPT - timedelta(minutes=self.habits.apart)
+
+    def _judge_constant(self, name: str, slot: datetime) -> None:
+        since, end = self._true(slot) - SETTLES, self._true(slot) + PROMPT
+        if self._was_disturbed(since, end) or self.habits.is_quiet(slot):
             return
-        # Edited while it was to come: whichever of the rules it was planned by.
-        helping = {s for h in in_force for lead in h.leads for s in self._helping(h, lead, booking.start)}
-        self._judge_lead(booking, sorted(helping))
+        if not self.people[name].always(
+            since,
+            end,
+            lambda s: (
+                s.enrolled and s.reminders and not s.paused and self.habits.stricter(s.wish) == "constant"
+            ),
+        ):
+            return
+        wait = PROMPT + timedelta(minutes=self.habits.apart)
+        if any(n.name == name and slot <= n.at <= slot + wait for n in self.nudges):
+            return
+        # The product leaves a slot empty whose reason went after it was planned: a known weakness of that level.
+        if any(slot in news.again or slot == news.regular for news in self._news_of(name)):
+            return
+        if not self._is_reported(name, slot - MARGIN):
+            raise Violation(f"{name} is at the level constant and was not nudged in {slot:%d %H:%M}")
+
+    def _judge_reminders(self, booking: Booking) -> None:
+        """Of each lead of everybody who reads it; after rules or wishes that were edited on the way, of any."""
+        known = self.visits[booking.source].since(lambda k: k.booking == booking)
+        start = self._true(booking.start)
+        rules = [r for r in self._rules if r.edited <= start + MARGIN]
+        in_force = [r.habits for r in rules if r.ended is None or r.ended > known]
+        for name in self.people:
+            sealed = self.readable.get((booking.source, name))
+            if sealed is None:
+                continue
+            wishes = self._wishes(name, min(known, sealed), start + MARGIN)
+            timings = [
+                (h, h.timing(booking.type, wish)) for h in in_force for wish in sorted(wishes, key=repr)
+            ]
+            confirmed = self._is_confirmed(booking, name)
+            if len(timings) == 1:
+                self._judge_timing(booking, name, *timings[0], confirmed=confirmed)
+            elif all(timing.late for _, timing in timings) and not confirmed:
+                may = {
+                    s
+                    for h, timing in timings
+                    for lead in timing.leads
+                    for s in h.chances(timing, lead, booking.start).may
+                }
+                since = sealed + timedelta(seconds=self._time.skew)
+                if any(s > since + MARGIN and self._helps(in_force, s, booking.start) for s in may):
+                    self._judge_any(booking, name, since=max(since, min(may)))
 
     @staticmethod
-    def _helping(habits: Habits, lead: frozenset[int], start: datetime) -> list[datetime]:
-        """The slots in one of which the reminder leaves."""
-        days = [habits.day_of(start) - timedelta(days=d) for d in sorted(lead, reverse=True)]
-        found = [s for day in days for s in habits.slots_on(day) if habits.helps(s, start)]
-        return found or [s for s in habits.slots_on(days[0] - DAY) if habits.helps(s, start)]
+    def _helps(in_force: Iterable[Habits], slot: datetime, start: datetime) -> bool:
+        return all(habits.helps_long(slot, start) for habits in in_force)
 
-    def _judge_lead(self, booking: Booking, helping: list[datetime]) -> None:
-        if helping:
-            for name in self.people:
-                self._judge_reminder(booking, name, helping)
+    def _is_confirmed(self, booking: Booking, name: str) -> bool:
+        """Whether it ever was, while it was like this."""
+        mine = {recipient for recipient, owner in self.owner.items() if owner == name}
+        history = self.visits[booking.source]
+        since = history.since(lambda k: k.booking == booking)
+        return history.ever(
+            since, self._time.true, lambda k: k.booking == booking and bool(mine & k.confirmed)
+        )
 
-    def _judge_reminder(self, booking: Booking, name: str, helping: list[datetime]) -> None:
-        """One of ``helping``, at its time; later only where something stood in the way."""
-        first = min(helping)
+    def _judge_timing(
+        self, booking: Booking, name: str, habits: Habits, timing: Timing, *, confirmed: bool
+    ) -> None:
+        sealed = self.readable[booking.source, name] + timedelta(seconds=self._time.skew)
+        found = {lead: habits.chances(timing, lead, booking.start) for lead in timing.leads}
+        left = {lead: chances.after(sealed, MARGIN) for lead, chances in found.items()}
+        for lead in timing.kept(confirmed=confirmed):
+            if left[lead].sure:
+                self._judge_reminder(booking, name, left[lead])
+        if any(chances.may for chances in left.values()) or not timing.late or confirmed:
+            return
+        after = habits.next_of(timing, sealed + MARGIN)  # booked when all of its slots were over
+        if after is not None and habits.helps_long(after, booking.start):
+            self._judge_any(booking, name, since=sealed)
+
+    def _could_tell(self, booking: Booking, name: str, first: datetime) -> bool:
+        """Whether all was as it should be for a reminder from ``first`` on."""
         skew = timedelta(seconds=self._time.skew)
         since, start = first - MARGIN - skew, booking.start + MARGIN - skew
-        sealed = self.readable.get((booking.source, name))
-        if sealed is None or sealed > since:
-            return
+        sealed = self.readable[booking.source, name]
+        since = max(since, sealed)
         if not self.visits[booking.source].always(
             since, start, lambda k: k.booking == booking and not k.declined
         ):
-            return
+            return False
         # Who stops before a bot that was down could say that it came too late is not missed any more.
         end = self._time.true if self._was_disturbed(since, start) else start
-        if not self.people[name].always(since, end, lambda s: s.enrolled and s.reminders and not s.paused):
+        return self.people[name].always(since, end, lambda s: s.enrolled and s.reminders and not s.paused)
+
+    def _judge_any(self, booking: Booking, name: str, *, since: datetime) -> None:
+        """A reminder, whenever it was."""
+        if not self._could_tell(booking, name, since):
+            return
+        told = [n for n in self.nudges if n.name == name and since - MARGIN <= n.at <= booking.start + GRACE]
+        if not told and not self._is_reported(name, since - MARGIN):
+            raise Violation(
+                f"{name} was never reminded of {booking.source} ({booking.start:%d %H:%M}), and no line says so"
+            )
+
+    def _judge_reminder(self, booking: Booking, name: str, chances: Chances) -> None:
+        """In one of its slots, at its time; later only where something stood in the way."""
+        first = min(chances.may)
+        if not self._could_tell(booking, name, first):
             return
         mine = [n for n in self.nudges if n.name == name and first <= n.at <= booking.start + GRACE]
-        if any(n.slot in helping for n in mine) or (mine and self._was_disturbed(since, mine[-1].true)):
+        if any(n.slot in chances.may and not n.decoy for n in mine):
+            return
+        skew = timedelta(seconds=self._time.skew)
+        if mine and self._was_disturbed(first - MARGIN - skew, mine[-1].true):
+            return
+        if any(self._stands_for(name, slot, mine) for slot in chances.may):
             return
         if self._is_reported(name, first - MARGIN):
             return
@@ -452,25 +631,31 @@ class Model:
             f"{name} was never reminded of {booking.source} ({booking.start:%d %H:%M}), and no line says so"
         )
 
+    def _stands_for(self, name: str, slot: datetime, mine: Iterable[Nudged]) -> bool:
+        """One that left just after the slot left for both; and what the cap leaves no room for is told before."""
+        wait = PROMPT + timedelta(minutes=self.habits.apart)
+        if any(slot <= n.at <= slot + wait for n in mine):
+            return True
+        told = [n for n in self.nudges if n.name == name and not n.decoy]
+        return len({n.slot for n in told if slot - DAY < n.slot < slot}) >= self.habits.cap
+
     def _is_reported(self, name: str, since: datetime) -> bool:
-        return any(
-            p.recipient is not None
-            and self.owner.get(p.recipient) == name
-            and p.at >= since
-            and p.kind in UNTOLD
+        """By a line since then, or by an earlier one that they cannot be reached, if they were not heard of since."""
+        lines = [
+            p
             for p in self.problems.values()
-        )
+            if p.recipient is not None and self.owner.get(p.recipient) == name and p.kind in UNTOLD
+        ]
+        if any(p.at >= since for p in lines):
+            return True
+        heard = max((at for at in self._heard.get(name, ()) if at <= since + MARGIN), default=None)
+        return any(p.kind in UNREACHABLE and (heard is None or p.at >= heard - ONE) for p in lines)
 
     def _at_once(self, at: datetime) -> datetime:
         """Now, or as soon as it is not quiet any more."""
         while self.habits.is_quiet(at):
             at += timedelta(minutes=1)
         return at
-
-    def _regular(self, at: datetime) -> datetime:
-        """The next of the practice's slots."""
-        days = [self.habits.day_of(at) + n * DAY for n in (0, 1, 2)]
-        return min(s for day in days for s in self.habits.slots_on(day) if s > at)
 
     @staticmethod
     def _prompt(news: News) -> datetime:
@@ -506,12 +691,17 @@ class Model:
             known is not None and known.booking.start > recent
             for known in (h.now for h in self.visits.values())
         )
+        to_come += len(
+            {reply.source for _, reply in self._answers.values()}
+        )  # kept while nobody dealt with them
         readers = 2 * (people + 1)
+        leads = 5
+        decoys = people * 4 * len(self.habits.slots) if self.has_decoys() else 0
         most = {
             "appointment": to_come + 10,
             "envelope": (to_come + 10) * readers,
-            "reminder": (to_come + 10) * readers * (len(self.habits.leads) + 2),
-            "outbox": 50 + (to_come + 10) * readers * (len(self.habits.leads) + 2),
+            "reminder": (to_come + 10) * readers * leads,
+            "outbox": 50 + (to_come + 10) * readers * leads + decoys,
             "recipient": readers * 4,
             "room": readers,
         }
@@ -520,6 +710,10 @@ class Model:
                 raise Violation(f"{sizes[name]} rows of {name} after a purge, at most {number} were expected")
         if held > 12 * (people + 1):
             raise Violation(f"the process holds {held} things in memory while nothing happens")
+
+    def has_decoys(self) -> bool:
+        """Whether anybody gets some."""
+        return any(self._level_of(name) in DECOYS for name in self.people)
 
     def forget(self) -> None:
         """Keep what can still be judged: a simulated year must fit into memory as well."""

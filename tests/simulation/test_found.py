@@ -11,6 +11,7 @@ from bot.domain.appointment import Status
 from bot.domain.choices import Level
 from bot.domain.records import OutboxState, ProblemKind
 from bot.errors import ChannelError
+from bot.services.keep_plans import KeepPlans
 from config.nudge_settings import Nudges
 from tests.services.kit import Practice, at, entry
 
@@ -101,6 +102,20 @@ async def test_failure_04_a_reason_that_is_over_is_reported_though_its_nudge_lea
     await practice.send_nudges()
     assert len(practice.channel.of("nudge")) == 1
     assert practice.problems() == [ProblemKind.TOO_LATE]
+
+
+async def test_a_decoy_of_rules_that_were_edited_leaves_in_no_hour_of_theirs(practice: Practice) -> None:
+    """It would be seen to be one: nothing else leaves at that hour any more."""
+    rules = Nudges(level=Level.CONSTANT, slots=("18:00",))
+    practice.nudges = rules
+    practice.__post_init__()
+    KeepPlans(practice.uow, practice.rules).decoys(practice.clock.now())
+    (planned,) = practice.nudge_rows()
+    practice.nudges = rules.model_copy(update={"slots": ("14:00",)})
+    practice.__post_init__()
+    practice.clock.moment = planned.due
+    await practice.send_nudges()
+    assert practice.channel.of("nudge") == []
 
 
 # -- failures that had no nudge in their test yet -------------------------------------------------------------------

@@ -36,7 +36,7 @@ from tests.simulation.model import Model
 PEOPLE = 8
 HABITS = Habits(
     zone=ZoneInfo("Europe/Paris"),
-    leads=(frozenset({1}),),
+    leads=(1,),
     slots=hours("09:00", "18:00"),
     quiet_from=hours("20:00")[0],
     quiet_to=hours("08:00")[0],

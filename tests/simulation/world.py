@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -18,16 +18,23 @@ from zoneinfo import ZoneInfo
 from bot.errors import Refused
 from tests.simulation.adapter import PIN, POLL, Booking, Bot, Desk, Phone, hours
 from tests.simulation.chance import seeded
+from tests.simulation.facts import Violation
 from tests.simulation.fate import Crash
-from tests.simulation.habits import DAY, Habits
+from tests.simulation.habits import DAY, Habits, Kind, Wish
 from tests.simulation.homeserver import Accepted, Homeserver, Weather
-from tests.simulation.model import GRACE, Model, Violation
+from tests.simulation.model import GRACE, Model
 from tests.simulation.moments import Time
 
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a file system that forgets
 CYCLES = 10  # a seed: so many lives of the bot's process, each ended by a crash
+DECOYS_EVERY = 3600.0  # seconds
 PATIENCE = 20.0  # seconds; the product looks every half second, which finds no more
+JUMP = 600.0  # seconds that a clock may be off before it is doubted
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+LEADS = ((1,), (1,), (3, 1), (2,), (7, 2), (0,), (1, 0))
+WEEKS = (*(frozenset(range(7)),) * 3, frozenset(range(5)), frozenset({1, 4}), frozenset({0}))
+AFTER_CONFIRMATION = ("last", "none", "all")
+TYPES = ("", "", "long", "short")
 ZONES = (
     *("Europe/Paris", "Europe/Paris", "Indian/Reunion", "America/Martinique", "Pacific/Noumea"),
     *("America/Miquelon", "Australia/Lord_Howe", "UTC"),
@@ -37,6 +44,17 @@ BEGINNINGS = (
     *(date(2026, 3, 22), date(2026, 10, 17), date(2028, 2, 20), date(2026, 12, 22), date(2026, 9, 1)),
     *(date(2027, 3, 6), date(2026, 10, 26), date(2026, 4, 1), date(2026, 6, 10)),
 )
+
+
+def _in_words(kind: Kind) -> str:
+    given = {
+        "leads": kind.leads,
+        "slots": kind.slots and [f"{s:%H:%M}" for s in kind.slots],
+        "days": kind.days and sorted(kind.days),
+        "late": kind.late,
+        "confirmed": kind.confirmed,
+    }
+    return f"{kind.name} " + ", ".join(f"{k} {v}" for k, v in given.items() if v is not None)
 
 
 class Mood(StrEnum):
@@ -71,7 +89,7 @@ class World:
         self.crashes = self.restarts = self.steps = self.nudges = 0
         self.agenda: dict[str, Booking] = {}
         self.dropped: list[str] = []
-        self._purged = False
+        self._purged = self._edited = self._doubting = False
         self._violation: Violation | None = None
         self._serial = 0
         self._upkeep_at = 0.0
@@ -106,23 +124,57 @@ class World:
     def _new_habits(self, zone: ZoneInfo) -> Habits:
         draw = self.draw
         quiet = draw.choice((("20:00", "08:00"), ("21:00", "07:00"), ("12:00", "14:00"), ("00:00", "00:00")))
-        slots = draw.choice((("18:00",), ("09:00", "18:00"), ("08:30", "11:00", "17:30"), ("14:00", "19:30")))
-        leads = draw.choice(((1,), (1,), (3, 1), (2,), (7, 2), (0,), (1, 0)))
+        slots = (("18:00",), ("09:00", "18:00"), ("08:30", "11:00", "17:30"), ("14:00", "19:30"))
         return Habits(
             zone=zone,
-            leads=tuple(frozenset({day}) for day in leads),
-            slots=hours(*slots),
+            leads=draw.choice(LEADS),
+            slots=hours(*draw.choice(slots)),
             quiet_from=hours(quiet[0])[0],
             quiet_to=hours(quiet[1])[0],
             cap=draw.choice((2, 3, 3, 5)),
+            level=draw.choice(("plain", "plain", "discreet", "discreet", "private", "constant")),
+            spread=draw.choice((1, 2, 3, 5)),
+            share=draw.choice((0.1, 0.3, 0.6)),
+            days=draw.choice(WEEKS),
+            holidays=draw.random() < 0.4,
+            later=draw.random() < 0.4,
+            late=draw.random() < 0.7,
+            confirmed=draw.choice(AFTER_CONFIRMATION),
+            second=draw.choice((0, 12, 24, 24, 48)),
+            kinds=tuple(self._new_kind(name, slots) for name in TYPES if name),
+            apart=draw.choice((0, 0, 30, 90)),
+            a_second=draw.choice((20.0, 20.0, 0.02)),
+        )
+
+    def _new_kind(self, name: str, slots: Sequence[tuple[str, ...]]) -> Kind:
+        draw = self.draw
+        return Kind(
+            name=name,
+            leads=draw.choice((None, *LEADS)),
+            slots=draw.choice((None, None, *(hours(*some) for some in slots))),
+            days=draw.choice((None, None, *WEEKS)),
+            late=draw.choice((None, None, True, False)),
+            confirmed=draw.choice((None, None, *AFTER_CONFIRMATION)),
+        )
+
+    def _new_wish(self) -> Wish:
+        draw = self.draw
+        return Wish(
+            level=draw.choice((None, "plain", "discreet", "private", "constant")),
+            leads=draw.choice((None, None, *LEADS)),
+            confirmed=draw.choice((None, None, *AFTER_CONFIRMATION)),
         )
 
     def _rules(self) -> str:
         h = self.habits
-        days = " ".join(str(min(lead)) for lead in h.leads)
-        slots = " ".join(f"{slot:%H:%M}" for slot in h.slots)
+        days, slots = " ".join(map(str, h.leads)), " ".join(f"{slot:%H:%M}" for slot in h.slots)
+        week = " ".join(map(str, sorted(h.days)))
         return (
-            f"days before {days}, slots {slots}, quiet {h.quiet_from:%H:%M}-{h.quiet_to:%H:%M}, cap {h.cap}"
+            f"{h.level} ({h.spread} days, {h.share:.0%}), {days} days before, slots {slots} on days {week}"
+            f"{' but holidays' if h.holidays else ''}, {'later' if h.later else 'earlier'}, "
+            f"late {'next' if h.late else 'none'}, confirmed {h.confirmed}, second {h.second}, "
+            f"quiet {h.quiet_from:%H:%M}-{h.quiet_to:%H:%M}, cap {h.cap}, {h.apart} minutes apart, "
+            f"{h.a_second:g} a second; {'; '.join(map(_in_words, h.kinds))}"
         )
 
     def edit_rules(self) -> None:
@@ -130,6 +182,7 @@ class World:
         self.habits = self._new_habits(self.habits.zone)
         self.desk.new_rules(self.habits)
         self.model.new_habits(self.habits)
+        self._edited = True
         self.tell(f"the rules are edited: {self._rules()}")
 
     # -- the bot's process --------------------------------------------------------------------------------------------
@@ -140,8 +193,10 @@ class World:
         self.bot = Bot(self.folder, self.habits, self.time, self.server)
         self.bot.begin()
         self.restarts += 1
-        if self.desk.plan() != before:
+        if self.desk.plan() != before and not self._edited:
             raise Violation("a restart changed what is planned")
+        self._edited, self._upkeep_at = False, self.time.passed
+        self.model.begun()
         self._settle_disturbance()
         self.tell("the bot starts")
 
@@ -154,7 +209,7 @@ class World:
             self.tell(f"the bot dies {why}")
 
     def _settle_disturbance(self) -> None:
-        if self.bot is not None and self.server.weather is Weather.FINE:
+        if self.bot is not None and self.server.weather is Weather.FINE and not self._doubting:
             self.model.disturbed(on=False)
 
     def let_pass(self, length: timedelta) -> None:
@@ -187,7 +242,11 @@ class World:
             _, due = self.desk.waiting()
             pause = (due - self.time.now()).total_seconds() if due is not None else left
             if pause <= 0:
+                pause = bot.may_leave_in()
+            if pause <= 0:
                 pause = POLL.total_seconds()
+            if self.model.has_decoys():
+                pause = min(pause, DECOYS_EVERY)
             await asyncio.sleep(min(left, max(pause, PATIENCE)))
 
     # -- the agenda ---------------------------------------------------------------------------------------------------
@@ -210,6 +269,7 @@ class World:
             minutes=self.draw.choice((15, 30, 60)),
             booked=True,
             version=0,
+            type=self.draw.choice(TYPES),
         )
         self.agenda[source] = booking
         self.tell(f"  {source} of {booking.patient} at {self._local(booking.start)}")
@@ -345,6 +405,7 @@ class World:
     def _types(self, phone: Phone, *texts: str) -> None:
         assert self.bot is not None
         bot = self.bot
+        self.model.heard(phone.name)
 
         async def talk() -> None:
             for text in texts:
@@ -391,16 +452,22 @@ class World:
             return
         phone, draw, model = self.draw.choice(there), self.draw, self.model
         act = draw.choice(
-            ("read", "read", "confirm", "decline", "stop", "start", "start", "leave", "language")
+            ("read", "read", "confirm", "decline", "stop", "start", "start", "leave", "language", "wish")
         )
         self.tell(f"{phone.name}: {act}")
         if act == "read":
             self._types(phone, PIN)
-            model.read(phone.name)
+            model.read(phone.name, certain=self._reaches(phone))
         elif act in ("confirm", "decline"):
             self._types(phone, PIN, "confirm 1" if act == "confirm" else "cancel 1", "yes")
-            model.read(phone.name)
-            model.answered(self.desk.replies())
+            model.read(phone.name, certain=self._reaches(phone))
+            model.answered(phone.recipient, self.desk.replies())
+        elif act == "wish":
+            wish = self._new_wish()
+            assert self.bot is not None
+            self.bot.wish(phone.recipient, wish)
+            model.stands(phone.name, wish=wish)
+            self.tell(f"  {wish}")
         elif act == "stop":
             self._types(phone, "stop")
             model.stands(phone.name, reminders=False)
@@ -415,6 +482,9 @@ class World:
         else:
             self._types(phone, draw.choice(("français", "english")))
 
+    def _reaches(self, phone: Phone) -> bool:
+        return phone.user not in self.server.blocked | self.server.doubted
+
     def pause(self) -> None:
         there = self._standing(enrolled=True)
         kind = self.draw.choice(("everybody", "everybody", "one", "one"))
@@ -427,6 +497,8 @@ class World:
             assert standing is not None
             on = not standing.paused
             self.desk.pause_one(phone.recipient, on=on)
+            if not on:
+                self.model.heard(phone.name)  # the staff say so
             self.model.stands(phone.name, paused=on)
             self.tell(f"{phone.name} is {'paused' if on else 'not paused any more'}")
 
@@ -461,8 +533,47 @@ class World:
         """A clock that was a few minutes wrong is set right, or the other way round."""
         self.model.disturbed(on=True)
         self._settle_disturbance()
-        self.time.skew = self.draw.uniform(-600, 600)
+        before, self.time.skew = self.time.skew, self.draw.uniform(-600, 600)
         self.tell("the machine's clock is set")
+        if abs(self.time.skew - before) > JUMP:
+            self._is_in_doubt(before)
+
+    def jump_clock(self) -> None:
+        """A clock that is wrong by days, until somebody sets it right."""
+        before = self.time.skew
+        self.time.skew += self.draw.choice((-20, -2, 1, 3, 40)) * self.draw.uniform(0.5, 1.1) * 86_400
+        self.tell("the machine's clock jumps")
+        self._is_in_doubt(before)
+
+    def _is_in_doubt(self, before: float) -> None:
+        """For some hours nothing leaves; then somebody says that the clock is right, or sets it."""
+        jumped = self.time.now()
+        self.model.disturbed(on=True)
+        self.model.doubts(on=True)
+        self._doubting = True
+        self.let_pass(self.draw.choice((MINUTE, HOUR, 9 * HOUR)) * self.draw.uniform(0.5, 1.2))
+        if self.bot is None and self.draw.random() < 0.5:
+            self.start()
+            self.let_pass(self.draw.uniform(0.2, 3) * HOUR)
+        if self.bot is not None:
+            self.model.reported(self.desk.problems())
+            if not self.bot.in_doubt():
+                raise Violation("a clock that jumped is believed")
+            if not self.model.has_told_of_doubt(jumped):
+                raise Violation("the staff were not told of a clock in doubt")
+        trusted = abs(self.time.skew) <= JUMP and self.bot is not None and self.draw.random() < 0.5
+        if trusted and not self.desk.trust_clock():
+            raise Violation("a doubt was not there to be settled")
+        if not trusted:
+            self.time.skew = before
+        self.model.doubts(on=False)
+        self._doubting = False
+        self.tell(f"the clock is {'trusted' if trusted else 'set right'}")
+        self.let_pass(2 * MINUTE)
+        if self.bot is not None and self.bot.in_doubt():
+            raise Violation("a doubt that is over goes on")
+        self.model.disturbed(on=True)
+        self._settle_disturbance()
 
     def _clear_up(self) -> None:
         """Pauses and outages end, so that something leaves."""
@@ -518,6 +629,7 @@ class World:
             self.pause: 1,
             self.change_weather: 3,
             self.set_clock: 1,
+            self.jump_clock: 1,
             self.cancel_meanwhile: 2,
         }
         return self.draw.choices(list(weights), list(weights.values()))[0]
