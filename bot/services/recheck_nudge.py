@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.appointment import Status
-from bot.domain.planning import is_decoy
+from bot.domain.planning import decoy_until, is_decoy
 from bot.domain.records import (
     DECOY,
     AnswerKind,
@@ -122,11 +122,10 @@ class RecheckNudges:
     def target(self, row: OutboxRow) -> NudgeTarget | None:
         """Where the nudge goes; None where it was settled instead: dropped, or reported."""
         recipient = self._recipients.get(row.recipient) if row.recipient else None
-        if recipient is not None and (decoy := self._decoy(row, recipient)) is not None:
-            return decoy
         valid = self._valid(row, recipient)
         if recipient is None or not valid:
-            return self._settle(row, (OutboxState.DROPPED, None))
+            decoy = self._decoy(row, recipient) if recipient is not None else None
+            return decoy or self._settle(row, (OutboxState.DROPPED, None))
         news = any(r.kind is ReminderKind.CHANGE for r in valid)
         refusal = self._held_back(recipient, valid, news=news) or self._unreachable(recipient)
         room = self._rooms.get(recipient.id)
@@ -141,16 +140,15 @@ class RecheckNudges:
         return NudgeTarget(address=address, language=recipient.language, later=later)
 
     def _decoy(self, row: OutboxRow, recipient: Recipient) -> NudgeTarget | None:
-        """A nudge without a reason that is wanted still, and not late: late, nobody misses it.
+        """A nudge without a reason (any more) that is wanted, and not late: late, nobody misses it.
 
-        Where the rules were edited since it was written, an hour that is none of theirs would show that it has none.
+        A slot that stayed empty because its reason went would tell that there was one. Where the rules were edited
+        since it was written, an hour that is none of theirs would show that it has none.
         """
         room = self._rooms.get(recipient.id)
         wanted = (
-            row.template == DECOY
-            and row.slot is not None
-            and row.useful_until is not None
-            and row.useful_until > self._now
+            row.slot is not None
+            and decoy_until(row.slot, self._limits.rules) > self._now
             and is_slot(row.slot, self._limits.rules)
             and recipient.state is RecipientState.ENROLLED
             and self._unreachable(recipient) is None
@@ -158,6 +156,8 @@ class RecheckNudges:
         )
         if not wanted or room is None:
             return None
+        if row.template != DECOY:
+            self._uow.outbox.make_decoy(row.id)
         address = Address(room=room.room, user=room.user, pin=recipient.pin)
         return NudgeTarget(address=address, language=recipient.language)
 

@@ -86,8 +86,10 @@ class WatchClock:
             look = self._steady.look(now)
             thinks = judge(self._noted, look, self._tolerance)
             if thinks is not self._thinks:
-                level = logging.INFO if thinks is Clockwork.GOOD else logging.ERROR
-                log.log(level, "the wall clock is thought of otherwise", extra={"problem": thinks.value})
+                if thinks is Clockwork.GOOD:
+                    log.info("the wall clock is believed again")
+                else:
+                    log.error("the wall clock is in doubt", extra={"problem": thinks.value})
             self._noted, self._thinks = noted(self._noted, look, self._tolerance), thinks
             return thinks, self._noted
 

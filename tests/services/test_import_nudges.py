@@ -354,3 +354,27 @@ async def test_failure_04_absence_that_quiet_hours_make_too_late_to_tell_is_repo
     within = ("2026-09-01", "2026-09-01")
     practice.take(within=within)
     assert practice.problems() == [ProblemKind.TOO_LATE]
+
+
+async def test_at_the_level_constant_a_slot_whose_reason_went_is_not_empty(practice: Practice) -> None:
+    """Nor late, nor counted as a nudge; at another level it is dropped."""
+    anna = await practice.enrolled("P-1", name="anna")
+    ben = await practice.enrolled("P-2", name="ben")
+    wishing = replace(anna.recipient, wishes=Wishes(level=Level.CONSTANT))
+    with practice.uow() as uow:
+        uow.recipients.save(wishing)
+        uow.commit()
+    for reference in ("P-1", "P-2"):
+        practice.take(entry(f"u-{reference}", start="2026-09-20 15:00", patient=reference))
+        practice.take(entry(f"u-{reference}", start="2026-09-21 15:00", patient=reference))
+    await anna.read(PIN)
+    await ben.read(PIN)
+    practice.clock.moment = at("2026-09-01 18:00")
+    await practice.send_nudges()
+    assert [s.to.user for s in practice.channel.of("nudge")] == [anna.room.user]
+    who = anna.recipient.id
+    with practice.uow() as uow:
+        assert uow.outbox.nudges_since([who], practice.now - DAY) == {}
+    practice.clock.moment = at("2026-09-03 18:00")
+    await practice.send_nudges()
+    assert len(practice.channel.of("nudge")) == 1, "the second news of the day before are late"

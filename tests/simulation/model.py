@@ -526,9 +526,6 @@ class Model:
         wait = PROMPT + timedelta(minutes=self.habits.apart)
         if any(n.name == name and slot <= n.at <= slot + wait for n in self.nudges):
             return
-        # The product leaves a slot empty whose reason went after it was planned: a known weakness of that level.
-        if any(slot in news.again or slot == news.regular for news in self._news_of(name)):
-            return
         if not self._is_reported(name, slot - MARGIN):
             raise Violation(f"{name} is at the level constant and was not nudged in {slot:%d %H:%M}")
 
