@@ -88,8 +88,8 @@ class Model:
         self._count_decoys()
         self.habits = habits
         self._rules.append(Ruled(habits=habits, edited=self._time.true))
-        self.disturbed(on=True)
-        self.disturbed(on=False)
+        # A moment of its own: what is out of order meanwhile stays so.
+        self._disturbed.append((self._time.true, self._time.true))
 
     def begun(self) -> None:
         """A bot that knows the newest rules planned by them."""

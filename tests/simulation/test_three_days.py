@@ -201,6 +201,7 @@ def own_homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RigHome
 def days(own_homeserver: RigHomeserver, tmp_path: Path) -> Iterator[Days]:
     values: dict[tuple[str, str], object] = {
         ("practice", "timezone"): HABITS.zone.key,
+        ("nudges", "level"): "plain",
         ("nudges", "slots"): ["09:00", "18:00"],
         ("nudges", "days_before"): [1],
         ("nudges", "quiet_from"): "20:00",
