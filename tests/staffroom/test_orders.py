@@ -39,6 +39,7 @@ async def test_hear_2_a_copy_under_another_event_is_heard_once_also_after_a_rest
     ciphertext = staff.raw_event(first)["content"]
     await seat.client.send_clear(seat.room, "m.room.encrypted", ciphertext)
     assert await seat.tell("today") == "heard: today"
+    await staff.wait_settled()  # an order whose end was not noted is asked of the desk again
     staff.practice.kill()
     await staff.start()
     await seat.client.send_clear(seat.room, "m.room.encrypted", ciphertext)
