@@ -9,10 +9,15 @@ from typing import Final
 
 LONGEST: Final = (
     "tests/demo/test_demo.py",
+    "tests/simulation/test_cycles_first.py",
+    "tests/simulation/test_cycles_last.py",
     "tests/crashes/test_outages.py",
     "tests/journey/test_whole_journey.py",
     "tests/crashes/test_nudges.py",
     "tests/storage/test_vault_processes.py",
+    "tests/simulation/test_cycles_second.py",
+    "tests/simulation/test_simulation.py",
+    "tests/simulation/test_three_days.py",
     "tests/journey/test_restored.py",
     "tests/staffroom/test_unasked.py",
     "tests/view/test_wire.py",

@@ -53,8 +53,8 @@ async def test_killed_at_each_point_every_nudge_comes_once(crowd: Crowd, tmp_pat
     await crowd.read_back()
 
 
-async def test_killed_at_twenty_random_moments_every_nudge_comes_once(crowd: Crowd) -> None:
-    await random_kills(crowd, 20)
+async def test_killed_at_ten_random_moments_every_nudge_comes_once(crowd: Crowd) -> None:
+    await random_kills(crowd, 10)
 
 
 @pytest.mark.nightly
