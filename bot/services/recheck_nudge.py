@@ -26,6 +26,7 @@ from bot.domain.records import (
     RecipientState,
     Reminder,
     ReminderKind,
+    Room,
     StoredAnswer,
     StoredAppointment,
     StoredEnvelope,
@@ -114,6 +115,7 @@ class RecheckNudges:
         appointments = {reminder.appointment for many in self._due.values() for reminder in many}
         self._reasons = _Reasons.read(uow, appointments)
         self._unreached = 0
+        self._told_late: dict[RecipientId, datetime] | None = None
 
     def finish(self) -> None:
         """Count what did not go out."""
@@ -151,11 +153,10 @@ class RecheckNudges:
             and decoy_until(row.slot, self._limits.rules) > self._now
             and is_slot(row.slot, self._limits.rules)
             and recipient.state is RecipientState.ENROLLED
-            and self._unreachable(recipient) is None
             and is_decoy(self._limits.rules, person(recipient, self._signs[recipient.id]), row.slot)
         )
-        if not wanted or room is None:
-            return None
+        if not wanted or room is None or self._is_off(recipient, room):
+            return None  # nobody is told of it: that is for the nudge that has a reason
         if row.template != DECOY:
             self._uow.outbox.make_decoy(row.id)
         address = Address(room=room.room, user=room.user, pin=recipient.pin)
@@ -191,9 +192,10 @@ class RecheckNudges:
         room = self._rooms.get(recipient.id)
         if room is None and self._switch_off(recipient):
             return OutboxState.FAILED, ProblemKind.SEND_FAILED
-        if room is None or room.left or self._signs[recipient.id].off_since is not None:
-            return OutboxState.FAILED, None
-        return None
+        return (OutboxState.FAILED, None) if room is None or self._is_off(recipient, room) else None
+
+    def _is_off(self, recipient: Recipient, room: Room) -> bool:
+        return room.left or self._signs[recipient.id].off_since is not None
 
     def _switch_off(self, recipient: Recipient) -> bool:
         """Whether that is new."""
@@ -217,8 +219,12 @@ class RecheckNudges:
     def _report_late(self, valid: Sequence[Reminder], recipient: Recipient) -> None:
         """Of the reasons that share a nudge some may be over while it leaves for the others: reported too, once."""
         late = [r.useful_until for r in valid if r.useful_until <= self._now]
-        if late and not any(
-            p.kind is ProblemKind.TOO_LATE and p.recipient == recipient.id and p.at >= max(late)
-            for p in self._uow.problems.all()
-        ):
+        if not late:
+            return
+        if self._told_late is None:  # once a batch: after an outage there are many of both
+            lines = [p for p in self._uow.problems.all() if p.kind is ProblemKind.TOO_LATE]
+            self._told_late = {p.recipient: p.at for p in lines if p.recipient is not None}
+        told = self._told_late.get(recipient.id)
+        if told is None or told < max(late):
+            self._told_late[recipient.id] = self._now
             self._uow.problems.add(ProblemKind.TOO_LATE, self._now, recipient.id)

@@ -378,3 +378,22 @@ async def test_at_the_level_constant_a_slot_whose_reason_went_is_not_empty(pract
     practice.clock.moment = at("2026-09-03 18:00")
     await practice.send_nudges()
     assert len(practice.channel.of("nudge")) == 1, "the second news of the day before are late"
+
+
+async def test_a_decoy_to_whoever_has_no_room_hides_nothing_from_the_staff(practice: Practice) -> None:
+    """The line is left to the nudge that has a reason."""
+    anna = await practice.enrolled()
+    wishing = replace(anna.recipient, wishes=Wishes(level=Level.CONSTANT))
+    with practice.uow() as uow:
+        uow.recipients.save(wishing)
+        plan_decoys(uow, practice.now, practice.rules)
+        uow.commit()
+    practice.execute("UPDATE room SET recipient = NULL")
+    practice.take(entry(start="2026-09-03 15:00"))
+    told = []
+    for moment in ("2026-09-01 18:00", "2026-09-02 18:00"):
+        practice.clock.moment = at(moment)
+        await practice.send_nudges()
+        told.append(practice.problems())
+    assert told == [[], [ProblemKind.SEND_FAILED]]
+    assert practice.channel.of("nudge") == []
