@@ -127,10 +127,14 @@ async def test_failure_16_a_database_that_refuses_turns_health_red_and_ends_no_l
     talk = await people.enrolled("C-8")
     practice.query("ALTER TABLE outbox RENAME TO away")
     try:
-        await practice.wait_ready(ready=False)
+        # The loops meet the refusal one after another: ready turns false at the first of them.
+        async def nudges_named() -> bool:
+            return "nudges" in (await asyncio.to_thread(practice.health))[1].get("failing", [])
+
+        await until(nudges_named, "the loop that sends nudges to be named")
         checks = practice.health()[1]
+        assert checks["ready"] is False
         assert checks["failing_tasks"] >= 1
-        assert "nudges" in checks["failing"]
         assert set(checks["failing"]) <= {loop.value for loop in Loop}
     finally:
         practice.query("ALTER TABLE away RENAME TO outbox")
