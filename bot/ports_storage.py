@@ -45,6 +45,7 @@ from bot.domain.values import (
     SecretBytes,
     UserId,
 )
+from bot.ports_telegram import TelegramRows
 
 
 class Patients(Protocol):
@@ -430,6 +431,8 @@ class UnitOfWork(Protocol):
     def staff_rooms(self) -> StaffRooms: ...
     @property
     def heard_orders(self) -> HeardOrders: ...
+    @property
+    def telegram(self) -> TelegramRows: ...
     @property
     def audit(self) -> Audit: ...
     @property

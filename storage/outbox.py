@@ -58,6 +58,7 @@ class OutboxRows(NudgeRows):
             attempts=row["attempts"],
             claimed_at=row["claimed_at"],
             claimed_by=row["claimed_by"],
+            copy_of=row["copy_of"],
         )
 
     def _select(

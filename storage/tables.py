@@ -58,7 +58,9 @@ def _id(name: str = "id") -> Column[str]:
     return Column(name, String(64), primary_key=True)
 
 
-def _ref(target: str, *, primary: bool = False, nullable: bool = False, lose: str = "CASCADE") -> Column[str]:
+def _ref(
+    target: str, *, primary: bool = False, nullable: bool = False, lose: str = "CASCADE", index: bool = True
+) -> Column[str]:
     name = target.split(".", maxsplit=1)[0]
     return Column(
         name,
@@ -66,7 +68,7 @@ def _ref(target: str, *, primary: bool = False, nullable: bool = False, lose: st
         ForeignKey(target, ondelete=lose),
         primary_key=primary,
         nullable=nullable,
-        index=True,
+        index=index,
     )
 
 
@@ -219,6 +221,7 @@ outbox = Table(
     Column("claimed_at", Moment),
     Column("claimed_by", String(64), nullable=False),
     Column("settled_at", Moment),
+    Column("copy_of", Integer, index=True, unique=True),
     UniqueConstraint("recipient", "slot"),
     # In the order in which nudges are claimed: else each batch of a large slot would sort all that waits.
     Index("ix_outbox_waiting", "state", "kind", "due", "txn"),
@@ -269,6 +272,28 @@ staff_room = Table(
     metadata,
     _id(),
     Column("room_enc", LargeBinary, nullable=False),
+)
+
+telegram_link = Table(
+    "telegram_link",
+    metadata,
+    _id(),
+    _ref("recipient.id"),
+    Column("expires", Moment, nullable=False),
+    Column("spent", Boolean, nullable=False),
+)
+
+telegram_chat = Table(
+    "telegram_chat",
+    metadata,
+    _id(),
+    _ref("recipient.id", index=False),
+    Column("chat_idx", String(64), nullable=False, unique=True),
+    Column("chat_enc", LargeBinary, nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("nudge_on", String(200), nullable=False),
+    Column("linked_at", Moment, nullable=False),
+    UniqueConstraint("recipient"),
 )
 
 heard_order = Table(

@@ -32,6 +32,7 @@ from storage.outbox import OutboxRows
 from storage.repositories import InvitationRows, PatientRows, RecipientRows, RoomRows
 from storage.small_repositories import GuessRows, MetaRows, ProblemRows, SeenRows
 from storage.staff_rows import HeardOrderRows, StaffRoomRows, StaffRows
+from storage.telegram_rows import TelegramTables
 from storage.vault import Noted
 
 log = logging.getLogger("pli.storage")
@@ -154,6 +155,7 @@ class SqlUnitOfWork:
         self.staff = StaffRows(db, self._columns)
         self.staff_rooms = StaffRoomRows(db, self._columns)
         self.heard_orders = HeardOrderRows(db)
+        self.telegram = TelegramTables(db, self._columns)
         self.audit = AuditRows(db, self._chain, self._anchored)
         self.meta = MetaRows(db, self._columns)
         self.figures = FigureRows(db)

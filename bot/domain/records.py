@@ -198,6 +198,7 @@ class OutboxKind(StrEnum):
     REPLY = "reply"
     RELEASE = "release"
     REDACT = "redact"
+    TELEGRAM = "telegram"  # a nudge that was judged, on its way to Telegram
 
 
 class OutboxState(StrEnum):
@@ -218,7 +219,8 @@ class OutboxRow:
     """Something that leaves. Holds references and template names, never a text of an appointment.
 
     ``room`` is the id of a :class:`Room` row (empty for nudges, which find it by recipient); ``redact_after`` in
-    minutes (0: stays); ``params`` are numbers and durations only.
+    minutes (0: stays); ``params`` are numbers and durations only; ``copy_of`` is the row of the nudge that goes to
+    Telegram as this one.
     """
 
     id: int
@@ -238,6 +240,7 @@ class OutboxRow:
     attempts: int = 0
     claimed_at: datetime | None = None
     claimed_by: str = ""
+    copy_of: int | None = None
 
 
 class ProblemKind(StrEnum):

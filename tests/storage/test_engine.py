@@ -62,6 +62,9 @@ def _newest() -> str | None:
 
 
 AS_OF_0002 = (
+    *(f"DROP TABLE {table}" for table in ("telegram_chat", "telegram_link")),
+    "DROP INDEX ix_outbox_copy_of",
+    "ALTER TABLE outbox DROP COLUMN copy_of",
     "ALTER TABLE recipient DROP COLUMN wishes_enc",
     "ALTER TABLE recipient DROP COLUMN off_since",
     "ALTER TABLE appointment DROP COLUMN tell_until",
