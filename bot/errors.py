@@ -154,11 +154,16 @@ class DeskError(PliError):
 class ChannelError(PliError):
     """A message did not leave."""
 
-    def __init__(self, message: str, *, permanent: bool, retry_after: float | None = None) -> None:
-        """``retry_after`` in seconds, where the other side named one."""
+    def __init__(
+        self, message: str, *, permanent: bool, retry_after: float | None = None, unsure: bool = False
+    ) -> None:
+        """``retry_after`` in seconds, where the other side named one. ``unsure``: it may have left nevertheless, on a
+        channel that cannot be asked.
+        """
         super().__init__(message)
         self.permanent = permanent
         self.retry_after = retry_after
+        self.unsure = unsure
 
 
 def require_aware(moment: datetime, name: str) -> datetime:

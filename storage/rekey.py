@@ -40,6 +40,7 @@ SEALED: Final = (
     Sealed(table=t.staff_member, column="pin"),
     Sealed(table=t.staff_member, column="other"),
     Sealed(table=t.staff_room, column="room"),
+    Sealed(table=t.telegram_chat, column="chat", index="telegram-chat"),
     Sealed(table=t.meta, column="value"),
 )
 # Columns that hold the index of somebody's account beside the table where the account itself is sealed.
