@@ -121,7 +121,9 @@ def _guess_and_die(folder: Path, guess: int, vault: Vault, step: int) -> bool:
     return killed_at(step, action)
 
 
-def test_rules_1_and_3_kill_9_at_any_line_buys_no_eleventh_guess(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.nightly)])
+def test_rules_1_and_3_kill_9_at_any_line_buys_no_eleventh_guess(tmp_path: Path, stride: int) -> None:
+    """Twelve guesses that all die at one line, for each ``stride``-th line; the next tests take every line."""
     made = tmp_path / "made"
     (made / "compared").mkdir(parents=True)
     _, begun, _ = enrolled_vault(made)
@@ -136,7 +138,7 @@ def test_rules_1_and_3_kill_9_at_any_line_buys_no_eleventh_guess(tmp_path: Path)
             compared = len(list((folder / "compared").iterdir()))
             assert compared <= counted <= min(guess + 1, TRIES), f"step {step}"
             clock.forward(days=1)
-        step += 3  # the next tests take every line
+        step += stride
     assert compared == TRIES
 
 
