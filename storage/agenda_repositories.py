@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, delete, insert, or_, select, update
 
 from bot.domain.appointment import Status
 from bot.domain.records import (
@@ -25,6 +25,12 @@ from bot.domain.values import AppointmentId, KeyId, PatientId, RecipientId
 from storage import tables as t
 from storage.chunks import chunks
 from storage.columns import Columns
+
+# Made once, since each import and each claim asks them: making the question costs more than the answer.
+_IN: BindParameter[Any] = bindparam("wanted", expanding=True)
+_APPOINTMENTS = select(t.appointment).where(t.appointment.c.id.in_(_IN))
+_OF_SOURCES = select(t.appointment).where(t.appointment.c.source_idx.in_(_IN))
+_ENVELOPES = select(t.envelope).where(t.envelope.c.appointment.in_(_IN))
 
 
 def _past(before: datetime) -> Any:  # noqa: ANN401 - SQLAlchemy's clause types
@@ -100,14 +106,17 @@ class AppointmentRows:
         return next(iter(self._select(t.appointment.c.id == appointment)), None)
 
     def many(self, appointments: Iterable[AppointmentId]) -> Mapping[AppointmentId, StoredAppointment]:
-        c = t.appointment.c.id
-        return {a.id: a for chunk in chunks(appointments) for a in self._select(c.in_(chunk))}
+        return {
+            row["id"]: self._open(row)
+            for chunk in chunks(appointments)
+            for row in self._db.execute(_APPOINTMENTS, {"wanted": chunk}).mappings()
+        }
 
     def by_sources(self, indexes: Sequence[str]) -> Mapping[str, StoredAppointment]:
         return {
-            a.source_index: a
+            row["source_idx"]: self._open(row)
             for chunk in chunks(indexes)
-            for a in self._select(t.appointment.c.source_idx.in_(chunk))
+            for row in self._db.execute(_OF_SOURCES, {"wanted": chunk}).mappings()
         }
 
     def by_days(self, tags: Sequence[str]) -> Sequence[StoredAppointment]:
@@ -175,9 +184,7 @@ class EnvelopeRows:
         return [
             self._open(row)
             for chunk in chunks(appointments)
-            for row in self._db.execute(
-                select(t.envelope).where(t.envelope.c.appointment.in_(chunk))
-            ).mappings()
+            for row in self._db.execute(_ENVELOPES, {"wanted": chunk}).mappings()
         ]
 
     def to_come(

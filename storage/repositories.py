@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, select, update
 
 from bot.domain.choices import Confirmed, Level, Wishes
 from bot.domain.records import Invitation, InvitationKind, Patient, Recipient, RecipientState, Room, Signs
@@ -21,6 +21,16 @@ from storage.columns import Columns
 from storage.vault_serial import is_later
 
 Values = Mapping[str, Any]  # what SQLAlchemy binds
+
+# Made once, since each claim and each turn of the upkeep asks them: making the question costs more than the answer.
+_r = t.recipient.c
+_ALL = select(t.recipient)
+_ONE = _ALL.where(_r.id == bindparam("wanted"))
+_MANY = _ALL.where(_r.id.in_(bindparam("wanted", expanding=True)))
+_SERIAL = select(_r.vault_serial).where(_r.id == bindparam("wanted"))
+_SIGNS = select(_r.id, _r.paused, _r.nudged_at, _r.seen_at, _r.off_since).where(
+    _r.id.in_(bindparam("wanted", expanding=True))
+)
 
 
 class PatientRows:
@@ -164,16 +174,14 @@ class RecipientRows:
         self._db.execute(insert(t.recipient).values(self._values(recipient)))
 
     def get(self, recipient: RecipientId) -> Recipient | None:
-        query = select(t.recipient).where(t.recipient.c.id == recipient)
-        row = self._db.execute(query).mappings().one_or_none()
+        row = self._db.execute(_ONE, {"wanted": recipient}).mappings().one_or_none()
         return self._open(row) if row else None
 
     def many(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Recipient]:
-        query = select(t.recipient)
         return {
             row["id"]: self._open(row)
             for chunk in chunks(recipients)
-            for row in self._db.execute(query.where(t.recipient.c.id.in_(chunk))).mappings()
+            for row in self._db.execute(_MANY, {"wanted": chunk}).mappings()
         }
 
     def save(self, recipient: Recipient) -> None:
@@ -181,22 +189,19 @@ class RecipientRows:
         self._db.execute(query.values(self._values(recipient)))
 
     def note_serial(self, recipient: RecipientId, serial: int) -> int | None:
-        c = t.recipient.c
-        query = select(c.vault_serial).where(c.id == recipient)
-        before: int | None = self._db.execute(query).scalar_one_or_none()
+        before: int | None = self._db.execute(_SERIAL, {"wanted": recipient}).scalar_one_or_none()
         if before is not None and is_later(serial, before):
-            self._db.execute(update(t.recipient).where(c.id == recipient).values(vault_serial=serial))
+            query = update(t.recipient).where(t.recipient.c.id == recipient)
+            self._db.execute(query.values(vault_serial=serial))
         return before
 
     def signs(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Signs]:
-        c = t.recipient.c
-        query = select(c.id, c.paused, c.nudged_at, c.seen_at, c.off_since)
         return {
             RecipientId(row.id): Signs(
                 paused=row.paused, nudged_at=row.nudged_at, seen_at=row.seen_at, off_since=row.off_since
             )
             for chunk in chunks(recipients)
-            for row in self._db.execute(query.where(c.id.in_(chunk)))
+            for row in self._db.execute(_SIGNS, {"wanted": chunk})
         }
 
     def pause(self, recipient: RecipientId, *, paused: bool) -> None:
@@ -224,7 +229,7 @@ class RecipientRows:
         return bool(self._db.execute(query.values(off_since=None)).rowcount)
 
     def all(self) -> Sequence[Recipient]:
-        return [self._open(row) for row in self._db.execute(select(t.recipient)).mappings()]
+        return [self._open(row) for row in self._db.execute(_ALL).mappings()]
 
     def remove(self, recipient: RecipientId) -> None:
         self._db.execute(delete(t.recipient).where(t.recipient.c.id == recipient))

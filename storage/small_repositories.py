@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from bot.domain.records import Problem, ProblemKind
 from bot.domain.values import RecipientId
@@ -126,6 +126,10 @@ class ProblemRows:
         return int(self._db.execute(delete(t.problem).where(t.problem.c.at < before)).rowcount)
 
 
+# Made once: every transaction asks (:mod:`storage.data_key` 3), and making the question costs more than the answer.
+_NAMED = select(t.meta.c.value_enc).where(t.meta.c.name == bindparam("wanted"))
+
+
 class MetaRows:
     """Small named values, sealed."""
 
@@ -133,8 +137,7 @@ class MetaRows:
         self._db, self._columns = connection, columns
 
     def get(self, name: str) -> str | None:
-        query = select(t.meta.c.value_enc).where(t.meta.c.name == name)
-        sealed = self._db.execute(query).scalar_one_or_none()
+        sealed = self._db.execute(_NAMED, {"wanted": name}).scalar_one_or_none()
         return None if sealed is None else self._columns.open(sealed, table="meta", column="value", row=name)
 
     def set(self, name: str, value: str) -> None:
