@@ -38,6 +38,7 @@ URGENT = timedelta(hours=48)
 
 ONE = timedelta(seconds=1)
 CLOCK = "clock"
+CAPPED = "capped"
 
 DECOYS = ("private", "constant")
 SETTLES = timedelta(hours=2)  # by then whoever asks for decoys gets them
@@ -633,20 +634,22 @@ class Model:
         wait = PROMPT + timedelta(minutes=self.habits.apart)
         if any(slot <= n.at <= slot + wait for n in mine):
             return True
-        told = [n for n in self.nudges if n.name == name and not n.decoy]
-        return len({n.slot for n in told if slot - DAY < n.slot < slot}) >= self.habits.cap
+        told = {n.slot for n in self.nudges if n.name == name and not n.decoy}
+        told |= {p.at for p in self._lines_of(name) if p.kind == CAPPED}
+        return len({at for at in told if slot - DAY < at < slot}) >= self.habits.cap
 
     def _is_reported(self, name: str, since: datetime) -> bool:
         """By a line since then, or by an earlier one that they cannot be reached, if they were not heard of since."""
-        lines = [
-            p
-            for p in self.problems.values()
-            if p.recipient is not None and self.owner.get(p.recipient) == name and p.kind in UNTOLD
-        ]
+        lines = [p for p in self._lines_of(name) if p.kind in UNTOLD]
         if any(p.at >= since for p in lines):
             return True
         heard = max((at for at in self._heard.get(name, ()) if at <= since + MARGIN), default=None)
         return any(p.kind in UNREACHABLE and (heard is None or p.at >= heard - ONE) for p in lines)
+
+    def _lines_of(self, name: str) -> list[Line4Staff]:
+        """What the staff were told of somebody."""
+        known = self.problems.values()
+        return [p for p in known if p.recipient is not None and self.owner.get(p.recipient) == name]
 
     def _at_once(self, at: datetime) -> datetime:
         """Now, or as soon as it is not quiet any more."""
