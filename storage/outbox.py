@@ -57,6 +57,15 @@ _RELEASE = (
     .where(_c.state == OutboxState.HELD.value, _c.due <= bindparam("before"))
     .values(state=OutboxState.QUEUED.value, due=bindparam("now"))
 )
+_SENT = (
+    update(t.outbox)
+    .where(_c.id == bindparam("row"))
+    .values(
+        state=OutboxState.SENT.value,
+        settled_at=bindparam("now"),
+        event=func.coalesce(bindparam("told", type_=String), _c.event),
+    )
+)
 
 
 class OutboxRows(NudgeRows):
@@ -198,10 +207,7 @@ class OutboxRows(NudgeRows):
     def sent(self, events: Mapping[int, EventId | None], *, now: datetime) -> None:
         if not events:
             return
-        event = func.coalesce(bindparam("told", type_=String), _c.event)
-        values = {"state": OutboxState.SENT.value, "settled_at": now, "event": event}
-        query = update(t.outbox).where(_c.id == bindparam("row")).values(values)
-        self._db.execute(query, [{"row": row, "told": event} for row, event in events.items()])
+        self._db.execute(_SENT, [{"row": row, "told": event, "now": now} for row, event in events.items()])
 
     def postpone(self, row: int, *, due: datetime) -> None:
         values = {"state": OutboxState.QUEUED.value, "due": due, "attempts": _c.attempts + 1}

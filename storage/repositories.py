@@ -31,6 +31,16 @@ _SERIAL = select(_r.vault_serial).where(_r.id == bindparam("wanted"))
 _SIGNS = select(_r.id, _r.paused, _r.nudged_at, _r.seen_at, _r.off_since).where(
     _r.id.in_(bindparam("wanted", expanding=True))
 )
+_ROOMS = {
+    name: select(t.room).where(t.room.c[name] == bindparam("wanted"))
+    for name in ("id", "room_idx", "user_idx", "recipient")
+}
+_ROOMS_OF = select(t.room).where(t.room.c.recipient.in_(bindparam("wanted", expanding=True)))
+_RECIPIENTS_OF = (
+    select(t.patient_recipient.c.patient, t.patient_recipient.c.recipient)
+    .where(t.patient_recipient.c.patient.in_(bindparam("wanted", expanding=True)))
+    .order_by(t.patient_recipient.c.recipient)
+)
 
 
 class PatientRows:
@@ -99,11 +109,9 @@ class PatientRows:
         return [RecipientId(r) for r in self._db.execute(query).scalars()]
 
     def recipients_of_many(self, patients: Iterable[PatientId]) -> Mapping[PatientId, Sequence[RecipientId]]:
-        c = t.patient_recipient.c
         found: dict[PatientId, list[RecipientId]] = defaultdict(list)
         for chunk in chunks(patients):
-            query = select(c.patient, c.recipient).where(c.patient.in_(chunk)).order_by(c.recipient)
-            for patient, recipient in self._db.execute(query):
+            for patient, recipient in self._db.execute(_RECIPIENTS_OF, {"wanted": chunk}):
                 found[PatientId(patient)].append(RecipientId(recipient))
         return found
 
@@ -315,8 +323,8 @@ class RoomRows:
             recipient=RecipientId(row["recipient"]) if row["recipient"] else None,
         )
 
-    def _one(self, condition: Any) -> Room | None:  # noqa: ANN401 - SQLAlchemy's clause types are not nameable here
-        row = self._db.execute(select(t.room).where(condition)).mappings().one_or_none()
+    def _one(self, by: str, wanted: str) -> Room | None:
+        row = self._db.execute(_ROOMS[by], {"wanted": wanted}).mappings().one_or_none()
         return self._open(row) if row else None
 
     def user_index(self, user: UserId) -> str:
@@ -329,23 +337,22 @@ class RoomRows:
         self._db.execute(update(t.room).where(t.room.c.id == room.id).values(self._values(room)))
 
     def get(self, room_id: str) -> Room | None:
-        return self._one(t.room.c.id == room_id)
+        return self._one("id", room_id)
 
     def by_room(self, room: RoomId) -> Room | None:
-        return self._one(t.room.c.room_idx == self._columns.index("room", room))
+        return self._one("room_idx", self._columns.index("room", room))
 
     def by_user(self, user: UserId) -> Room | None:
-        return self._one(t.room.c.user_idx == self.user_index(user))
+        return self._one("user_idx", self.user_index(user))
 
     def by_recipient(self, recipient: RecipientId) -> Room | None:
-        return self._one(t.room.c.recipient == recipient)
+        return self._one("recipient", recipient)
 
     def by_recipients(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Room]:
-        query = select(t.room)
         return {
             row["recipient"]: self._open(row)
             for chunk in chunks(recipients)
-            for row in self._db.execute(query.where(t.room.c.recipient.in_(chunk))).mappings()
+            for row in self._db.execute(_ROOMS_OF, {"wanted": chunk}).mappings()
         }
 
     def remove(self, room_id: str) -> None:

@@ -19,6 +19,8 @@ CODE_DELAYS = (0, 0, 1, 2, 5, 15, 30, 60)
 WRONG_CODES_IN_ALL, WITHIN = 30, timedelta(hours=1)
 _ALL = ""  # no sender: theirs are blind indexes
 
+_SEEN = select(t.seen.c.key).where(t.seen.c.key.in_(bindparam("wanted", expanding=True)))
+
 
 class SeenRows:
     """Digests of events and of Megolm (session, index) pairs that were handled, so that nothing is obeyed twice."""
@@ -27,8 +29,7 @@ class SeenRows:
         self._db = connection
 
     def add(self, keys: Sequence[str], now: datetime) -> bool:
-        c = t.seen.c.key
-        known = set(self._db.execute(select(c).where(c.in_(keys))).scalars())
+        known = set(self._db.execute(_SEEN, {"wanted": list(keys)}).scalars())
         fresh = [k for k in dict.fromkeys(keys) if k not in known]
         if fresh:
             self._db.execute(insert(t.seen), [{"key": k, "at": now} for k in fresh])

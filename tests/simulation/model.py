@@ -464,11 +464,12 @@ class Model:
         return max(news.until, self._day_end(news.old)) + GRACE
 
     def _day_start_urgent(self, news: News) -> bool:
-        """Where the details are not at hand, the day decides; and where no slot comes before the start, now does."""
+        """Where the details are not at hand, the day decides; and where no slot comes that helps, now does."""
         if news.urgent:
             return True
         begins = self.habits.begins(self.habits.day_of(news.old.start))
-        return begins - news.at <= URGENT or news.regular >= news.until
+        helps = news.regular < news.until and self.habits.helps_long(news.regular, news.old.start)
+        return begins - news.at <= URGENT or not helps
 
     # -- what did not leave -------------------------------------------------------------------------------------------
 
