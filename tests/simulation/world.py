@@ -476,7 +476,8 @@ class World:
             self._types(phone, PIN)
             model.read(phone.name, certain=self._reaches(phone))
         elif act in ("confirm", "decline"):
-            self._types(phone, PIN, "confirm 1" if act == "confirm" else "cancel 1", "yes")
+            number = draw.randint(1, 4) if act == "confirm" else 1
+            self._types(phone, PIN, f"{'confirm' if act == 'confirm' else 'cancel'} {number}", "yes")
             model.read(phone.name, certain=self._reaches(phone))
             model.answered(phone.recipient, self.desk.replies())
         elif act == "wish":
@@ -653,7 +654,8 @@ class World:
 
     def rest(self) -> None:
         """The bot is down for a while; perhaps somebody edits the rules meanwhile."""
-        if self.draw.random() < 0.1:
+        edited = self.draw.random() < 0.15
+        if edited:
             self.edit_rules()
         self.let_pass(
             self.draw.choice((MINUTE, 10 * MINUTE, HOUR, 9 * HOUR, DAY, 3 * DAY))
@@ -662,6 +664,9 @@ class World:
         if self.draw.random() < 0.3:
             self.take_agenda()
         self.start()
+        if edited:  # and nothing else happens that would have anybody planned anew
+            self.let_pass(self.draw.uniform(0.5, 3) * DAY)
+            self._judge()
 
     def _judge(self) -> None:
         if self.bot is None or self.server.weather is not Weather.FINE or self.model.everybody_paused.now:
