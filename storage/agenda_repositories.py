@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
+from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, delete, insert, or_, select, update
 
 from bot.domain.appointment import Status
 from bot.domain.records import (
@@ -25,6 +25,25 @@ from bot.domain.values import AppointmentId, KeyId, PatientId, RecipientId
 from storage import tables as t
 from storage.chunks import chunks
 from storage.columns import Columns
+
+# Made once, since each import and each claim asks them: making the question costs more than the answer.
+_IN: BindParameter[Any] = bindparam("wanted", expanding=True)
+_APPOINTMENTS = select(t.appointment).where(t.appointment.c.id.in_(_IN))
+_OF_SOURCES = select(t.appointment).where(t.appointment.c.source_idx.in_(_IN))
+_ANSWERS = select(t.answer).where(t.answer.c.appointment.in_(_IN)).order_by(t.answer.c.at)
+_OPEN = select(t.answer.c.id).where(
+    t.answer.c.recipient == bindparam("wanted"), t.answer.c.state == AnswerState.OPEN.value
+)
+_REMINDERS = select(t.reminder).where(t.reminder.c.recipient.in_(_IN)).order_by(t.reminder.c.slot)
+_BOOKED = (
+    select(t.envelope.c.recipient, t.envelope.c.appointment)
+    .join(t.appointment, t.envelope.c.appointment == t.appointment.c.id)
+    .where(t.appointment.c.past_after > bindparam("now"), t.appointment.c.status == Status.BOOKED.value)
+    .where(or_(t.appointment.c.only.is_(None), t.appointment.c.only == t.envelope.c.recipient))
+    .where(t.envelope.c.recipient.in_(_IN))
+    .order_by(t.envelope.c.recipient, t.envelope.c.appointment)
+)
+_ENVELOPES = select(t.envelope).where(t.envelope.c.appointment.in_(_IN))
 
 
 def _past(before: datetime) -> Any:  # noqa: ANN401 - SQLAlchemy's clause types
@@ -100,14 +119,17 @@ class AppointmentRows:
         return next(iter(self._select(t.appointment.c.id == appointment)), None)
 
     def many(self, appointments: Iterable[AppointmentId]) -> Mapping[AppointmentId, StoredAppointment]:
-        c = t.appointment.c.id
-        return {a.id: a for chunk in chunks(appointments) for a in self._select(c.in_(chunk))}
+        return {
+            row["id"]: self._open(row)
+            for chunk in chunks(appointments)
+            for row in self._db.execute(_APPOINTMENTS, {"wanted": chunk}).mappings()
+        }
 
     def by_sources(self, indexes: Sequence[str]) -> Mapping[str, StoredAppointment]:
         return {
-            a.source_index: a
+            row["source_idx"]: self._open(row)
             for chunk in chunks(indexes)
-            for a in self._select(t.appointment.c.source_idx.in_(chunk))
+            for row in self._db.execute(_OF_SOURCES, {"wanted": chunk}).mappings()
         }
 
     def by_days(self, tags: Sequence[str]) -> Sequence[StoredAppointment]:
@@ -175,9 +197,7 @@ class EnvelopeRows:
         return [
             self._open(row)
             for chunk in chunks(appointments)
-            for row in self._db.execute(
-                select(t.envelope).where(t.envelope.c.appointment.in_(chunk))
-            ).mappings()
+            for row in self._db.execute(_ENVELOPES, {"wanted": chunk}).mappings()
         ]
 
     def to_come(
@@ -196,18 +216,10 @@ class EnvelopeRows:
     def booked_for(
         self, recipients: Iterable[RecipientId], now: datetime
     ) -> Mapping[RecipientId, Sequence[StoredAppointment]]:
-        a, e = t.appointment.c, t.envelope.c
-        query = (
-            select(e.recipient, e.appointment)
-            .join(t.appointment, e.appointment == a.id)
-            .where(a.past_after > now, a.status == Status.BOOKED.value)
-            .where(or_(a.only.is_(None), a.only == e.recipient))
-            .order_by(e.recipient, e.appointment)
-        )
         pairs = [
             (RecipientId(recipient), AppointmentId(appointment))
             for chunk in chunks(recipients)
-            for recipient, appointment in self._db.execute(query.where(e.recipient.in_(chunk)))
+            for recipient, appointment in self._db.execute(_BOOKED, {"wanted": chunk, "now": now})
         ]
         rows = self._appointments.many({appointment for _, appointment in pairs})
         found: dict[RecipientId, list[StoredAppointment]] = defaultdict(list)
@@ -306,8 +318,8 @@ class ReminderRows:
     def of_recipients(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Sequence[Reminder]]:
         found: dict[RecipientId, list[Reminder]] = defaultdict(list)
         for chunk in chunks(recipients):
-            for reminder in self._select(t.reminder.c.recipient.in_(chunk)):
-                found[reminder.recipient].append(reminder)
+            for row in self._db.execute(_REMINDERS, {"wanted": chunk}).mappings():
+                found[RecipientId(row["recipient"])].append(self._open(row))
         return found
 
     def replan(self, recipient: RecipientId, rows: Iterable[Reminder], now: datetime) -> None:
@@ -367,9 +379,7 @@ class AnswerRows:
         return next(iter(self._select(t.answer.c.id == answer)), None)
 
     def has_open(self, recipient: RecipientId) -> bool:
-        return bool(
-            self._select(t.answer.c.recipient == recipient, t.answer.c.state == AnswerState.OPEN.value)
-        )
+        return self._db.execute(_OPEN, {"wanted": recipient}).first() is not None
 
     def by(self, recipient: RecipientId) -> Sequence[StoredAnswer]:
         return self._select(t.answer.c.recipient == recipient)
@@ -388,8 +398,8 @@ class AnswerRows:
     ) -> Mapping[AppointmentId, Sequence[StoredAnswer]]:
         found: dict[AppointmentId, list[StoredAnswer]] = defaultdict(list)
         for chunk in chunks(appointments):
-            for answer in self._select(t.answer.c.appointment.in_(chunk)):
-                found[answer.appointment].append(answer)
+            for row in self._db.execute(_ANSWERS, {"wanted": chunk}).mappings():
+                found[AppointmentId(row["appointment"])].append(self._open(row))
         return found
 
     def listing(self, *, since: datetime | None, states: Sequence[AnswerState]) -> Sequence[StoredAnswer]:

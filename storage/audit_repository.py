@@ -21,6 +21,8 @@ from storage.audit_chain import START, AuditRow, Checkpoint
 from storage.audit_rows import audit_fields, read_log
 from storage.chunks import chunks
 
+_LAST = select(t.audit.c.seq, t.audit.c.mac).order_by(t.audit.c.seq.desc()).limit(1)
+
 
 class Chain(Protocol):
     """The part of :class:`storage.audit_chain.AuditChain` that is needed here."""
@@ -56,8 +58,7 @@ class AuditRows:
         member: MemberId | None = None,
         act: str = "",
     ) -> None:
-        c = t.audit.c
-        last = self._db.execute(select(c.seq, c.mac).order_by(c.seq.desc()).limit(1)).one_or_none()
+        last = self._db.execute(_LAST).one_or_none()
         seq, previous = (last[0] + 1, last[1]) if last else (1, START)
         length, head = self._anchored()
         if seq <= length:  # rows were cut off: go on behind them, so that the gap stays to be seen
@@ -68,19 +69,18 @@ class AuditRows:
         )
         mac = self._chain.link(previous, seq, fields)
         self._db.execute(
-            insert(t.audit).values(
-                {
-                    "seq": seq,
-                    "at": at,
-                    "kind": kind.value,
-                    "recipient": recipient or "",
-                    "count": count,
-                    "note": note,
-                    "member": member or "",
-                    "act": act,
-                    "mac": mac,
-                }
-            )
+            insert(t.audit),
+            {
+                "seq": seq,
+                "at": at,
+                "kind": kind.value,
+                "recipient": recipient or "",
+                "count": count,
+                "note": note,
+                "member": member or "",
+                "act": act,
+                "mac": mac,
+            },
         )
         self.head = (seq, mac)
 

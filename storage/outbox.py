@@ -16,9 +16,9 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    Integer,
     RowMapping,
     String,
-    and_,
     bindparam,
     delete,
     func,
@@ -33,6 +33,39 @@ from storage import tables as t
 from storage.nudge_rows import NudgeRows, new_txn
 
 _c = t.outbox.c
+# Made once: an idle bot asks these twice a second, and making the question costs more than the answer.
+_QUEUED = (_c.state == OutboxState.QUEUED.value, _c.due <= bindparam("now"))
+_DUE_NUDGES = (
+    select(t.outbox)
+    # One kind by equality: the index then gives the rows in order, and no more than are asked for.
+    .where(_c.kind == OutboxKind.NUDGE.value, *_QUEUED)
+    # Nudges leave in the order of their random transaction ids: the agenda's order would tell who comes when.
+    .order_by(_c.due, _c.txn)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)  # SQLite has one writer, and no such clause
+)
+_DUE_OTHERS = (
+    select(t.outbox)
+    .where(_c.kind.in_(bindparam("kinds", expanding=True)), *_QUEUED)
+    .order_by(_c.due, _c.id)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
+_CLAIMED = select(t.outbox).where(_c.state == OutboxState.CLAIMED.value).order_by(_c.due, _c.id)
+_RELEASE = (
+    update(t.outbox)
+    .where(_c.state == OutboxState.HELD.value, _c.due <= bindparam("before"))
+    .values(state=OutboxState.QUEUED.value, due=bindparam("now"))
+)
+_SENT = (
+    update(t.outbox)
+    .where(_c.id == bindparam("row"))
+    .values(
+        state=OutboxState.SENT.value,
+        settled_at=bindparam("now"),
+        event=func.coalesce(bindparam("told", type_=String), _c.event),
+    )
+)
 
 
 class OutboxRows(NudgeRows):
@@ -64,11 +97,10 @@ class OutboxRows(NudgeRows):
     def _select(
         self,
         *conditions: Any,  # noqa: ANN401 - SQLAlchemy's clause types
-        limit: int | None = None,
         order: tuple[Column[Any], ...] = (_c.due, _c.id),
         locking: bool = False,
     ) -> list[OutboxRow]:
-        query = select(t.outbox).where(*conditions).order_by(*order).limit(limit)
+        query = select(t.outbox).where(*conditions).order_by(*order)
         if locking:
             query = query.with_for_update(skip_locked=True)  # SQLite has one writer, and no such clause
         return [self._open(row) for row in self._db.execute(query).mappings()]
@@ -120,25 +152,25 @@ class OutboxRows(NudgeRows):
         limit: int,
         busy: Collection[str] = (),
     ) -> Sequence[OutboxRow]:
-        # One kind by equality: the index then gives the rows in order, and no more than are asked for.
-        of_kind = _c.kind == kinds[0].value if len(kinds) == 1 else _c.kind.in_([k.value for k in kinds])
-        wanted = and_(of_kind, _c.room.not_in(list(busy))) if busy else of_kind
-        # Nudges leave in the order of their random transaction ids: the agenda's order would tell who comes when.
-        order = (_c.due, _c.txn) if tuple(kinds) == (OutboxKind.NUDGE,) else (_c.due, _c.id)
-        due = (wanted, _c.state == OutboxState.QUEUED.value, _c.due <= now)
-        rows = self._select(*due, limit=limit, order=order, locking=True)
-        if rows and tuple(kinds) == (OutboxKind.NUDGE,):
+        nudges = tuple(kinds) == (OutboxKind.NUDGE,)
+        values: dict[str, Any] = {"now": now, "most": limit}
+        query = _DUE_NUDGES
+        if not nudges:
+            query = _DUE_OTHERS.where(_c.room.not_in(list(busy))) if busy else _DUE_OTHERS
+            values["kinds"] = [k.value for k in kinds]
+        rows = [self._open(row) for row in self._db.execute(query, values).mappings()]
+        if rows and nudges:
             # All that is due for one person comes in one batch, so that it can become one nudge.
             people = sorted({row.recipient for row in rows if row.recipient})
             # By person: a plain comparison of the state would have SQLite look through all that waits instead.
             queued = func.lower(_c.state) == OutboxState.QUEUED.value
-            theirs = (_c.recipient.in_(people), of_kind, queued, _c.due <= now)
-            rows = self._select(*theirs, order=order, locking=True)
+            theirs = (_c.recipient.in_(people), _c.kind == OutboxKind.NUDGE.value, queued, _c.due <= now)
+            rows = self._select(*theirs, order=(_c.due, _c.txn), locking=True)
         if rows:
-            query = update(t.outbox).where(_c.id.in_([r.id for r in rows]))
-            self._db.execute(query.values(state=OutboxState.CLAIMED.value))
+            taken = update(t.outbox).where(_c.id.in_([r.id for r in rows]))
+            self._db.execute(taken.values(state=OutboxState.CLAIMED.value))
             # When and by which device a row was first claimed decides how long its transaction id is remembered.
-            self._db.execute(query.where(_c.claimed_at.is_(None)).values(claimed_at=now, claimed_by=device))
+            self._db.execute(taken.where(_c.claimed_at.is_(None)).values(claimed_at=now, claimed_by=device))
         return rows
 
     def purge(self, before: datetime, kinds: Collection[OutboxKind] = tuple(OutboxKind)) -> int:
@@ -164,7 +196,7 @@ class OutboxRows(NudgeRows):
         return not self.has_waiting(room) and self._db.execute(recent).first() is None
 
     def claimed(self) -> Sequence[OutboxRow]:
-        return self._select(_c.state == OutboxState.CLAIMED.value)
+        return [self._open(row) for row in self._db.execute(_CLAIMED).mappings()]
 
     def waiting(self, kind: OutboxKind) -> Sequence[OutboxRow]:
         return self._select(_c.kind == kind.value, _c.state == OutboxState.QUEUED.value)
@@ -176,10 +208,7 @@ class OutboxRows(NudgeRows):
     def sent(self, events: Mapping[int, EventId | None], *, now: datetime) -> None:
         if not events:
             return
-        event = func.coalesce(bindparam("told", type_=String), _c.event)
-        values = {"state": OutboxState.SENT.value, "settled_at": now, "event": event}
-        query = update(t.outbox).where(_c.id == bindparam("row")).values(values)
-        self._db.execute(query, [{"row": row, "told": event} for row, event in events.items()])
+        self._db.execute(_SENT, [{"row": row, "told": event, "now": now} for row, event in events.items()])
 
     def postpone(self, row: int, *, due: datetime) -> None:
         values = {"state": OutboxState.QUEUED.value, "due": due, "attempts": _c.attempts + 1}
@@ -226,8 +255,7 @@ class OutboxRows(NudgeRows):
         )
 
     def release_held(self, *, now: datetime, before: datetime) -> int:
-        query = update(t.outbox).where(_c.state == OutboxState.HELD.value, _c.due <= before)
-        return int(self._db.execute(query.values(state=OutboxState.QUEUED.value, due=now)).rowcount)
+        return int(self._db.execute(_RELEASE, {"now": now, "before": before}).rowcount)
 
     def drop_waiting(self, recipient: RecipientId, kinds: Sequence[OutboxKind]) -> int:
         query = update(t.outbox).where(

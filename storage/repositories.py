@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, select, update
 
 from bot.domain.choices import Confirmed, Level, Wishes
 from bot.domain.records import Invitation, InvitationKind, Patient, Recipient, RecipientState, Room, Signs
@@ -21,6 +21,26 @@ from storage.columns import Columns
 from storage.vault_serial import is_later
 
 Values = Mapping[str, Any]  # what SQLAlchemy binds
+
+# Made once, since each claim and each turn of the upkeep asks them: making the question costs more than the answer.
+_r = t.recipient.c
+_ALL = select(t.recipient)
+_ONE = _ALL.where(_r.id == bindparam("wanted"))
+_MANY = _ALL.where(_r.id.in_(bindparam("wanted", expanding=True)))
+_SERIAL = select(_r.vault_serial).where(_r.id == bindparam("wanted"))
+_SIGNS = select(_r.id, _r.paused, _r.nudged_at, _r.seen_at, _r.off_since).where(
+    _r.id.in_(bindparam("wanted", expanding=True))
+)
+_ROOMS = {
+    name: select(t.room).where(t.room.c[name] == bindparam("wanted"))
+    for name in ("id", "room_idx", "user_idx", "recipient")
+}
+_ROOMS_OF = select(t.room).where(t.room.c.recipient.in_(bindparam("wanted", expanding=True)))
+_RECIPIENTS_OF = (
+    select(t.patient_recipient.c.patient, t.patient_recipient.c.recipient)
+    .where(t.patient_recipient.c.patient.in_(bindparam("wanted", expanding=True)))
+    .order_by(t.patient_recipient.c.recipient)
+)
 
 
 class PatientRows:
@@ -89,11 +109,9 @@ class PatientRows:
         return [RecipientId(r) for r in self._db.execute(query).scalars()]
 
     def recipients_of_many(self, patients: Iterable[PatientId]) -> Mapping[PatientId, Sequence[RecipientId]]:
-        c = t.patient_recipient.c
         found: dict[PatientId, list[RecipientId]] = defaultdict(list)
         for chunk in chunks(patients):
-            query = select(c.patient, c.recipient).where(c.patient.in_(chunk)).order_by(c.recipient)
-            for patient, recipient in self._db.execute(query):
+            for patient, recipient in self._db.execute(_RECIPIENTS_OF, {"wanted": chunk}):
                 found[PatientId(patient)].append(RecipientId(recipient))
         return found
 
@@ -164,16 +182,14 @@ class RecipientRows:
         self._db.execute(insert(t.recipient).values(self._values(recipient)))
 
     def get(self, recipient: RecipientId) -> Recipient | None:
-        query = select(t.recipient).where(t.recipient.c.id == recipient)
-        row = self._db.execute(query).mappings().one_or_none()
+        row = self._db.execute(_ONE, {"wanted": recipient}).mappings().one_or_none()
         return self._open(row) if row else None
 
     def many(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Recipient]:
-        query = select(t.recipient)
         return {
             row["id"]: self._open(row)
             for chunk in chunks(recipients)
-            for row in self._db.execute(query.where(t.recipient.c.id.in_(chunk))).mappings()
+            for row in self._db.execute(_MANY, {"wanted": chunk}).mappings()
         }
 
     def save(self, recipient: Recipient) -> None:
@@ -181,22 +197,19 @@ class RecipientRows:
         self._db.execute(query.values(self._values(recipient)))
 
     def note_serial(self, recipient: RecipientId, serial: int) -> int | None:
-        c = t.recipient.c
-        query = select(c.vault_serial).where(c.id == recipient)
-        before: int | None = self._db.execute(query).scalar_one_or_none()
+        before: int | None = self._db.execute(_SERIAL, {"wanted": recipient}).scalar_one_or_none()
         if before is not None and is_later(serial, before):
-            self._db.execute(update(t.recipient).where(c.id == recipient).values(vault_serial=serial))
+            query = update(t.recipient).where(t.recipient.c.id == recipient)
+            self._db.execute(query.values(vault_serial=serial))
         return before
 
     def signs(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Signs]:
-        c = t.recipient.c
-        query = select(c.id, c.paused, c.nudged_at, c.seen_at, c.off_since)
         return {
             RecipientId(row.id): Signs(
                 paused=row.paused, nudged_at=row.nudged_at, seen_at=row.seen_at, off_since=row.off_since
             )
             for chunk in chunks(recipients)
-            for row in self._db.execute(query.where(c.id.in_(chunk)))
+            for row in self._db.execute(_SIGNS, {"wanted": chunk})
         }
 
     def pause(self, recipient: RecipientId, *, paused: bool) -> None:
@@ -224,7 +237,7 @@ class RecipientRows:
         return bool(self._db.execute(query.values(off_since=None)).rowcount)
 
     def all(self) -> Sequence[Recipient]:
-        return [self._open(row) for row in self._db.execute(select(t.recipient)).mappings()]
+        return [self._open(row) for row in self._db.execute(_ALL).mappings()]
 
     def remove(self, recipient: RecipientId) -> None:
         self._db.execute(delete(t.recipient).where(t.recipient.c.id == recipient))
@@ -310,8 +323,8 @@ class RoomRows:
             recipient=RecipientId(row["recipient"]) if row["recipient"] else None,
         )
 
-    def _one(self, condition: Any) -> Room | None:  # noqa: ANN401 - SQLAlchemy's clause types are not nameable here
-        row = self._db.execute(select(t.room).where(condition)).mappings().one_or_none()
+    def _one(self, by: str, wanted: str) -> Room | None:
+        row = self._db.execute(_ROOMS[by], {"wanted": wanted}).mappings().one_or_none()
         return self._open(row) if row else None
 
     def user_index(self, user: UserId) -> str:
@@ -324,23 +337,22 @@ class RoomRows:
         self._db.execute(update(t.room).where(t.room.c.id == room.id).values(self._values(room)))
 
     def get(self, room_id: str) -> Room | None:
-        return self._one(t.room.c.id == room_id)
+        return self._one("id", room_id)
 
     def by_room(self, room: RoomId) -> Room | None:
-        return self._one(t.room.c.room_idx == self._columns.index("room", room))
+        return self._one("room_idx", self._columns.index("room", room))
 
     def by_user(self, user: UserId) -> Room | None:
-        return self._one(t.room.c.user_idx == self.user_index(user))
+        return self._one("user_idx", self.user_index(user))
 
     def by_recipient(self, recipient: RecipientId) -> Room | None:
-        return self._one(t.room.c.recipient == recipient)
+        return self._one("recipient", recipient)
 
     def by_recipients(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Room]:
-        query = select(t.room)
         return {
             row["recipient"]: self._open(row)
             for chunk in chunks(recipients)
-            for row in self._db.execute(query.where(t.room.c.recipient.in_(chunk))).mappings()
+            for row in self._db.execute(_ROOMS_OF, {"wanted": chunk}).mappings()
         }
 
     def remove(self, room_id: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from bot.domain.records import Problem, ProblemKind
 from bot.domain.values import RecipientId
@@ -19,6 +19,8 @@ CODE_DELAYS = (0, 0, 1, 2, 5, 15, 30, 60)
 WRONG_CODES_IN_ALL, WITHIN = 30, timedelta(hours=1)
 _ALL = ""  # no sender: theirs are blind indexes
 
+_SEEN = select(t.seen.c.key).where(t.seen.c.key.in_(bindparam("wanted", expanding=True)))
+
 
 class SeenRows:
     """Digests of events and of Megolm (session, index) pairs that were handled, so that nothing is obeyed twice."""
@@ -27,8 +29,7 @@ class SeenRows:
         self._db = connection
 
     def add(self, keys: Sequence[str], now: datetime) -> bool:
-        c = t.seen.c.key
-        known = set(self._db.execute(select(c).where(c.in_(keys))).scalars())
+        known = set(self._db.execute(_SEEN, {"wanted": list(keys)}).scalars())
         fresh = [k for k in dict.fromkeys(keys) if k not in known]
         if fresh:
             self._db.execute(insert(t.seen), [{"key": k, "at": now} for k in fresh])
@@ -126,6 +127,10 @@ class ProblemRows:
         return int(self._db.execute(delete(t.problem).where(t.problem.c.at < before)).rowcount)
 
 
+# Made once: every transaction asks (:mod:`storage.data_key` 3), and making the question costs more than the answer.
+_NAMED = select(t.meta.c.value_enc).where(t.meta.c.name == bindparam("wanted"))
+
+
 class MetaRows:
     """Small named values, sealed."""
 
@@ -133,8 +138,7 @@ class MetaRows:
         self._db, self._columns = connection, columns
 
     def get(self, name: str) -> str | None:
-        query = select(t.meta.c.value_enc).where(t.meta.c.name == name)
-        sealed = self._db.execute(query).scalar_one_or_none()
+        sealed = self._db.execute(_NAMED, {"wanted": name}).scalar_one_or_none()
         return None if sealed is None else self._columns.open(sealed, table="meta", column="value", row=name)
 
     def set(self, name: str, value: str) -> None:

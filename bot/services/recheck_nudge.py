@@ -4,6 +4,8 @@
    was found; nothing is tried until they are heard of again.
 2. Two nudges to one person are at least :attr:`NudgeLimits.apart` from one another: the later one waits. News of a
    cancellation or a move do not, and nothing waits so long that it would be of no use.
+3. The cap holds in any 24 hours. A nudge never leaves in the very second of its slot: of a cap that is filled every day
+   the next day's would each be one too many for those seconds, so one waits where a little is all that is missing.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ from bot.services.plan_nudges import person, wants
 from bot.services.tallies import Counted, tally
 
 DAY = timedelta(days=1)
+CAP_WAITS = timedelta(minutes=15)  # rule 3: as long as a slot takes to leave, at a pace
+_SOON = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,12 +135,16 @@ class RecheckNudges:
         news = any(r.kind is ReminderKind.CHANGE for r in valid)
         refusal = self._held_back(recipient, valid, news=news) or self._unreachable(recipient)
         room = self._rooms.get(recipient.id)
-        if refusal is None and self._is_over_cap(recipient, row):
+        capped = refusal is None and self._is_over_cap(recipient, row)
+        soon = capped and self._is_under_cap_soon(recipient, row)
+        if capped and not soon:
             refusal = (OutboxState.DROPPED, ProblemKind.CAPPED)
         if refusal is not None or room is None:
             return self._settle(row, refusal or (OutboxState.FAILED, None))
         address = Address(room=room.room, user=room.user, pin=recipient.pin)
         later = None if news else self._later(recipient, valid)
+        if soon:
+            later = self._now + _SOON
         if later is None:
             self._report_late(valid, recipient)
         return NudgeTarget(address=address, language=recipient.language, later=later)
@@ -186,6 +194,13 @@ class RecheckNudges:
         """What a process that died, or a call without an answer, may have sent counts as sent: never one too many."""
         perhaps = self._perhaps.get(recipient.id, set()) - {row.claimed_at}
         return self._sent.get(recipient.id, 0) + len(perhaps) >= self._limits.rules.daily_cap
+
+    def _is_under_cap_soon(self, recipient: Recipient, row: OutboxRow) -> bool:
+        """Rule 3."""
+        since = self._now - DAY + CAP_WAITS
+        sent = self._uow.outbox.nudges_since([recipient.id], since).get(recipient.id, 0)
+        perhaps = {at for at in self._perhaps.get(recipient.id, set()) - {row.claimed_at} if at >= since}
+        return sent + len(perhaps) < self._limits.rules.daily_cap
 
     def _unreachable(self, recipient: Recipient) -> _Refusal | None:
         """Rule 1."""

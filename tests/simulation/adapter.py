@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -56,13 +57,13 @@ from config.settings import Settings
 from config.settings import Storage as StorageSettings
 from storage import tables as t
 from storage.keys import create_keys
-from storage.schema import migrate
 from storage.vault_file import create_vault
 from storage.wrap import Profile
 from tests.simulation.fate import Fate, MortalUnitOfWork
 from tests.simulation.habits import Habits, Kind, Wish
 from tests.simulation.homeserver import Homeserver, Line
 from tests.simulation.moments import SimulatedLoop, Time
+from tests.simulation.stores import DATABASE, Stores
 
 PAGE = A_PAGE  # appointments that are read at once
 DEVICE = "BOTDEVICE"
@@ -86,6 +87,10 @@ UNREACHABLE = frozenset(
     kind.value for kind in (ProblemKind.SEND_FAILED, ProblemKind.NOT_TRUSTED, ProblemKind.ROOM_LEFT)
 )
 POLL = timedelta(minutes=10)
+_WAITING = (
+    "SELECT state, kind = 'nudge', count(*), min(due) FROM outbox "
+    "WHERE state IN ('queued', 'claimed') GROUP BY 1, 2"
+)
 
 T = TypeVar("T")
 
@@ -124,6 +129,19 @@ class Due:
     recipient: str
     slot: datetime
     decoy: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """Rows that are being sent, and when the first ``nudge`` and anything ``other`` is due."""
+
+    claimed: int
+    nudge: datetime | None
+    other: datetime | None
+
+    @property
+    def due(self) -> datetime | None:
+        return min((due for due in (self.nudge, self.other) if due is not None), default=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,8 +209,14 @@ def _settings(folder: Path, habits: Habits) -> Settings:
             kinds=tuple(_kind(kind) for kind in habits.kinds),
         ),
         delivery=DeliverySettings(minutes_apart=habits.apart, nudges_per_second=habits.a_second),
-        storage=StorageSettings(database="sqlite:///pli.db", vault="vault.db"),
+        storage=StorageSettings(database=f"sqlite:///{DATABASE}", vault="vault.db"),
     )
+
+
+def _installation(settings: Settings, stores: Stores, clock: Clock) -> Installation:
+    home = Installation(settings, clock=clock, profile=Profile.testing())
+    home.engine = stores.engine
+    return home
 
 
 def _entry(booking: Booking, zone: ZoneInfo) -> Appointment:
@@ -232,13 +256,12 @@ class Desk:
         self._sealer, self._registrar = side.sealer, side.registrar
 
     @classmethod
-    def at(cls, folder: Path, habits: Habits, clock: Clock) -> Self:
-        """Over the stores of ``folder``, which are made where there are none."""
-        home = Installation(_settings(folder, habits), clock=clock, profile=Profile.testing())
-        if not (folder / "bot").exists():
+    def at(cls, stores: Stores, habits: Habits, clock: Clock) -> Self:
+        """Keys and vault are made where there are none."""
+        home = _installation(_settings(stores.folder, habits), stores, clock)
+        if not home.bot_dir.exists():
             create_keys(home.bot_dir, home.import_dir)
             create_vault(home.vault_path)
-            migrate(home.engine)
         return cls(home, clock)
 
     def close(self) -> None:
@@ -348,10 +371,19 @@ class Desk:
                 for p in uow.problems.all()
             ]
 
-    def waiting(self) -> tuple[int, datetime | None]:
-        """Rows that are being sent, and when the next one is due."""
-        with self.home.uow() as uow:
-            return len(uow.outbox.claimed()), uow.outbox.next_due()
+    def waiting(self) -> Waiting:
+        """What the outbox holds. Asked so often that the driver alone is asked, outside of any transaction."""
+        with closing(self.home.engine.raw_connection()) as raw:
+            cursor = raw.cursor()
+            cursor.execute(_WAITING)
+            found = {(state, bool(nudge)): (count, due) for state, nudge, count, due in cursor.fetchall()}
+
+        def first(*, nudge: bool) -> datetime | None:
+            _, due = found.get(("queued", nudge), (0, None))
+            return None if due is None else datetime.fromisoformat(due)
+
+        claimed = sum(count for (state, _), (count, _due) in found.items() if state == "claimed")
+        return Waiting(claimed=claimed, nudge=first(nudge=True), other=first(nudge=False))
 
     def sizes(self) -> dict[str, int]:
         """Rows by table."""
@@ -370,10 +402,10 @@ class Desk:
 class Bot:
     """One life of ``pli run``, without its sockets: what :mod:`bot.runtime` starts, does in turns, and leaves."""
 
-    def __init__(self, folder: Path, habits: Habits, clock: Time, server: Homeserver) -> None:
+    def __init__(self, stores: Stores, habits: Habits, clock: Time, server: Homeserver) -> None:
         self.fate, self._clock = Fate(), clock
-        self._settings = _settings(folder, habits)
-        self.home = Installation(self._settings, clock=clock, profile=Profile.testing())
+        self._settings = _settings(stores.folder, habits)
+        self.home = _installation(self._settings, stores, clock)
         self.loop = SimulatedLoop(clock)
         rules = self._settings.nudge_rules()
         self._watch = WatchClock(

@@ -88,6 +88,7 @@ class News:
     """A cancellation or a move, known since ``true`` (``at`` by the bot's clock); over at ``until``.
 
     ``to``: who could read the appointment before, and was enrolled. ``settled``: told, read, or not wanted any more.
+    ``excused``: who need not be told once more.
     ``opened``: when they were read. ``again``: the slots of which one may tell them once more. ``newer``: when newer
     news of the same appointment came.
     """
@@ -103,8 +104,14 @@ class News:
     old: Booking
     again: tuple[datetime, ...] = ()
     settled: set[str] = field(default_factory=set)
+    excused: set[str] = field(default_factory=set)
     opened: dict[str, datetime] = field(default_factory=dict)
     newer: datetime | None = None
+
+    def is_over_for(self, *names: str) -> None:
+        """Nothing of it is owed to them any more."""
+        self.settled.update(names)
+        self.excused.update(names)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -115,6 +115,12 @@ class Habits:
             return self.quiet_from <= hour < self.quiet_to
         return not self.quiet_to <= hour < self.quiet_from
 
+    def quiet_ends(self, moment: datetime) -> datetime:
+        """The first moment from ``moment`` on that is not quiet, give or take what a change of the clocks does."""
+        day = self.day_of(moment)
+        ends = (self.moment(day + n * DAY, self.quiet_to) for n in range(2))
+        return next(end for end in ends if end > moment) if self.is_quiet(moment) else moment
+
     # -- slots --------------------------------------------------------------------------------------------------------
 
     def leaves(self, day: date, days: frozenset[int] | None = None) -> bool:

@@ -6,11 +6,12 @@
 2. One nudge a recipient and slot, and in any 24 hours no more with a reason than the cap (failures 03, 13).
 3. None in quiet hours, none before its slot, and only urgent news outside of the practice's slots (failures 07, 18).
 4. Every reminder of somebody who could be reached came in time, or a line for the staff says that it did not; the same
-   for news, whatever the reminder setting, at once where they are urgent (failures 01, 04, 06, 14).
+   for news, whatever the reminder setting, at once where they are urgent, and once more where they were not opened
+   (failures 01, 04, 06, 14).
 5. A restart, and an import that changes nothing, draw nothing anew.
 6. What is kept stays bounded.
 7. A nudge without a reason goes to those alone who are at a level with decoys, in the practice's slots, never late; to
-   whoever is at ``private`` no more of them than their share, to whoever is at ``constant`` in every slot.
+   whoever is at ``private`` as many as their share, to whoever is at ``constant`` in every slot.
 8. Two nudges to one person are as far apart as the practice says, decoys and news aside.
 9. While the clock is in doubt nothing leaves and nothing is given up as too late.
 
@@ -38,6 +39,7 @@ URGENT = timedelta(hours=48)
 
 ONE = timedelta(seconds=1)
 CLOCK = "clock"
+CAPPED = "capped"
 
 DECOYS = ("private", "constant")
 SETTLES = timedelta(hours=2)  # by then whoever asks for decoys gets them
@@ -74,6 +76,7 @@ class Model:
         self._counted = time.now()
         self._decoys = self._decoy_slots = 0
         self._decoy_chance = self._decoy_spread = 0.0
+        self._given, self._owed_chance, self._owed_spread = 0, 0.0, 0.0
         self._doubt: tuple[datetime, datetime] | None = None
         self.everybody_paused: History[bool] = History()
         self.everybody_paused.set(time.true, False)
@@ -129,14 +132,14 @@ class Model:
         """The old key is destroyed."""
         self.readable = {key: at for key, at in self.readable.items() if key[1] != name}
         for news in self.news:
-            news.settled.add(name)
+            news.is_over_for(name)
 
     def read(self, name: str, *, certain: bool) -> None:
         """``certain``: what was asked for has reached them; more than a page of it has not."""
         to_come = [k for k in self._visits_of(name) if self._day_end(k.booking) > self._time.now()]
         certain = certain and len(to_come) <= PAGE
         for news in self.news:
-            news.settled.add(name)
+            news.is_over_for(name)
             if certain:
                 news.opened.setdefault(name, self._time.true)
 
@@ -230,7 +233,7 @@ class Model:
             entry or old, old, until=self._day_end(old)
         )  # an agenda may name another time as it cancels
         if told_to_operator or old.start <= self._time.now():  # nobody needs to hear of what is over
-            self.news[-1].settled.update(self.news[-1].to)
+            self.news[-1].is_over_for(*self.news[-1].to)
         self._becomes(replace(old, booked=False, version=entry.version if entry else old.version))
 
     def _becomes(self, booking: Booking) -> None:
@@ -247,7 +250,7 @@ class Model:
         now, true = self._time.now(), self._time.true
         for earlier in self.news:
             if earlier.source == old.source:
-                earlier.settled.update(earlier.to)  # the newer news say it all
+                earlier.is_over_for(*earlier.to)  # the newer news say it all
                 earlier.newer = earlier.newer or true
         to = {
             name
@@ -303,7 +306,7 @@ class Model:
         self.nudges.append(nudge)
         if any(n.slot == due.slot for n in before):
             raise Violation(f"{name} was nudged twice for the slot {due.slot:%d %H:%M}")
-        if self._doubt is not None and nudge.true > self._doubt[0] + GRACE:
+        if self._doubt is not None and nudge.true > self._doubt[0]:  # nothing is on its way as a clock is set
             raise Violation(f"{name} was nudged while the clock is in doubt")
         day = [n for n in before if abs(event.at - n.at) < DAY and not n.decoy]
         if not nudge.decoy and len(day) >= self.habits.cap:
@@ -463,11 +466,12 @@ class Model:
         return max(news.until, self._day_end(news.old)) + GRACE
 
     def _day_start_urgent(self, news: News) -> bool:
-        """Where the details are not at hand, the day decides; and where no slot comes before the start, now does."""
+        """Where the details are not at hand, the day decides; and where no slot comes that helps, now does."""
         if news.urgent:
             return True
         begins = self.habits.begins(self.habits.day_of(news.old.start))
-        return begins - news.at <= URGENT or news.regular >= news.until
+        helps = news.regular < news.until and self.habits.helps_long(news.regular, news.old.start)
+        return begins - news.at <= URGENT or not helps
 
     # -- what did not leave -------------------------------------------------------------------------------------------
 
@@ -485,6 +489,8 @@ class Model:
         for news in self.news:
             if self._prompt(news) + MARGIN < now:
                 self._judge_news(news, over=news.until + MARGIN < now)
+            if news.again and max(news.again) + self._wait() + MARGIN < now:
+                self._judge_second(news)
         self._count_decoys()
         self.news = [n for n in self.news if self._last_use(n) + 2 * MARGIN > now]
 
@@ -501,32 +507,40 @@ class Model:
                     self._decoy_slots += 1
                     self._decoy_chance += self.habits.share
                     self._decoy_spread += self.habits.share * (1 - self.habits.share)
-                self._judge_constant(name, slot)
+                if self._could_get(name, slot, "constant"):
+                    self._judge_constant(name, slot)
+                elif self._could_get(name, slot, "private"):
+                    self._owed_chance += self.habits.share
+                    self._owed_spread += self.habits.share * (1 - self.habits.share)
+                    self._given += self._was_nudged_in(name, slot)
         if self._decoys > self._decoy_chance + 5 * self._decoy_spread**0.5 + 3:
             raise Violation(
                 f"{self._decoys} decoys in {self._decoy_slots} slots, {self._decoy_chance:.0f} are their share"
             )
 
+        if self._given < self._owed_chance - 5 * self._owed_spread**0.5 - 3:
+            raise Violation(f"{self._given} slots of decoys, {self._owed_chance:.0f} are their share")
+
     def held_until(self) -> datetime:
         """Slots later than this are not judged yet."""
         return self._time.now() - PROMPT - timedelta(minutes=self.habits.apart)
 
-    def _judge_constant(self, name: str, slot: datetime) -> None:
+    def _could_get(self, name: str, slot: datetime, level: str) -> bool:
+        """Whether a decoy of that level is owed in ``slot``, if chance says so: nothing stands in its way."""
         since, end = self._true(slot) - SETTLES, self._true(slot) + PROMPT
         if self._was_disturbed(since, end) or self.habits.is_quiet(slot):
-            return
-        if not self.people[name].always(
+            return False
+        return self.people[name].always(
             since,
             end,
-            lambda s: (
-                s.enrolled and s.reminders and not s.paused and self.habits.stricter(s.wish) == "constant"
-            ),
-        ):
-            return
-        wait = PROMPT + timedelta(minutes=self.habits.apart)
-        if any(n.name == name and slot <= n.at <= slot + wait for n in self.nudges):
-            return
-        if not self._is_reported(name, slot - MARGIN):
+            lambda s: s.enrolled and s.reminders and not s.paused and self.habits.stricter(s.wish) == level,
+        ) and not self._is_reported(name, slot - MARGIN)
+
+    def _was_nudged_in(self, name: str, slot: datetime) -> bool:
+        return any(n.name == name and slot <= n.at <= slot + self._wait() for n in self.nudges)
+
+    def _judge_constant(self, name: str, slot: datetime) -> None:
+        if not self._was_nudged_in(name, slot):
             raise Violation(f"{name} is at the level constant and was not nudged in {slot:%d %H:%M}")
 
     def _judge_reminders(self, booking: Booking) -> None:
@@ -630,23 +644,24 @@ class Model:
 
     def _stands_for(self, name: str, slot: datetime, mine: Iterable[Nudged]) -> bool:
         """One that left just after the slot left for both; and what the cap leaves no room for is told before."""
-        wait = PROMPT + timedelta(minutes=self.habits.apart)
-        if any(slot <= n.at <= slot + wait for n in mine):
+        if any(slot <= n.at <= slot + self._wait() for n in mine):
             return True
-        told = [n for n in self.nudges if n.name == name and not n.decoy]
-        return len({n.slot for n in told if slot - DAY < n.slot < slot}) >= self.habits.cap
+        told = {n.slot for n in self.nudges if n.name == name and not n.decoy}
+        told |= {p.at for p in self._lines_of(name) if p.kind == CAPPED}
+        return len({at for at in told if slot - DAY < at < slot}) >= self.habits.cap
 
     def _is_reported(self, name: str, since: datetime) -> bool:
         """By a line since then, or by an earlier one that they cannot be reached, if they were not heard of since."""
-        lines = [
-            p
-            for p in self.problems.values()
-            if p.recipient is not None and self.owner.get(p.recipient) == name and p.kind in UNTOLD
-        ]
+        lines = [p for p in self._lines_of(name) if p.kind in UNTOLD]
         if any(p.at >= since for p in lines):
             return True
         heard = max((at for at in self._heard.get(name, ()) if at <= since + MARGIN), default=None)
         return any(p.kind in UNREACHABLE and (heard is None or p.at >= heard - ONE) for p in lines)
+
+    def _lines_of(self, name: str) -> list[Line4Staff]:
+        """What the staff were told of somebody."""
+        known = self.problems.values()
+        return [p for p in known if p.recipient is not None and self.owner.get(p.recipient) == name]
 
     def _at_once(self, at: datetime) -> datetime:
         """Now, or as soon as it is not quiet any more."""
@@ -675,6 +690,23 @@ class Model:
                 raise Violation(
                     f"{name} was not told{late} of what became of {news.source}, and no line says so"
                 )
+
+    def _judge_second(self, news: News) -> None:
+        """Whoever did not open it was told again, in one of the slots that come into question or right after it."""
+        first, last = min(news.again), max(news.again) + self._wait()
+        since, end = self._true(news.at), self._true(last)
+        for name in sorted(news.to - news.excused):
+            news.excused.add(name)
+            if self._was_disturbed(since, end) or self._is_reported(name, news.at - MARGIN):
+                continue
+            if not self.people[name].always(news.true, end, lambda s: s.enrolled and not s.paused):
+                continue
+            if not any(n.name == name and first <= n.at <= last for n in self.nudges):
+                raise Violation(f"{name} did not open what became of {news.source}, and was not told again")
+
+    def _wait(self) -> timedelta:
+        """As long after its slot may something leave that nothing stands in the way of."""
+        return PROMPT + timedelta(minutes=self.habits.apart)
 
     def _was_disturbed(self, first: datetime, last: datetime) -> bool:
         return any(a <= last and (b is None or b >= first - PROMPT) for a, b in self._disturbed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,24 @@ async def test_failure_03_what_may_have_left_before_a_crash_counts_for_the_cap(p
     await practice.send_nudges()
     assert len(practice.channel.of("nudge")) == 1
     assert practice.problems() == [ProblemKind.CAPPED]
+
+
+async def test_failure_04_a_nudge_a_day_is_not_one_too_many_for_the_seconds_of_yesterday(
+    practice: Practice,
+) -> None:
+    """It never leaves in the very second of its slot: where the cap is filled each day, every next one was dropped."""
+    practice.nudges = Nudges(level=Level.PLAIN, days_before=(1,), slots=("18:00",), daily_cap=1)
+    practice.__post_init__()
+    practice.take(entry("a", "2026-09-10 10:00"), entry("b", "2026-09-11 15:00"))
+    practice.clock.moment = at("2026-09-09 18:00") + timedelta(seconds=2)
+    assert await practice.send_nudges() == 1
+    practice.clock.moment = at("2026-09-10 18:00")
+    await practice.send_nudges()
+    assert len(practice.channel.of("nudge")) == 1
+    practice.clock.moment = at("2026-09-10 18:01")
+    assert await practice.send_nudges() == 1
+    assert len(practice.channel.of("nudge")) == 2
+    assert practice.problems() == []
 
 
 async def test_failure_04_a_merged_reminder_leaves_when_its_partner_may_not(practice: Practice) -> None:

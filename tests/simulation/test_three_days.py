@@ -150,8 +150,8 @@ class Days:
         await self.practice.wait_ready()
 
         async def done() -> bool:
-            claimed, due = self.desk.waiting()
-            return not claimed and (due is None or due > self.shift.now())
+            waiting = self.desk.waiting()
+            return not waiting.claimed and (waiting.due is None or waiting.due > self.shift.now())
 
         await until(done, "everything that is due to leave", seconds=120)
         self.look()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import math
 import random
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from enum import StrEnum
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bot.errors import Refused
@@ -24,12 +22,14 @@ from tests.simulation.habits import DAY, Habits, Kind, Wish
 from tests.simulation.homeserver import Accepted, Homeserver, Weather
 from tests.simulation.model import GRACE, Model
 from tests.simulation.moments import Time
+from tests.simulation.stores import Stores, new_stores
 
-_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a file system that forgets
 CYCLES = 10  # a seed: so many lives of the bot's process, each ended by a crash
 DECOYS_EVERY = 3600.0  # seconds
+DECOYS_LATER = 6 * 3600.0  # they are written for more than a day: nothing is missed by looking no sooner
 PATIENCE = 20.0  # seconds; the product looks every half second, which finds no more
 JUMP = 600.0  # seconds that a clock may be off before it is doubted
+FEW = 6  # entries that are imported beside those that changed
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 LEADS = ((1,), (1,), (3, 1), (2,), (7, 2), (0,), (1, 0))
 WEEKS = (*(frozenset(range(7)),) * 3, frozenset(range(5)), frozenset({1, 4}), frozenset({0}))
@@ -70,7 +70,7 @@ class World:
 
     def __init__(
         self,
-        folder: Path,
+        stores: Stores,
         draw: random.Random,
         tell: Callable[[str], None],
         *,
@@ -81,14 +81,15 @@ class World:
         self.habits = self._new_habits(ZoneInfo(draw.choice(ZONES)))
         begin = datetime.combine(draw.choice(BEGINNINGS), hours("10:00")[0], self.habits.zone)
         self.time = Time(begin.astimezone(UTC))
-        self.folder = folder
-        self.desk = Desk.at(folder, self.habits, self.time)
+        self.stores = stores
+        self.desk = Desk.at(stores, self.habits, self.time)
         self.model = Model(self.time, self.habits, self.desk.due)
         self.server = Homeserver(self.time, random.Random(draw.random()), self._accepted)  # noqa: S311 - a simulation
         self.bot: Bot | None = None
         self.crashes = self.restarts = self.steps = self.nudges = 0
         self.agenda: dict[str, Booking] = {}
         self.dropped: list[str] = []
+        self._imported: dict[str, Booking] = {}
         self._purged = self._edited = self._doubting = False
         self._violation: Violation | None = None
         self._serial = 0
@@ -182,6 +183,7 @@ class World:
         self.habits = self._new_habits(self.habits.zone)
         self.desk.new_rules(self.habits)
         self.model.new_habits(self.habits)
+        self._imported.clear()  # what the rules make of an entry is taken over by the next import of it
         self._edited = True
         self.tell(f"the rules are edited: {self._rules()}")
 
@@ -190,7 +192,7 @@ class World:
     def start(self) -> None:
         """A new process. What was drawn before is what is drawn after."""
         before = self.desk.plan()
-        self.bot = Bot(self.folder, self.habits, self.time, self.server)
+        self.bot = Bot(self.stores, self.habits, self.time, self.server)
         self.bot.begin()
         self.restarts += 1
         if self.desk.plan() != before and not self._edited:
@@ -231,6 +233,7 @@ class World:
             raise self._violation
 
     async def _work(self, bot: Bot, end: float) -> None:
+        begun = self.time.passed
         while True:
             await bot.turn()
             if self.time.passed >= self._upkeep_at:
@@ -239,15 +242,24 @@ class World:
             left = end - self.time.passed
             if left <= 0:
                 return
-            _, due = self.desk.waiting()
-            pause = (due - self.time.now()).total_seconds() if due is not None else left
-            if pause <= 0:
-                pause = bot.may_leave_in()
-            if pause <= 0:
-                pause = POLL.total_seconds()
-            if self.model.has_decoys():
-                pause = min(pause, DECOYS_EVERY)
+            pause = min(left, self._until_due(bot))
+            if self.model.has_decoys():  # the first of these for whoever asked for some since the last ones
+                pause = min(pause, DECOYS_EVERY if self.time.passed < begun + DECOYS_EVERY else DECOYS_LATER)
             await asyncio.sleep(min(left, max(pause, PATIENCE)))
+
+    def _until_due(self, bot: Bot) -> float:
+        """Seconds in which a bot that looks all the while would find nothing to do."""
+        now, waiting = self.time.now(), self.desk.waiting()
+        dues = [due for due in (waiting.other, waiting.nudge) if due is not None]
+        if waiting.nudge is not None and waiting.nudge <= now:
+            dues[-1] = now + HOUR  # held by a pause, a doubt or what the model will not like
+            if self.habits.is_quiet(now):
+                dues[-1] = self.habits.quiet_ends(now)
+            elif (hold := bot.may_leave_in()) > 0:
+                dues[-1] = now + timedelta(seconds=hold)
+            elif not (self.model.everybody_paused.now or self._doubting):
+                dues[-1] = now + POLL
+        return min(((due - now).total_seconds() for due in dues), default=math.inf)
 
     # -- the agenda ---------------------------------------------------------------------------------------------------
 
@@ -325,7 +337,7 @@ class World:
         self._import(dying=self.draw.random() < 0.3)
         if self.draw.random() < 0.2:
             plan = self.desk.plan()
-            self._import()
+            self._import(whole=True)
             if self.desk.plan() != plan:
                 raise Violation("an import that changes nothing changed what is planned")
         if self.draw.random() < 0.1:
@@ -337,10 +349,14 @@ class World:
         old = self.time.now() - 2 * DAY
         self.agenda = {s: b for s, b in self.agenda.items() if b.start > old}
 
-    def _import(self, *, dying: bool = False) -> None:
+    def _import(self, *, dying: bool = False, whole: bool = False) -> None:
+        """Everything, or what is new and a few others: where absence is not judged, an export may be of a part."""
         bookings = list(self.agenda.values())
         self.draw.shuffle(bookings)
         within = self._all_days() if self.dropped else None
+        if not within and not whole and self.draw.random() < 0.7:
+            new = [b for b in bookings if self._imported.get(b.source) != b]
+            bookings = new + [b for b in bookings if b not in new][:FEW]
         self.tell(f"an import of {len(bookings)}{' with absences' if within else ''}")
         if dying:
             self.desk.fate.arm(self.draw.randint(1, 12))
@@ -351,12 +367,13 @@ class World:
             self._revive_desk()
             self.desk.take(bookings, within=within)
         self.desk.fate.disarm()
+        self._imported |= {b.source: b for b in bookings}
         self.model.imported(bookings, first=within[0] if within else "", last=within[1] if within else "")
         self.dropped.clear()
 
     def _revive_desk(self) -> None:
         self.desk.close()
-        self.desk = Desk.at(self.folder, self.habits, self.time)
+        self.desk = Desk.at(self.stores, self.habits, self.time)
         self.model.asks(self.desk.due)
 
     def _all_days(self) -> tuple[str, str]:
@@ -437,7 +454,7 @@ class World:
             self.model.stands(phone.name, enrolled=False)
         self.model.forgets(phone.name)
         self.model.invited(phone.name, recipient, patients)
-        self._import()
+        self._import(whole=True)
         self._types(phone, "yes", PIN)
         # From here on it may be nudged, and the last word of the enrolment is answered by a turn that does.
         self.model.enrolled(phone.name, recipient)
@@ -459,7 +476,8 @@ class World:
             self._types(phone, PIN)
             model.read(phone.name, certain=self._reaches(phone))
         elif act in ("confirm", "decline"):
-            self._types(phone, PIN, "confirm 1" if act == "confirm" else "cancel 1", "yes")
+            number = draw.randint(1, 4) if act == "confirm" else 1
+            self._types(phone, PIN, f"{'confirm' if act == 'confirm' else 'cancel'} {number}", "yes")
             model.read(phone.name, certain=self._reaches(phone))
             model.answered(phone.recipient, self.desk.replies())
         elif act == "wish":
@@ -609,7 +627,7 @@ class World:
             lengths = (5 * MINUTE, 10 * MINUTE, HOUR, 2 * HOUR, 5 * HOUR)
         length = draw.choice(lengths) * draw.uniform(0.5, 1.2)
         if self.bot is not None and draw.random() < 0.4:
-            _, due = self.desk.waiting()  # where deaths matter: as something is about to leave
+            due = self.desk.waiting().due  # where deaths matter: as something is about to leave
             if due is not None and MINUTE < due - self.time.now() < 2 * DAY:
                 self.let_pass(due - self.time.now() - MINUTE)
             if self.bot is not None:
@@ -636,7 +654,8 @@ class World:
 
     def rest(self) -> None:
         """The bot is down for a while; perhaps somebody edits the rules meanwhile."""
-        if self.draw.random() < 0.1:
+        edited = self.draw.random() < 0.15
+        if edited:
             self.edit_rules()
         self.let_pass(
             self.draw.choice((MINUTE, 10 * MINUTE, HOUR, 9 * HOUR, DAY, 3 * DAY))
@@ -645,15 +664,18 @@ class World:
         if self.draw.random() < 0.3:
             self.take_agenda()
         self.start()
+        if edited:  # and nothing else happens that would have anybody planned anew
+            self.let_pass(self.draw.uniform(0.5, 3) * DAY)
+            self._judge()
 
     def _judge(self) -> None:
         if self.bot is None or self.server.weather is not Weather.FINE or self.model.everybody_paused.now:
             return
         now = self.time.now()
-        claimed, due = self.desk.waiting()
+        waiting = self.desk.waiting()
         if self.habits.is_quiet(now) or self.habits.is_quiet(now - 2 * GRACE):
             return
-        if claimed or (due is not None and due <= now):
+        if waiting.claimed or (waiting.due is not None and waiting.due <= now):
             return
         self.model.reported(self.desk.problems())
         self.model.calm()
@@ -716,9 +738,8 @@ class World:
 @contextmanager
 def world(seed: int, tell: Callable[[str], None]) -> Iterator[World]:
     """A new one, closed afterwards."""
-    fast = _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None  # a process dies here, never the machine
-    with tempfile.TemporaryDirectory(prefix="pli-simulation-", dir=fast) as made, seeded(str(seed)) as draw:
-        living = World(Path(made), draw, tell, mood=list(Mood)[seed % len(Mood)])
+    with new_stores() as made, seeded(str(seed)) as draw:
+        living = World(made, draw, tell, mood=list(Mood)[seed % len(Mood)])
         try:
             yield living
         finally:
