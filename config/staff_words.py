@@ -17,7 +17,7 @@ from datetime import date, datetime
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime, format_skeleton
+from babel.dates import format_date, format_datetime, format_skeleton, format_time
 from babel.numbers import format_decimal, format_percent
 
 from bot.domain.values import Language
@@ -50,6 +50,10 @@ class StaffWords:
     def moment(self, at: datetime, zone: ZoneInfo) -> str:
         """Day and hour as the reader's country writes them; ``at`` is aware."""
         return format_datetime(at, "short", tzinfo=zone, locale=self._catalogue.locale)
+
+    def hour(self, at: datetime, zone: ZoneInfo) -> str:
+        """The hour of the day alone."""
+        return format_time(at, "short", tzinfo=zone, locale=self._catalogue.locale)
 
     def day(self, day: date) -> str:
         """With its weekday, as the reader's country writes it."""

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.domain.planning import Booked, Person, Plan, decoy_until, is_decoy, plan, slots_between
+from bot.domain.decoys import decoy_until
+from bot.domain.planning import Booked, Person, Plan, is_decoy, plan, slots_between
 from bot.domain.records import (
     AnswerKind,
     AnswerState,
@@ -133,14 +134,14 @@ def _news(recipient: Recipient, known: Iterable[Reminder], now: datetime) -> lis
 
 def plan_decoys(uow: UnitOfWork, now: datetime, rules: NudgeRules) -> int:
     """Write the decoys of the slots of the next day, for whoever gets some; how many are new. The caller commits."""
-    slots = slots_between(now, now + DECOYS_AHEAD, rules)
     enrolled = [r for r in uow.recipients.all() if r.state is RecipientState.ENROLLED]
     signs = uow.recipients.signs(r.id for r in enrolled)
     people = [person(r, signs[r.id]) for r in enrolled]
+    slots = {one.wishes: slots_between(now, now + DECOYS_AHEAD, rules, one.wishes) for one in people}
     wanted = {
-        (one.id, slot): decoy_until(slot, rules)
+        (one.id, slot): decoy_until(slot, rules, one)
         for one in people
-        for slot in slots
+        for slot in slots[one.wishes]
         if is_decoy(rules, one, slot)
     }
     return uow.outbox.add_decoys(wanted)

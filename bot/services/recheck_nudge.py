@@ -4,6 +4,9 @@
    was found; nothing is tried until they are heard of again.
 2. Two nudges to one person are at least :attr:`NudgeLimits.apart` from one another: the later one waits. News of a
    cancellation or a move do not, and nothing waits so long that it would be of no use.
+3. Quiet hours are those of the practice or the kind, and the recipient's (:mod:`bot.domain.timing`): a nudge waits for
+   their end, whatever it is for. Where appointments of several kinds share it the strictest of their rules hold: all
+   of the quiet hours, and the lowest cap.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.appointment import Status
-from bot.domain.planning import decoy_until, is_decoy
+from bot.domain.choices import Quiet
+from bot.domain.decoys import decoy_until
+from bot.domain.planning import is_decoy
 from bot.domain.records import (
     DECOY,
     AnswerKind,
@@ -32,6 +37,7 @@ from bot.domain.records import (
     StoredEnvelope,
 )
 from bot.domain.slots import NudgeRules, after_quiet, is_slot
+from bot.domain.timing import Timing, timing, united
 from bot.domain.trust import Address
 from bot.domain.values import AppointmentId, Language, RecipientId
 from bot.ports_storage import UnitOfWork
@@ -90,7 +96,7 @@ class _Reasons:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NudgeLimits:
-    """``rules`` for the daily cap and quiet hours; ``apart`` is the least time between two nudges to one person."""
+    """``rules`` for the caps and quiet hours; ``apart`` is the least time between two nudges to one person."""
 
     rules: NudgeRules
     apart: timedelta = timedelta()
@@ -121,6 +127,22 @@ class RecheckNudges:
         """Count what did not go out."""
         tally(self._uow, Counted.UNREACHED, self._now, self._unreached)
 
+    def quiet_until(self, row: OutboxRow) -> datetime | None:
+        """The end of the quiet hours that keep a nudge waiting, if any do (rule 3)."""
+        recipient = self._recipients.get(row.recipient) if row.recipient else None
+        if recipient is None:
+            return None
+        due = after_quiet(self._now, self._limits.rules, self._quiet(recipient, self._valid(row, recipient)))
+        return due if due > self._now else None
+
+    def _timings(self, recipient: Recipient, valid: Sequence[Reminder]) -> list[Timing]:
+        """The rules of what a nudge is for; of a decoy's, those of the practice and the recipient."""
+        kinds = {self._reasons.appointments[reminder.appointment].kind for reminder in valid} or {""}
+        return [timing(self._limits.rules, kind, recipient.wishes) for kind in sorted(kinds)]
+
+    def _quiet(self, recipient: Recipient, valid: Sequence[Reminder]) -> tuple[Quiet, ...]:
+        return united(span for own in self._timings(recipient, valid) for span in own.quiet)
+
     def target(self, row: OutboxRow) -> NudgeTarget | None:
         """Where the nudge goes; None where it was settled instead: dropped, or reported."""
         recipient = self._recipients.get(row.recipient) if row.recipient else None
@@ -131,7 +153,7 @@ class RecheckNudges:
         news = any(r.kind is ReminderKind.CHANGE for r in valid)
         refusal = self._held_back(recipient, valid, news=news) or self._unreachable(recipient)
         room = self._rooms.get(recipient.id)
-        if refusal is None and self._is_over_cap(recipient, row):
+        if refusal is None and self._is_over_cap(recipient, row, valid):
             refusal = (OutboxState.DROPPED, ProblemKind.CAPPED)
         if refusal is not None or room is None:
             return self._settle(row, refusal or (OutboxState.FAILED, None))
@@ -142,18 +164,19 @@ class RecheckNudges:
         return NudgeTarget(address=address, language=recipient.language, later=later)
 
     def _decoy(self, row: OutboxRow, recipient: Recipient) -> NudgeTarget | None:
-        """A nudge without a reason (any more) that is wanted, and not late: late, nobody misses it.
+        """A nudge without a reason (any more) that is wanted, late only where one with a reason would be.
 
         A slot that stayed empty because its reason went would tell that there was one. Where the rules were edited
         since it was written, an hour that is none of theirs would show that it has none.
         """
-        room = self._rooms.get(recipient.id)
+        room, rules = self._rooms.get(recipient.id), self._limits.rules
+        if row.slot is None or recipient.state is not RecipientState.ENROLLED:
+            return None
+        one = person(recipient, self._signs[recipient.id])
         wanted = (
-            row.slot is not None
-            and decoy_until(row.slot, self._limits.rules) > self._now
-            and is_slot(row.slot, self._limits.rules)
-            and recipient.state is RecipientState.ENROLLED
-            and is_decoy(self._limits.rules, person(recipient, self._signs[recipient.id]), row.slot)
+            is_decoy(rules, one, row.slot)
+            and is_slot(row.slot, rules, timing(rules, "", one.wishes).usual)
+            and decoy_until(row.slot, rules, one) > self._now
         )
         if not wanted or room is None or self._is_off(recipient, room):
             return None  # nobody is told of it: that is for the nudge that has a reason
@@ -182,10 +205,11 @@ class RecheckNudges:
             return OutboxState.DROPPED, ProblemKind.TOO_LATE
         return None
 
-    def _is_over_cap(self, recipient: Recipient, row: OutboxRow) -> bool:
+    def _is_over_cap(self, recipient: Recipient, row: OutboxRow, valid: Sequence[Reminder]) -> bool:
         """What a process that died, or a call without an answer, may have sent counts as sent: never one too many."""
         perhaps = self._perhaps.get(recipient.id, set()) - {row.claimed_at}
-        return self._sent.get(recipient.id, 0) + len(perhaps) >= self._limits.rules.daily_cap
+        cap = min(own.daily_cap for own in self._timings(recipient, valid))
+        return self._sent.get(recipient.id, 0) + len(perhaps) >= cap
 
     def _unreachable(self, recipient: Recipient) -> _Refusal | None:
         """Rule 1."""
@@ -213,7 +237,8 @@ class RecheckNudges:
         before = self._signs[recipient.id].nudged_at
         if before is None or before > self._now or before + self._limits.apart <= self._now:
             return None  # a clock that was set back keeps nobody waiting
-        due = after_quiet(before + self._limits.apart, self._limits.rules)
+        quiet = self._quiet(recipient, valid)
+        due = after_quiet(before + self._limits.apart, self._limits.rules, quiet)
         return due if due < max(r.useful_until for r in valid) else None
 
     def _report_late(self, valid: Sequence[Reminder], recipient: Recipient) -> None:
