@@ -2,8 +2,8 @@
 
 1. Whoever cannot be reached any more (room left, or nudges refused for good) is told of to the staff once, where that
    was found; nothing is tried until they are heard of again.
-2. Two nudges to one person are at least :attr:`NudgeLimits.apart` from one another: the later one waits. News of a
-   cancellation or a move do not, and nothing waits so long that it would be of no use.
+2. Two nudges to one person are at least :attr:`NudgeLimits.apart` from one another: the later one waits, a decoy too.
+   News of a cancellation or a move do not, and nothing waits so long that it would be of no use.
 3. Quiet hours are those of the practice or the kind, and the recipient's (:mod:`bot.domain.timing`): a nudge waits for
    their end, whatever it is for. Where appointments of several kinds share it the strictest of their rules hold: all
    of the quiet hours, and the lowest cap.
@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from bot.domain.appointment import Status
 from bot.domain.choices import Quiet
@@ -57,6 +58,7 @@ class NudgeTarget:
 
 
 _Refusal = tuple[OutboxState, ProblemKind | None]
+_TOO_LATE: Final[_Refusal] = (OutboxState.DROPPED, ProblemKind.TOO_LATE)
 
 
 @dataclass(slots=True)
@@ -152,13 +154,17 @@ class RecheckNudges:
             return decoy or self._settle(row, (OutboxState.DROPPED, None))
         news = any(r.kind is ReminderKind.CHANGE for r in valid)
         refusal = self._held_back(recipient, valid, news=news) or self._unreachable(recipient)
+        if refusal == _TOO_LATE and (decoy := self._decoy(row, recipient)) is not None:
+            self._uow.problems.add(ProblemKind.TOO_LATE, self._now, recipient.id)
+            self._unreached += 1
+            return decoy
         room = self._rooms.get(recipient.id)
         if refusal is None and self._is_over_cap(recipient, row, valid):
             refusal = (OutboxState.DROPPED, ProblemKind.CAPPED)
         if refusal is not None or room is None:
             return self._settle(row, refusal or (OutboxState.FAILED, None))
         address = Address(room=room.room, user=room.user, pin=recipient.pin)
-        later = None if news else self._later(recipient, valid)
+        later = None if news else self._later(recipient, valid, max(r.useful_until for r in valid))
         if later is None:
             self._report_late(valid, recipient)
         return NudgeTarget(address=address, language=recipient.language, later=later)
@@ -173,17 +179,19 @@ class RecheckNudges:
         if row.slot is None or recipient.state is not RecipientState.ENROLLED:
             return None
         one = person(recipient, self._signs[recipient.id])
+        until = decoy_until(row.slot, rules, one)
         wanted = (
             is_decoy(rules, one, row.slot)
             and is_slot(row.slot, rules, timing(rules, "", one.wishes).usual)
-            and decoy_until(row.slot, rules, one) > self._now
+            and until > self._now
         )
         if not wanted or room is None or self._is_off(recipient, room):
             return None  # nobody is told of it: that is for the nudge that has a reason
         if row.template != DECOY:
             self._uow.outbox.make_decoy(row.id)
         address = Address(room=room.room, user=room.user, pin=recipient.pin)
-        return NudgeTarget(address=address, language=recipient.language)
+        later = self._later(recipient, (), until)
+        return NudgeTarget(address=address, language=recipient.language, later=later)
 
     def _settle(self, row: OutboxRow, refusal: _Refusal) -> NudgeTarget | None:
         """No target."""
@@ -202,7 +210,7 @@ class RecheckNudges:
             # A reminder is what the staff held back; that a visit is off or moved, somebody has to tell.
             return OutboxState.DROPPED, ProblemKind.PAUSED if news else None
         if all(r.useful_until <= self._now for r in valid):
-            return OutboxState.DROPPED, ProblemKind.TOO_LATE
+            return _TOO_LATE
         return None
 
     def _is_over_cap(self, recipient: Recipient, row: OutboxRow, valid: Sequence[Reminder]) -> bool:
@@ -232,14 +240,14 @@ class RecheckNudges:
         reminders = self._due.get((recipient.id, row.slot), ())
         return [r for r in reminders if wants(recipient, r.kind) and self._reasons.stands(r)]
 
-    def _later(self, recipient: Recipient, valid: Sequence[Reminder]) -> datetime | None:
-        """Rule 2: when the nudge may leave, where that is not now."""
+    def _later(self, recipient: Recipient, valid: Sequence[Reminder], until: datetime) -> datetime | None:
+        """Rule 2: when the nudge may leave that is of use ``until`` then, where that is not now."""
         before = self._signs[recipient.id].nudged_at
         if before is None or before > self._now or before + self._limits.apart <= self._now:
             return None  # a clock that was set back keeps nobody waiting
         quiet = self._quiet(recipient, valid)
         due = after_quiet(before + self._limits.apart, self._limits.rules, quiet)
-        return due if due < max(r.useful_until for r in valid) else None
+        return due if due < until else None
 
     def _report_late(self, valid: Sequence[Reminder], recipient: Recipient) -> None:
         """Of the reasons that share a nudge some may be over while it leaves for the others: reported too, once."""

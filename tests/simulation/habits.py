@@ -204,6 +204,14 @@ class Habits:
     def is_slot_of(self, timing: Timing, slot: datetime) -> bool:
         return slot in self._on(self.day_of(slot), timing.slots, timing.days)
 
+    def longest_use(self, slot: datetime, wish: Wish) -> datetime:
+        """Until when a reminder of the practice's could help that is late since ``slot``."""
+        timing = self.timing("", wish)
+        day = self.day_of(slot)
+        around = (day + n * DAY for n in range(-FAR, FAR + 1))
+        last = max((d for d in around if day in self._leaving(d, timing.days)), default=day)
+        return self.begins(last + (max(timing.leads, default=0) + timing.spread) * DAY)
+
     def _leaving(self, wanted: date, days: frozenset[int]) -> list[date]:
         """The day itself, or the ones it gives way to, the preferred one first."""
         if self.leaves(wanted, days):

@@ -9,8 +9,9 @@
    for news, whatever the reminder setting, at once where they are urgent (failures 01, 04, 06, 14).
 5. A restart, and an import that changes nothing, draw nothing anew.
 6. What is kept stays bounded.
-7. A nudge without a reason goes to those alone who are at a level with decoys, in the practice's slots, never late; to
-   whoever is at ``private`` no more of them than their share, to whoever is at ``constant`` in every slot.
+7. A nudge without a reason goes to those alone who are at a level with decoys, in the practice's slots, late where a
+   reminder would be and no longer; to whoever is at ``private`` no more of them than their share, to whoever is at
+   ``constant`` in every slot.
 8. Two nudges to one person are as far apart as the practice says, decoys and news aside.
 9. While the clock is in doubt nothing leaves and nothing is given up as too late.
 
@@ -359,8 +360,9 @@ class Model:
         in_force = self._habits_at(self._true(nudge.slot))
         if not any(h.may_be_slot(nudge.slot) for h in in_force):
             raise Violation(f"{nudge.name} was sent a decoy out of the practice's slots")
-        if not any(nudge.at <= h.next_slot(nudge.slot) + GRACE for h in in_force):
-            raise Violation(f"{nudge.name} was sent a decoy of a slot that is over")
+        wishes = self._wishes(nudge.name, self._true(nudge.slot) - GRACE, nudge.true)
+        if not any(nudge.at <= h.longest_use(nudge.slot, w) + GRACE for h in in_force for w in wishes):
+            raise Violation(f"{nudge.name} was sent a decoy of a slot of which no reminder would be of use")
 
         def wants(standing: Standing) -> bool:
             return standing.reminders and self.habits.stricter(standing.wish) in DECOYS
