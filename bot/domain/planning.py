@@ -11,7 +11,7 @@
 5. Once confirmed, an appointment keeps its last nudge, or what the rules say; once the patient cancelled it, none.
 6. Of more slots within 24 hours than the cap allows the first ones stay, and what was due in the others goes into the
    last of them: one nudge says as much as two. Where appointments of several kinds share a slot the lowest of their
-   caps is its cap.
+   caps is its cap; what goes into another slot changes nothing of that one's.
 7. A slot without a reason is a decoy for those who asked for decoys: by share (rule 2's order again), or always.
 """
 
@@ -266,42 +266,25 @@ def _rank(it: Booked, recipient: RecipientId, lead: int, slot: datetime) -> byte
     ).digest()
 
 
-@dataclass(slots=True)
-class _Kept:
-    """A slot that may stay, with what goes into it; ``cap`` is the lowest of all that does."""
-
-    slot: datetime
-    cap: int
-    by: Scope
-    wanted: list[datetime]
-
-
 def _cap(nudges: Sequence[Planned], rules_of: Mapping[AppointmentId, Timing]) -> list[Planned]:
     """Rule 6."""
     lowest: dict[datetime, Timing] = {}
     for nudge in nudges:
         own = rules_of[nudge.appointment]
         lowest[nudge.slot] = min(lowest.get(nudge.slot, own), own, key=lambda timing: timing.daily_cap)
-    kept: list[_Kept] = []
+    kept: list[datetime] = []
+    into: dict[datetime, tuple[datetime, Scope]] = {}
     for slot, own in sorted(lowest.items(), key=lambda each: each[0]):
-        kept.append(_Kept(slot=slot, cap=own.daily_cap, by=own.cap_by, wanted=[slot]))
-        while _is_one_too_many(kept):  # what goes into an earlier slot may lower its cap
-            last, before = kept.pop(), kept[-1]
-            before.wanted += last.wanted
-            if last.cap < before.cap:
-                before.cap, before.by = last.cap, last.by
-    into = {slot: one for one in kept for slot in one.wanted if slot != one.slot}
+        recent = [k for k in kept[-own.daily_cap :] if slot - k < _DAY]
+        if len(recent) < own.daily_cap:
+            kept.append(slot)
+        else:
+            into[slot] = kept[-1], own.cap_by
     moved = (
-        replace(n, slot=one.slot, because=Because.CAP, scope=one.by) if (one := into.get(n.slot)) else n
+        replace(n, slot=into[n.slot][0], because=Because.CAP, scope=into[n.slot][1]) if n.slot in into else n
         for n in nudges
     )
     return sorted(moved, key=lambda n: (n.slot, n.appointment, n.lead))
-
-
-def _is_one_too_many(kept: Sequence[_Kept]) -> bool:
-    last = kept[-1]
-    recent = kept[-1 - last.cap : -1]  # more are not needed to know
-    return sum(last.slot - one.slot < _DAY for one in recent) >= last.cap
 
 
 # -- decoys (rule 7) ------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@
 3. A slot in quiet hours is, on the same day, at their end. So it is for a nudge without a reason too, or one could be
    told from the other.
 4. Where several reasons share one nudge the strictest rules of any of them hold: all of their quiet hours, and the
-   lowest cap.
+   lowest cap when it is planned. What the cap of one moved into the slot of another goes along there, and takes
+   nothing from it: when a nudge leaves, it may if it may for one of its reasons.
 """
 
 from __future__ import annotations

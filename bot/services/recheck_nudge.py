@@ -5,8 +5,8 @@
 2. Two nudges to one person are at least :attr:`NudgeLimits.apart` from one another: the later one waits, a decoy too.
    News of a cancellation or a move do not, and nothing waits so long that it would be of no use.
 3. Quiet hours are those of the practice or the kind, and the recipient's (:mod:`bot.domain.timing`): a nudge waits for
-   their end, whatever it is for. Where appointments of several kinds share it the strictest of their rules hold: all
-   of the quiet hours, and the lowest cap.
+   their end, whatever it is for. Where appointments of several kinds share it all of their quiet hours hold. Of their
+   caps the highest: for that one it would leave alone, and what was moved into its slot by a lower cap goes along.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ class RecheckNudges:
     def _is_over_cap(self, recipient: Recipient, row: OutboxRow, valid: Sequence[Reminder]) -> bool:
         """What a process that died, or a call without an answer, may have sent counts as sent: never one too many."""
         perhaps = self._perhaps.get(recipient.id, set()) - {row.claimed_at}
-        cap = min(own.daily_cap for own in self._timings(recipient, valid))
+        cap = max(own.daily_cap for own in self._timings(recipient, valid))
         return self._sent.get(recipient.id, 0) + len(perhaps) >= cap
 
     def _unreachable(self, recipient: Recipient) -> _Refusal | None:

@@ -509,12 +509,13 @@ def test_nudges_leave_in_slots_in_time_under_the_cap(
         where = nudge.slot.astimezone(rules.zone)
         assert now < nudge.slot < nudge.until
         assert where.date() not in rules.days_off
-        caps[nudge.slot] = min(caps.get(nudge.slot, own.daily_cap), own.daily_cap)
         if nudge.because is Because.CAP:
             continue  # it is told in the slot of another one
+        caps[nudge.slot] = min(caps.get(nudge.slot, own.daily_cap), own.daily_cap)
         assert where.time() in own.slots or where.time() in {t.replace(fold=1) for t in own.slots}
         assert where.weekday() in own.slot_days
         assert not is_in(where.time(), own.quiet)
+    assert caps.keys() == {n.slot for n in found}
     for moment, cap in caps.items():
         within = [m for m in caps if moment - timedelta(days=1) < m <= moment]
         assert len(within) <= cap

@@ -175,8 +175,8 @@ def test_rule_4_the_lowest_cap_of_a_slot_counts() -> None:
     ]
 
 
-def test_rule_4_what_is_told_earlier_may_be_one_too_many_there() -> None:
-    """Of three slots the third goes into the second by its cap, and by that cap both go into the first."""
+def test_rule_4_what_is_told_earlier_takes_nothing_from_its_new_slot() -> None:
+    """Of three slots the third goes into the second by its cap; the second stays where it is."""
     kinds = tuple(
         KindRule(name=name, type=name, slots=(hour,), daily_cap=cap)
         for name, hour, cap in (("a", time(9), 3), ("b", NOON, 3), ("c", SIX, 1))
@@ -185,8 +185,11 @@ def test_rule_4_what_is_told_earlier_may_be_one_too_many_there() -> None:
     found = nudges(
         ("a", "2026-09-10 10:00"), ("b", "2026-09-10 11:00"), ("c", "2026-09-10 11:30"), rules=rules
     )
-    assert {slot for slot, *_ in told(found)} == {"09-09 09:00"}
-    assert [n.because for n in found] == [Because.LEAD, Because.CAP, Because.CAP]
+    assert told(found) == [
+        ("09-09 09:00", Because.LEAD, Scope.PRACTICE),
+        ("09-09 12:00", Because.LEAD, Scope.PRACTICE),
+        ("09-09 12:00", Because.CAP, Scope.KIND),
+    ]
 
 
 def test_rule_4_united_quiet_hours_always_leave_time() -> None:

@@ -151,7 +151,22 @@ async def test_rule_3_of_two_kinds_in_one_nudge_all_quiet_hours_hold(practice: P
     assert await until(practice, "2026-09-10 11:00") == 1
 
 
-async def test_failure_03_the_lowest_cap_of_a_nudge_holds(practice: Practice) -> None:
+async def test_rule_3_what_a_cap_moved_into_a_slot_takes_nothing_from_it(practice: Practice) -> None:
+    """Three slots; the third is told in the second, which leaves although one left before it that day."""
+    kinds = (
+        Kind(name="a", type="a", slots=("09:00",)),
+        Kind(name="b", type="b", slots=("12:00",)),
+        Kind(name="c", type="c", slots=("18:00",), daily_cap=1),
+    )
+    set_rules(practice, *kinds)
+    await practice.enrolled()
+    practice.take(*(of_kind(name, "2026-09-10 15:00", f"u-{name}") for name in "abc"))
+    assert sorted(slots(practice)) == [at("2026-09-09 09:00"), at("2026-09-09 12:00")]
+    assert await until(practice, "2026-09-10 15:00") == 2
+    assert practice.problems() == []
+
+
+async def test_failure_03_the_cap_of_a_kind_holds(practice: Practice) -> None:
     """What the agenda's going to and fro has used up is used up for the kind with the lower cap alone."""
     set_rules(practice, Kind(name="one", type="un", daily_cap=1))
     await practice.enrolled()

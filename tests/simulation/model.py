@@ -307,10 +307,10 @@ class Model:
         if self._doubt is not None and nudge.true > self._doubt[0] + GRACE:
             raise Violation(f"{name} was nudged while the clock is in doubt")
         day = [n for n in before if abs(event.at - n.at) < DAY and not n.decoy]
-        if not nudge.decoy and len(day) >= self.habits.cap:
-            raise Violation(
-                f"{name} was nudged {len(day) + 1} times within 24 hours, the cap is {self.habits.cap}"
-            )
+        wishes = self._wishes(name, nudge.true - GRACE, nudge.true)
+        cap = max((self.habits.caps(wish)[1] for wish in wishes), default=self.habits.cap)
+        if not nudge.decoy and len(day) >= cap:
+            raise Violation(f"{name} was nudged {len(day) + 1} times within 24 hours, the cap is {cap}")
         if self.habits.is_quiet(event.at) and self.habits.is_quiet(event.at - GRACE):
             raise Violation(f"{name} was nudged in quiet hours")
         if event.at < due.slot - timedelta(seconds=1):
@@ -636,7 +636,9 @@ class Model:
         if any(slot <= n.at <= slot + wait for n in mine):
             return True
         told = [n for n in self.nudges if n.name == name and not n.decoy]
-        return len({n.slot for n in told if slot - DAY < n.slot < slot}) >= self.habits.cap
+        wishes = self._wishes(name, self._true(slot) - DAY, self._true(slot))
+        cap = min((self.habits.caps(wish)[0] for wish in wishes), default=self.habits.cap)
+        return len({n.slot for n in told if slot - DAY < n.slot < slot}) >= cap
 
     def _is_reported(self, name: str, since: datetime) -> bool:
         """By a line since then, or by an earlier one that they cannot be reached, if they were not heard of since."""
