@@ -177,6 +177,7 @@ class BotProcess:
         deliver.recover()
         if changed := self._plans.apply_rules(now):
             log.info("planned anew", extra={"count": changed})
+        self._plans.decoys(now)
         with home.uow() as uow:
             uow.audit.add(AuditKind.STARTED, now)
             uow.commit()

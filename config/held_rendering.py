@@ -11,12 +11,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
-
 from bot.domain.held_data import HeldAnswer, HeldData, HeldPatient, Logged
 from bot.domain.records import AnswerState
 from bot.domain.templates import Template
 from config.catalogue import Catalogue
+from config.day_format import day_in_words
 from config.rendering import clock, isolate, item, plain
 
 _FRAME_BYTES = 400  # title and foot
@@ -123,7 +122,7 @@ def _logged(entry: Logged, zone: ZoneInfo, catalogue: Catalogue) -> str:
 
 
 def _moment(at: datetime, zone: ZoneInfo, catalogue: Catalogue) -> str:
-    day = format_date(at.astimezone(zone).date(), "medium", locale=catalogue.locale)
+    day = day_in_words(at.astimezone(zone).date(), "medium", catalogue.locale)
     return catalogue.fill("part.day_and_time", day=day, time=clock(at, zone, catalogue))
 
 

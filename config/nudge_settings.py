@@ -41,6 +41,10 @@ class Kind(_Section):
     days_before: Leads | None = None
     slots: tuple[str, ...] | None = None
     slot_days: tuple[Day, ...] | None = None
+    day_off: Shift | None = None
+    quiet_from: str | None = None
+    quiet_to: str | None = None
+    daily_cap: int | None = Field(default=None, ge=1, le=50)
     late: Late | None = None
     after_confirmation: Confirmed | None = None
 
@@ -62,6 +66,10 @@ class Kind(_Section):
             days_before=self.days_before,
             slots=None if self.slots is None else tuple(parse_hour(s) for s in self.slots),
             slot_days=None if self.slot_days is None else _days(self.slot_days),
+            shift=self.day_off,
+            quiet_from=None if self.quiet_from is None else parse_hour(self.quiet_from),
+            quiet_to=None if self.quiet_to is None else parse_hour(self.quiet_to),
+            daily_cap=self.daily_cap,
             late=self.late,
             confirmed=self.after_confirmation,
         )

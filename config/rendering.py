@@ -15,13 +15,14 @@ from datetime import datetime
 from math import ceil
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_time, get_timezone_location, get_timezone_name
+from babel.dates import format_time, get_timezone_location, get_timezone_name
 from babel.units import format_unit
 
 from bot.domain.appointment import Detail
 from bot.domain.templates import Listed, Mark, Template
 from bot.errors import WrongUse
 from config.catalogue import Catalogue
+from config.day_format import day_in_words
 
 MAX_LISTED = 5
 _ELLIPSIS = "…"
@@ -82,7 +83,7 @@ def when(detail: Detail, practice_zone: ZoneInfo, catalogue: Catalogue) -> str:
     """Day and hour (rule 1); the day alone where it lasts all day."""
     zone = ZoneInfo(detail.zone)
     start = detail.start.astimezone(zone)
-    day = format_date(start.date(), "full", locale=catalogue.locale)
+    day = day_in_words(start.date(), "full", catalogue.locale)
     if detail.all_day:
         return catalogue.fill("part.all_day", day=day)
     hour = format_time(start, "short", tzinfo=zone, locale=catalogue.locale)

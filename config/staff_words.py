@@ -17,12 +17,13 @@ from datetime import date, datetime
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime, format_skeleton
+from babel.dates import format_datetime, format_skeleton, format_time
 from babel.numbers import format_decimal, format_percent
 
 from bot.domain.values import Language
 from bot.errors import AgendaError, PliError
 from config.catalogue import Catalogue, load
+from config.day_format import day_in_words
 
 NAME = "staff"
 TERMINAL = "terminal"
@@ -51,9 +52,13 @@ class StaffWords:
         """Day and hour as the reader's country writes them; ``at`` is aware."""
         return format_datetime(at, "short", tzinfo=zone, locale=self._catalogue.locale)
 
+    def hour(self, at: datetime, zone: ZoneInfo) -> str:
+        """The hour of the day alone."""
+        return format_time(at, "short", tzinfo=zone, locale=self._catalogue.locale)
+
     def day(self, day: date) -> str:
         """With its weekday, as the reader's country writes it."""
-        return format_date(day, "full", locale=self._catalogue.locale)
+        return day_in_words(day, "full", self._catalogue.locale)
 
     def weekday(self, at: datetime, zone: ZoneInfo) -> str:
         """The day of the week, short."""

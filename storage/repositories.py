@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, insert, or_, select, update
 
-from bot.domain.choices import Confirmed, Level, Wishes
+from bot.domain.choices import Wishes
 from bot.domain.records import Invitation, InvitationKind, Patient, Recipient, RecipientState, Room, Signs
 from bot.domain.trust import Pin
 from bot.domain.values import KeyId, Language, PatientId, RecipientId, RoomId, UserId
@@ -19,6 +19,7 @@ from storage import tables as t
 from storage.chunks import chunks
 from storage.columns import Columns
 from storage.vault_serial import is_later
+from storage.wishes_text import read_wishes, write_wishes
 
 Values = Mapping[str, Any]  # what SQLAlchemy binds
 
@@ -149,16 +150,11 @@ class RecipientRows:
         }
 
     def _seal_wishes(self, r: Recipient) -> bytes:
-        text = json.dumps(asdict(r.wishes))
+        text = write_wishes(r.wishes)
         return self._columns.seal(text, table="recipient", column="wishes", row=r.id)
 
     def _wishes(self, sealed: bytes, row: str) -> Wishes:
-        found = json.loads(self._columns.open(sealed, table="recipient", column="wishes", row=row))
-        return Wishes(
-            level=Level(found["level"]) if found["level"] else None,
-            days_before=None if found["days_before"] is None else tuple(found["days_before"]),
-            confirmed=Confirmed(found["confirmed"]) if found["confirmed"] else None,
-        )
+        return read_wishes(self._columns.open(sealed, table="recipient", column="wishes", row=row))
 
     def _open(self, row: RowMapping) -> Recipient:
         values = dict(row)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from bot.domain.values import Language
     from bot.picture.scene import Scene
 
+_MOVED = (Because.QUIET, Because.DAY_OFF, Because.CAP)  # by a rule that may be anybody's
+
 
 @told
 def preview(
@@ -92,7 +94,7 @@ def _one_by_one(found: Preview, say: StaffWords, zone: ZoneInfo) -> list[Part]:
     names = ("slot", "appointment", "why")
     columns = tuple(Column(heading=say(f"nudges.column.{name}")) for name in names)
     rows = [
-        (_when(nudge.slot, say, zone), reason.appointment or "", _reason(reason, say))
+        (_when(nudge.slot, say, zone), reason.appointment or "", _reason(reason, nudge.slot, say, zone))
         for nudge in found.nudges
         for reason in nudge.reasons
     ]
@@ -113,16 +115,19 @@ def _rule(rule: Rule, name: str, say: StaffWords) -> str:
     return say(f"nudges.rule.{rule.value}", name=name)
 
 
-def _reason(reason: Reason, say: StaffWords) -> str:
-    """The rule, then what became of it where that is more than the rule says."""
+def _reason(reason: Reason, slot: datetime, say: StaffWords, zone: ZoneInfo) -> str:
+    """The rule, then what became of it where that is more than the rule says, and by whose rule."""
     name = str(reason.lead) if reason.rule is Rule.LEAD else reason.name
     parts = [_rule(reason.rule, name, say)]
     if reason.rule is Rule.KIND:
         parts.append(say.count("nudges.rule.lead", reason.lead))
     if reason.because is Because.LEAD and reason.ahead != reason.lead:
         parts.append(say.count("nudges.drawn", reason.ahead))
-    if reason.because is not None and say.has(f"nudges.because.{reason.because.value}"):
-        parts.append(say(f"nudges.because.{reason.because.value}"))
+    if reason.because is not None:
+        by_scope = f"nudges.because.{reason.because.value}.{reason.scope.value}"
+        because = by_scope if say.has(by_scope) else f"nudges.because.{reason.because.value}"
+        if say.has(because):
+            parts.append(say(because, hour=say.hour(slot, zone)))
     return ", ".join(parts)
 
 
@@ -174,6 +179,7 @@ def _nudge(nudge: Expected) -> dict[str, object]:
                 "lead": r.lead if r.rule in (Rule.LEAD, Rule.KIND) else None,
                 "days_ahead": r.ahead if r.because else None,
                 "because": r.because,
+                "scope": r.scope if r.because in _MOVED else None,
             }
             for r in nudge.reasons
         ],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from datetime import time
+from typing import Annotated, Any
 
 import typer
 
 from bot.cli.common import Json, installation, print_json, say_count
-from bot.domain.choices import Confirmed, Level, Wishes
+from bot.domain.choices import Confirmed, Level, Quiet, Wishes, leaves_time
+from bot.domain.slots import NudgeRules, parse_hour
 from bot.errors import WrongUse
 from bot.services.choose_times import ChooseTimes
 
@@ -24,28 +26,39 @@ def wish(
     after_confirmation: Annotated[
         Confirmed | None, typer.Option(help="What is left once they have confirmed.")
     ] = None,
+    slots: Annotated[str, typer.Option(help="Of the practice's slots, only these: 12:00,18:00.")] = "",
+    quiet: Annotated[
+        str, typer.Option(help="Hours without nudges, added to the practice's: 21:00-10:00.")
+    ] = "",
+    cap: Annotated[
+        int | None,
+        typer.Option(min=1, max=50, help="Nudges in 24 hours at most; it counts where it is lower."),
+    ] = None,
     forget: Annotated[bool, typer.Option("--forget", help="As the practice's rules say again.")] = False,
     json: Json = False,
 ) -> None:
     """Note what somebody asked for of the times of their nudges. Those that wait are planned anew.
 
-    Example: pli nudges wish P-1001 --days 7,1 --level private
+    Example: pli nudges wish P-1001 --days 7,1 --level private --quiet 20:00-10:00
     """
-    leads = _days(days)
-    if not forget and leads is None and level is None and after_confirmation is None:
-        raise WrongUse("nothing is asked for", mend="add --days, --level, --after-confirmation or --forget")
+    home = installation()
+    rules = home.settings.nudge_rules()
+    asked = {
+        "level": level,
+        "days_before": _days(days),
+        "confirmed": after_confirmation,
+        "slots": _slots(slots, rules),
+        "quiet": _quiet(quiet, rules),
+        "daily_cap": cap,
+    }
+    changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    if not forget and not changes:
+        raise WrongUse("nothing is asked for", mend="add one of the options, see: pli nudges wish --help")
 
     def change(before: Wishes) -> Wishes:
-        base = Wishes() if forget else before
-        return replace(
-            base,
-            level=level or base.level,
-            days_before=base.days_before if leads is None else leads,
-            confirmed=after_confirmation or base.confirmed,
-        )
+        return replace(Wishes() if forget else before, **changes)
 
-    home = installation()
-    people = ChooseTimes(home.uow, home.settings.nudge_rules())(who.strip(), change, home.clock.now())
+    people = ChooseTimes(home.uow, rules)(who.strip(), change, home.clock.now())
     if json:
         print_json({"recipients": people})
     else:
@@ -59,3 +72,29 @@ def _days(text: str) -> tuple[int, ...] | None:
     if not all(p.isascii() and p.isdigit() and len(p) <= 2 and int(p) <= MOST_DAYS for p in pieces):
         raise WrongUse("days are numbers up to 60, with commas between", mend="write them like 7,1")
     return tuple(sorted({int(piece) for piece in pieces}, reverse=True))
+
+
+def _slots(text: str, rules: NudgeRules) -> tuple[time, ...] | None:
+    if not text.strip():
+        return None
+    hours = tuple(sorted({parse_hour(piece.strip()) for piece in text.split(",")}))
+    known = {*rules.slots, *(slot for kind in rules.kinds for slot in kind.slots or ())}
+    if not known.issuperset(hours):
+        theirs = ", ".join(f"{slot:%H:%M}" for slot in sorted(known))
+        raise WrongUse("that is no slot of the practice", mend=f"choose of these: {theirs}")
+    return hours
+
+
+def _quiet(text: str, rules: NudgeRules) -> Quiet | None:
+    if not text.strip():
+        return None
+    begins, to, ends = text.partition("-")
+    if not to:
+        raise WrongUse("quiet hours are written like 21:00-10:00")
+    wanted = Quiet(parse_hour(begins.strip()), parse_hour(ends.strip()))
+    of_rules = [rules.quiet, *(rules.quiet_of(kind) for kind in rules.kinds)]
+    if not all(leaves_time((quiet, wanted)) for quiet in of_rules):
+        raise WrongUse(
+            "these quiet hours and the practice's leave no hour of the day", mend="make them shorter"
+        )
+    return wanted

@@ -40,6 +40,14 @@ class Shift(StrEnum):
     LATER = "later"
 
 
+class Scope(StrEnum):
+    """Whose rule it is that counts: the practice's, that of a kind of appointments, or what the recipient asked for."""
+
+    PRACTICE = "practice"
+    KIND = "kind"
+    RECIPIENT = "recipient"
+
+
 class Late(StrEnum):
     """What becomes of an appointment that was booked when all of its nudges were over."""
 
@@ -53,6 +61,37 @@ class Confirmed(StrEnum):
     LAST = "last"
     NONE = "none"
     ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Hours of the day in which nothing leaves: ``begins`` is the first of them, ``ends`` is none; equal: no hours."""
+
+    begins: time
+    ends: time
+
+    def holds(self, hour: time) -> bool:
+        if self.begins <= self.ends:
+            return self.begins <= hour < self.ends
+        return hour >= self.begins or hour < self.ends
+
+
+def leaves_time(quiet: Sequence[Quiet]) -> bool:
+    """Whether any moment of the day is in none of them: the first one after quiet hours is the end of some."""
+    spans = [span for span in quiet if span.begins != span.ends]
+    return not spans or any(not is_in(span.ends, spans) for span in spans)
+
+
+def is_in(hour: time, quiet: Sequence[Quiet]) -> bool:
+    """Whether that hour is a quiet one."""
+    return any(span.holds(hour) for span in quiet)
+
+
+def out_of(hour: time, quiet: Sequence[Quiet]) -> time:
+    """``hour``, or where it is quiet the hour of that same day at which quiet hours end. They leave some time."""
+    while (span := next((q for q in quiet if q.holds(hour)), None)) is not None:
+        hour = span.ends
+    return hour
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +109,10 @@ class KindRule:
     days_before: tuple[int, ...] | None = None
     slots: tuple[time, ...] | None = None
     slot_days: frozenset[int] | None = None
+    shift: Shift | None = None
+    quiet_from: time | None = None
+    quiet_to: time | None = None
+    daily_cap: int | None = None
     late: Late | None = None
     confirmed: Confirmed | None = None
 
@@ -100,11 +143,19 @@ def kind_of(kinds: Sequence[KindRule], *, type_: str, practitioner: str, place: 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wishes:
-    """What one recipient asked for. None: as the rules say; a level counts only where it is the stricter one."""
+    """What one recipient asked for. None: as the rules say.
+
+    ``days_before`` and ``confirmed`` take the place of the rules'. The others only make them stricter: a level counts
+    where it is the stricter one, ``slots`` are those of the rules' hours at which nudges may leave, ``quiet`` hours
+    are added to theirs, and a ``daily_cap`` counts where it is the lower one.
+    """
 
     level: Level | None = None
     days_before: tuple[int, ...] | None = None
     confirmed: Confirmed | None = None
+    slots: tuple[time, ...] | None = None
+    quiet: Quiet | None = None
+    daily_cap: int | None = None
 
     def __bool__(self) -> bool:
         return self != Wishes()

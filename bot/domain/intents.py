@@ -42,13 +42,14 @@ _CODE_WORDS_BEFORE = 6
 class Intent:
     """One message understood.
 
-    ``number`` is the number in a list (CONFIRM, CANCEL, KEEP, MOVE, NUMBER); ``digits`` the ASCII digits of
-    DIGITS and DIGITS_ODD; ``wish`` the free text of MOVE; ``language`` that of LANGUAGE; ``code`` that of
-    CODE.
+    ``number`` is the number in a list (CONFIRM, CANCEL, KEEP, MOVE, NUMBER); ``days`` the numbers of DAYS, the largest
+    first; ``digits`` the ASCII digits of DIGITS and DIGITS_ODD; ``wish`` the free text of MOVE; ``language`` that of
+    LANGUAGE; ``code`` that of CODE.
     """
 
     kind: IntentKind
     number: int | None = None
+    days: tuple[int, ...] = ()
     language: Language | None = None
     digits: Secret | None = None
     wish: Secret | None = None
@@ -157,6 +158,7 @@ def _phrase_table() -> dict[tuple[str, ...], IntentKind]:
 
 
 _PHRASES = _phrase_table()
+_DAYS = frozenset(_core(phrase.split()) for phrase in words.DAYS_BEFORE.split(","))
 
 
 def _from_digits(pin: Secret, code: CodeTypo | None) -> Intent:
@@ -183,6 +185,8 @@ def _command(clean: str, tokens: Sequence[_Token]) -> Intent | None:
         return None
     if (kind := _PHRASES.get(_core(plain))) is not None:
         return Intent(kind=kind)
+    if (days := _days(plain)) is not None:
+        return days
     numbers = [n for t in plain if (n := _list_number(t)) is not None]
     without = _core([t for t in plain if _list_number(t) is None])
     if len(numbers) == 1:
@@ -191,6 +195,20 @@ def _command(clean: str, tokens: Sequence[_Token]) -> Intent | None:
         if all(t in words.FILLERS for t in without):
             return Intent(kind=IntentKind.NUMBER, number=numbers[0])
     return _language(without) or _move(clean, tokens) or _vague_cancel(plain) or _courtesy(plain)
+
+
+def _days(plain: Sequence[str]) -> Intent | None:
+    """ "discrétion 7 1", "reminders 7 and 1 days before": plain numbers, and nothing that could be meant otherwise."""
+    numbers = [int(t) for t in plain if t.isascii() and t.isdigit() and len(t) <= _LIST_NUMBER_DIGITS]
+    rest = _core([t for t in plain if not t.isdigit() and t not in words.BETWEEN_NUMBERS])
+    digits = sum(t.isdigit() for t in plain)
+    if not 0 < len(numbers) == digits <= words.MOST_NUMBERS or max(numbers) > words.MOST_DAYS:
+        return None
+    return (
+        Intent(kind=IntentKind.DAYS, days=tuple(sorted(set(numbers), reverse=True)))
+        if rest in _DAYS
+        else None
+    )
 
 
 def _language(core: tuple[str, ...]) -> Intent | None:

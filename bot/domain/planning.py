@@ -10,22 +10,24 @@
 4. An appointment of which no nudge is left and none was due gets the next slot that helps, where the rules say so.
 5. Once confirmed, an appointment keeps its last nudge, or what the rules say; once the patient cancelled it, none.
 6. Of more slots within 24 hours than the cap allows the first ones stay, and what was due in the others goes into the
-   last of them: one nudge says as much as two.
+   last of them: one nudge says as much as two. Where appointments of several kinds share a slot the lowest of their
+   caps is its cap; what goes into another slot changes nothing of that one's.
 7. A slot without a reason is a decoy for those who asked for decoys: by share (rule 2's order again), or always.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
-from bot.domain.choices import Confirmed, KindRule, Late, Level, Shift, Wishes
+from bot.domain.choices import Confirmed, Late, Level, Scope, Shift, Wishes
 from bot.domain.slots import REACH, NudgeRules, leaves_on, next_slot, slots_of
+from bot.domain.timing import Timing, level_of, timing
 from bot.domain.values import AppointmentId, RecipientId
 
 LATE_LEAD: Final = -1  # the lead of a nudge under rule 4
@@ -66,6 +68,7 @@ class Because(StrEnum):
     """Why a nudge is in its slot."""
 
     LEAD = "lead"
+    QUIET = "quiet"
     DAY_OFF = "day_off"
     HOUR_TOO_LATE = "hour_too_late"
     LATE = "late"
@@ -85,13 +88,17 @@ class WhyNot(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Planned:
-    """One reason for a nudge. Moments in UTC; ``lead`` in days as the rules name it, or :data:`LATE_LEAD`."""
+    """One reason for a nudge. Moments in UTC; ``lead`` in days as the rules name it, or :data:`LATE_LEAD`.
+
+    ``scope``: whose rule moved it, where it is not in the slot that its lead names.
+    """
 
     appointment: AppointmentId
     lead: int
     slot: datetime
     until: datetime
     because: Because
+    scope: Scope = Scope.PRACTICE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,47 +118,17 @@ class Plan:
     skipped: tuple[Skipped, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Timing:
-    """The rules as they are for one kind of appointment and one recipient."""
-
-    days_before: tuple[int, ...]
-    slots: tuple[time, ...]
-    slot_days: frozenset[int]
-    late: Late
-    confirmed: Confirmed
-    spread: int
-
-
-def level_of(rules: NudgeRules, wishes: Wishes) -> Level:
-    """The stricter of what the practice set and what the recipient asked for."""
-    return max(rules.level, wishes.level or rules.level, key=lambda level: level.strictness)
-
-
-@lru_cache(maxsize=1024)
-def timing(rules: NudgeRules, kind: str, wishes: Wishes) -> Timing:
-    """A kind that the rules do not name (any more) is timed as the practice's."""
-    own = next((k for k in rules.kinds if k.name == kind), KindRule(name=kind, type=kind or "-"))
-    days = next(d for d in (wishes.days_before, own.days_before, rules.days_before) if d is not None)
-    return Timing(
-        days_before=tuple(sorted(set(days), reverse=True)),
-        slots=rules.slots if own.slots is None else own.slots,
-        slot_days=rules.slot_days if own.slot_days is None else own.slot_days,
-        late=own.late or rules.late,
-        confirmed=wishes.confirmed or own.confirmed or rules.confirmed,
-        spread=1 if level_of(rules, wishes) is Level.PLAIN else rules.spread_days,
-    )
-
-
 def plan(rules: NudgeRules, person: Person, booked: Iterable[Booked], now: datetime) -> Plan:
     """Everything to come after ``now``, in order of slots; see the module."""
     nudges: list[Planned] = []
     skipped: list[Skipped] = []
+    rules_of: dict[AppointmentId, Timing] = {}
     for appointment in booked:
-        found = _plan_one(rules, person, appointment, now)
+        own = rules_of[appointment.id] = timing(rules, appointment.kind, person.wishes)
+        found = _plan_one(rules, own, person, appointment, now)
         nudges += found.nudges
         skipped += found.skipped
-    return Plan(nudges=tuple(_cap(rules, nudges)), skipped=tuple(skipped))
+    return Plan(nudges=tuple(_cap(nudges, rules_of)), skipped=tuple(skipped))
 
 
 @dataclass(slots=True)
@@ -165,14 +142,15 @@ class _One:
     def skip(self, lead: int, why: WhyNot) -> None:
         self.skipped.append(Skipped(appointment=self.booked.id, lead=lead, why=why))
 
-    def put(self, lead: int, slot: datetime, because: Because) -> None:
+    def put(self, lead: int, slot: datetime, because: Because, scope: Scope = Scope.PRACTICE) -> None:
         it = self.booked
-        self.nudges.append(Planned(appointment=it.id, lead=lead, slot=slot, until=it.until, because=because))
+        self.nudges.append(
+            Planned(appointment=it.id, lead=lead, slot=slot, until=it.until, because=because, scope=scope)
+        )
 
 
-def _plan_one(rules: NudgeRules, person: Person, it: Booked, now: datetime) -> _One:
+def _plan_one(rules: NudgeRules, own: Timing, person: Person, it: Booked, now: datetime) -> _One:
     found = _One(it)
-    own = timing(rules, it.kind, person.wishes)
     whole = _why_none(person, it)
     last = min(own.days_before, default=0)
     for lead in own.days_before:
@@ -208,14 +186,14 @@ def _asks_on(confirmed: Confirmed, *, is_last: bool) -> bool:
 
 def _choose(
     rules: NudgeRules, own: Timing, person: Person, it: Booked, lead: int, now: datetime
-) -> tuple[datetime, Because] | None:
+) -> tuple[datetime, Because, Scope] | None:
     """The first in rule 2's order of the moments that are to come and help."""
     visit = it.until.astimezone(rules.zone).date()
     possible: dict[datetime, Because] = {}
     too_late = False
     for extra in range(own.spread):
         wanted = visit - timedelta(days=lead + extra)
-        for leaving in _leaving_days(wanted, own.slot_days, rules.days_off, rules.shift):
+        for leaving in leaving_days(wanted, own.slot_days, rules.days_off, own.shift):
             helping = [s for s in slots_of(leaving, own.slots, rules.zone) if s < it.until]
             if helping:
                 because = Because.LEAD if leaving == wanted else Because.DAY_OFF
@@ -229,11 +207,21 @@ def _choose(
     if not coming:
         return None
     chosen = min(coming, key=lambda slot: _rank(it, person.id, lead, slot))
-    return chosen, possible[chosen]
+    because = possible[chosen]
+    if because is Because.DAY_OFF:
+        return chosen, because, own.shift_by
+    moved = _moved_by(own, chosen, rules) if because is Because.LEAD else None
+    return (chosen, because, Scope.PRACTICE) if moved is None else (chosen, Because.QUIET, moved)
+
+
+def _moved_by(own: Timing, slot: datetime, rules: NudgeRules) -> Scope | None:
+    """Whose quiet hours moved a slot to where it is, if any did."""
+    day = slot.astimezone(rules.zone).date()
+    return next((by for hour, by in own.moved if slot in slots_of(day, (hour,), rules.zone)), None)
 
 
 @lru_cache(maxsize=4096)
-def _leaving_days(
+def leaving_days(
     wanted: date, slot_days: frozenset[int], days_off: frozenset[date], shift: Shift
 ) -> tuple[date, ...]:
     """The day on which a nudge leaves that is wanted on ``wanted``, and where it goes if that does not help."""
@@ -278,17 +266,24 @@ def _rank(it: Booked, recipient: RecipientId, lead: int, slot: datetime) -> byte
     ).digest()
 
 
-def _cap(rules: NudgeRules, nudges: Sequence[Planned]) -> list[Planned]:
+def _cap(nudges: Sequence[Planned], rules_of: Mapping[AppointmentId, Timing]) -> list[Planned]:
     """Rule 6."""
+    lowest: dict[datetime, Timing] = {}
+    for nudge in nudges:
+        own = rules_of[nudge.appointment]
+        lowest[nudge.slot] = min(lowest.get(nudge.slot, own), own, key=lambda timing: timing.daily_cap)
     kept: list[datetime] = []
-    into: dict[datetime, datetime] = {}
-    for slot in sorted({nudge.slot for nudge in nudges}):
-        recent = [k for k in kept[-rules.daily_cap :] if slot - k < _DAY]
-        if len(recent) < rules.daily_cap:
+    into: dict[datetime, tuple[datetime, Scope]] = {}
+    for slot, own in sorted(lowest.items(), key=lambda each: each[0]):
+        recent = [k for k in kept[-own.daily_cap :] if slot - k < _DAY]
+        if len(recent) < own.daily_cap:
             kept.append(slot)
         else:
-            into[slot] = kept[-1]
-    moved = (replace(n, slot=into[n.slot], because=Because.CAP) if n.slot in into else n for n in nudges)
+            into[slot] = kept[-1], own.cap_by
+    moved = (
+        replace(n, slot=into[n.slot][0], because=Because.CAP, scope=into[n.slot][1]) if n.slot in into else n
+        for n in nudges
+    )
     return sorted(moved, key=lambda n: (n.slot, n.appointment, n.lead))
 
 
@@ -308,14 +303,12 @@ def is_decoy(rules: NudgeRules, person: Person, slot: datetime) -> bool:
     return int.from_bytes(drawn, "big") < rules.decoy_share * _SPAN
 
 
-def decoy_until(slot: datetime, rules: NudgeRules) -> datetime:
-    """As long as until the next slot: after an outage a decoy is late like any nudge."""
-    return next_slot(slot, rules)
-
-
-def slots_between(after: datetime, until: datetime, rules: NudgeRules) -> tuple[datetime, ...]:
-    """The practice's slots later than ``after`` and not later than ``until``."""
+def slots_between(
+    after: datetime, until: datetime, rules: NudgeRules, wishes: Wishes = _NOTHING
+) -> tuple[datetime, ...]:
+    """Of somebody's decoys: the practice's slots later than ``after`` and not later than ``until``."""
+    hours = timing(rules, "", wishes).usual
     found = []
-    while (after := next_slot(after, rules)) <= until:
+    while (after := next_slot(after, rules, hours)) <= until:
         found.append(after)
     return tuple(found)

@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bot.domain.choices import Confirmed, KindRule, Late, Level, Shift
+from bot.domain.choices import Confirmed, KindRule, Late, Level, Quiet, Shift, is_in, out_of
 from bot.errors import WrongUse
 
 URGENT: Final = timedelta(hours=48)
@@ -68,9 +68,9 @@ class NudgeRules:
     kinds: tuple[KindRule, ...] = ()
 
     def __post_init__(self) -> None:
-        self._check(self.slots, self.days_before, self.slot_days)
+        self._check(self.slots, self.days_before, self.slot_days, self.quiet)
         for kind in self.kinds:
-            self._check(kind.slots, kind.days_before, kind.slot_days)
+            self._check(kind.slots, kind.days_before, kind.slot_days, self.quiet_of(kind))
         if not 0 <= self.decoy_share <= 1:
             raise WrongUse("a share lies between 0 and 1", mend="set [nudges] decoy_share = 0.2")
         if self.spread_days < 1:
@@ -79,27 +79,50 @@ class NudgeRules:
         if len(set(names)) != len(names):
             raise WrongUse("two kinds have one name", mend="give each of [[nudges.kinds]] a name of its own")
 
+    @staticmethod
     def _check(
-        self, slots: tuple[time, ...] | None, leads: tuple[int, ...] | None, days: frozenset[int] | None
+        slots: tuple[time, ...] | None,
+        leads: tuple[int, ...] | None,
+        days: frozenset[int] | None,
+        quiet: Quiet,
     ) -> None:
         if slots is not None and not slots:
             raise WrongUse("at least one slot is needed", mend='set [nudges] slots = ["18:00"]')
-        if any(self.is_quiet_hour(s) for s in slots or ()):
+        if any(quiet.holds(s) for s in slots or ()):
             raise WrongUse("a slot lies in the quiet hours", mend="move the slot or the quiet hours")
         if any(d < 0 for d in leads or ()):
             raise WrongUse("days_before cannot be negative")
         if days is not None and not days & EVERY_DAY:
             raise WrongUse("nudges need a day to leave on", mend='set [nudges] slot_days = ["mon"]')
 
+    @property
+    def quiet(self) -> Quiet:
+        return Quiet(self.quiet_from, self.quiet_to)
+
+    def quiet_of(self, kind: KindRule) -> Quiet:
+        """A kind's own hours, each in place of the practice's."""
+        begins, ends = kind.quiet_from, kind.quiet_to
+        return Quiet(
+            self.quiet_from if begins is None else begins,
+            self.quiet_to if ends is None else ends,
+        )
+
+    def hours_of(self, kind: KindRule) -> tuple[time, ...]:
+        """Its slots; those of the practice that are in its quiet hours are at their end."""
+        hours = self.slots if kind.slots is None else kind.slots
+        return tuple(out_of(hour, [self.quiet_of(kind)]) for hour in hours)
+
     def is_quiet(self, now: datetime) -> bool:
+        """By the practice's own hours."""
         return self.is_quiet_hour(now.astimezone(self.zone).time())
 
     def is_quiet_hour(self, hour: time) -> bool:
-        if self.quiet_from == self.quiet_to:
-            return False
-        if self.quiet_from < self.quiet_to:
-            return self.quiet_from <= hour < self.quiet_to
-        return hour >= self.quiet_from or hour < self.quiet_to
+        return self.quiet.holds(hour)
+
+    def is_quiet_for_all(self, now: datetime) -> bool:
+        """By those of every kind too."""
+        hour = now.astimezone(self.zone).time()
+        return self.quiet.holds(hour) and all(self.quiet_of(kind).holds(hour) for kind in self.kinds)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,27 +155,27 @@ def leaves_on(day: date, slot_days: frozenset[int], rules: NudgeRules) -> bool:
     return day.weekday() in slot_days and day not in rules.days_off
 
 
-def next_slot(after: datetime, rules: NudgeRules) -> datetime:
-    """The first of the practice's slots later than ``after``."""
+def next_slot(after: datetime, rules: NudgeRules, hours: tuple[time, ...] | None = None) -> datetime:
+    """The first of the practice's slots later than ``after``; ``hours``: in place of its own."""
     day = after.astimezone(rules.zone).date()
     for offset in range(REACH + 2):
         if not leaves_on(day + timedelta(days=offset), rules.slot_days, rules):
             continue
-        for moment in slots_of(day + timedelta(days=offset), rules.slots, rules.zone):
+        for moment in slots_of(day + timedelta(days=offset), hours or rules.slots, rules.zone):
             if moment > after:
                 return moment
     raise WrongUse("no slot within four weeks", mend="see [nudges] slot_days and holidays")
 
 
-def is_slot(moment: datetime, rules: NudgeRules) -> bool:
-    """Whether it is one of the practice's."""
-    return next_slot(moment - timedelta(microseconds=1), rules) == moment
+def is_slot(moment: datetime, rules: NudgeRules, hours: tuple[time, ...] | None = None) -> bool:
+    """Whether it is one of the practice's; ``hours``: in place of its own."""
+    return next_slot(moment - timedelta(microseconds=1), rules, hours) == moment
 
 
 def helps_until(start: datetime, rules: NudgeRules) -> datetime:
     """Rule 3: the last moment at which a reminder still helps, in UTC, never after ``start``."""
     day = start.astimezone(rules.zone).date()
-    hours = set(rules.slots).union(*(kind.slots or () for kind in rules.kinds))
+    hours = set(rules.slots).union(*(rules.hours_of(kind) for kind in rules.kinds))
     ends = [at_local(day, hour, rules.zone) + _HOUR for hour in hours]
     marks = [at_local(day, mark, rules.zone) for mark in _MARKS]
     return max(end for end in ends + marks if end <= start)  # midnight always is one
@@ -169,35 +192,51 @@ def useful_until(slot: datetime, start: datetime, zone: ZoneInfo) -> datetime:
 
 
 def plan_change(
-    start: datetime, now: datetime, rules: NudgeRules, *, earliest: datetime | None = None
+    start: datetime,
+    now: datetime,
+    rules: NudgeRules,
+    *,
+    earliest: datetime | None = None,
+    hours: tuple[time, ...] | None = None,
+    quiet: Sequence[Quiet] | None = None,
 ) -> tuple[PlannedNudge, ...]:
     """When to tell that an appointment was cancelled or moved, and when again (rule 4); nothing once it is too late.
 
     ``earliest`` is the earliest time that the news concerns (the old time of a move), where that is not ``start``.
+    ``hours`` of slots and ``quiet`` hours are in place of the practice's.
     """
     if start <= now:
         return ()
     concerns = min(start, earliest or start)
-    slot = next_slot(now, rules)
+    slot = next_slot(now, rules, hours)
     if concerns - now <= rules.urgent or slot >= start:
-        slot = after_quiet(now, rules)
+        slot = after_quiet(now, rules, quiet)
     if slot >= start:
         return ()
     slots = [slot]
     if rules.second_after is not None:
-        again = next_slot(slot + rules.second_after - timedelta(microseconds=1), rules)
+        again = next_slot(slot + rules.second_after - timedelta(microseconds=1), rules, hours)
         if again < concerns:
             slots.append(again)
     return tuple(PlannedNudge(slot=s, useful_until=useful_until(s, start, rules.zone)) for s in slots)
 
 
-def after_quiet(now: datetime, rules: NudgeRules) -> datetime:
-    """``now`` in UTC, or the end of the quiet hours that run (rule 4)."""
-    local = now.astimezone(rules.zone)
-    if not rules.is_quiet_hour(local.time()):
-        return now.astimezone(UTC)
+def after_quiet(now: datetime, rules: NudgeRules, quiet: Sequence[Quiet] | None = None) -> datetime:
+    """``now`` in UTC, or the end of the quiet hours that run (rule 4). ``quiet``: in place of the practice's; they
+    leave some time.
+    """
+    spans = (rules.quiet,) if quiet is None else quiet
+    now = now.astimezone(UTC)
+    while is_in(now.astimezone(rules.zone).time(), spans):
+        now = min(_end(span, now, rules.zone) for span in spans if span.begins != span.ends)
+    return now
+
+
+def _end(span: Quiet, now: datetime, zone: ZoneInfo) -> datetime:
+    """The next moment at which those hours end."""
+    local = now.astimezone(zone)
     ends = (
-        datetime.combine(local.date() + timedelta(days=d), rules.quiet_to, rules.zone).replace(fold=f)
+        datetime.combine(local.date() + timedelta(days=d), span.ends, zone).replace(fold=f)
         for d in (0, 1)
         for f in (0, 1)  # the end may come twice in the night in which clocks go back
     )

@@ -32,6 +32,8 @@ class IntentKind(StrEnum):
     TIMES_USUAL = "times_usual"
     TIMES_PRIVATE = "times_private"
     TIMES_CONSTANT = "times_constant"
+    DAYS = "days"
+    DAYS_USUAL = "days_usual"
     LAST_KEPT = "last_kept"
     LAST_DECLINED = "last_declined"
     STOP = "stop"
@@ -205,6 +207,10 @@ PHRASES: dict[IntentKind, str] = {
         discretion totale, discretion total, totale discretion, discretion maximale, discretion full, full discretion,
         discretion maximum, maximum discretion
     """,
+    IntentKind.DAYS_USUAL: """
+        jours habituels, jours normaux, discretion jours habituels, jours du cabinet, usual days, normal days,
+        discretion usual days
+    """,
     IntentKind.LAST_DECLINED: """
         sans dernier rappel, pas de dernier rappel, plus de dernier rappel, no last reminder, without last reminder
     """,
@@ -258,6 +264,17 @@ PHRASES: dict[IntentKind, str] = {
         nevermind, no way, do not, don t
     """,
 }
+
+# Beside numbers of days. Not "jours avant" alone: that may be a wish for another date.
+DAYS_BEFORE = """
+    discretion, discretion jours, discretion jour, discretion jours avant, discretion jour avant, rappel jours avant,
+    rappel jour avant, rappels jours avant, rappels jour avant, discretion days, discretion day,
+    discretion days before, discretion day before, reminder days before, reminder day before,
+    reminders days before, reminders day before
+"""
+BETWEEN_NUMBERS = _set("et and puis then")
+MOST_DAYS = 60
+MOST_NUMBERS = 4
 
 # Around a secret number ("mon code est 482915").
 PIN_WORDS = _set(

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from babel.dates import format_date
-
 from bot.errors import WrongUse
 from bot.leaflet import drawings
 from bot.leaflet.facts import LeafletFacts, contact_link, sign_in_link
@@ -33,6 +31,7 @@ from bot.leaflet.sheet import (
     width_of,
 )
 from config.catalogue import Catalogue, load
+from config.day_format import day_in_words
 
 NAME: Final = "leaflet"  # of the catalogue
 _SIZES: Final = (1.0, 0.97, 0.94, 0.91, 0.88, 0.85, 0.82)  # of the writing, tried in this order
@@ -199,7 +198,7 @@ class _Page:
         for group in groups:
             sheet.centred(x, y + 20, group, style, width=one)
             x += one + gap
-        until = format_date(facts.expires.astimezone(facts.zone), "long", self._words.locale)
+        until = day_in_words(facts.expires.astimezone(facts.zone).date(), "long", self._words.locale)
         said = self._words.fill("code.holds", until=until)
         small = shrunk(said, self._style(9, colour=SOFT), inner, smallest=7)
         sheet.centred(MARGIN, y + 41, said, small, width=_FULL)

@@ -6,11 +6,12 @@ from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_skeleton, format_time
+from babel.dates import format_date, format_time
 from babel.numbers import format_decimal, format_percent
 
 from bot.domain.values import Language
 from config.catalogue import load
+from config.day_format import day_and_month, day_in_words
 
 NAME: Final = "statistics"  # of the catalogue
 
@@ -26,10 +27,10 @@ class StatisticsWords:
         return self._catalogue.fill(identifier, **values)
 
     def day(self, day: date) -> str:
-        return str(format_date(day, "long", self._catalogue.locale))
+        return day_in_words(day, "long", self._catalogue.locale)
 
     def short(self, day: date) -> str:
-        return str(format_skeleton("MMMd", day, locale=self._catalogue.locale))
+        return day_and_month(day, self._catalogue.locale)
 
     def weekday(self, day: date) -> str:
         return str(format_date(day, "ccc", self._catalogue.locale))

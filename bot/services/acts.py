@@ -313,7 +313,7 @@ class Acts:
         recipient = self._recipient(call)
         if recipient is None:
             return Result(outcome=Outcome.TROUBLE)
-        wishes = wish(recipient.wishes, call.intent.kind)
+        wishes = wish(recipient.wishes, call.intent)
         return Result(outcome=self._enrol.choose_times(recipient.id, wishes, call.now))
 
     def _pause(self, call: _Call) -> Result:

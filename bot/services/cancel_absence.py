@@ -159,10 +159,10 @@ class _Run:
     def _cancel(self, row: StoredAppointment, day: date) -> None:
         reference = self._references[row.patient]
         readers = [e.recipient for e in self._uow.envelopes.of_appointments([row.id])]
-        planned = cancel_stored(self._uow, row, self._now, self._rules)
+        told = cancel_stored(self._uow, row, self._now, self._rules)
         self._done[row.id] = (reference, day)
         why = self._reach.why_not(row.patient, readers, news=True)
-        if why is None and self._is_late(row, planned):
+        if why is None and any(self._is_late(row, planned) for planned in told.values()):
             why = Why.TOO_LATE
         if why is not None:
             self._to_call.append(ToCall(patient=reference, day=day, why=why))

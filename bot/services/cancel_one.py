@@ -54,7 +54,7 @@ class CancelOne:
     def _cancel(self, uow: UnitOfWork, row: StoredAppointment, now: datetime) -> Why | None:
         readers = [e.recipient for e in uow.envelopes.of_appointments([row.id])]
         why = JudgeReach(uow, [row.patient]).why_not(row.patient, readers, news=True)
-        planned = cancel_stored(uow, row, now, self._rules)
+        told = cancel_stored(uow, row, now, self._rules)
         uow.audit.add(AuditKind.CANCELLED, now)
         uow.commit()
-        return why or (Why.TOO_LATE if planned is None else None)
+        return why or (Why.TOO_LATE if None in told.values() else None)

@@ -52,6 +52,9 @@ class ChooseNudges:
         rows = uow.outbox.claim(now=now, device=self._device, kinds=(OutboxKind.NUDGE,), limit=limit)
         recheck = RecheckNudges(uow, rows, now, limits=self._limits)
         for row in rows:
+            if (quiet := recheck.quiet_until(row)) is not None:
+                uow.outbox.put_back(row, due=quiet)
+                continue
             target = None if is_forgotten(uow, row, now, device=self._device) else recheck.target(row)
             if target is None or row.recipient is None:
                 continue

@@ -140,7 +140,7 @@ class Deliver:
 
     async def nudges_due(self) -> int:
         """Send what is due and may leave now, at most one batch; how many rows were taken."""
-        if self._rules.is_quiet(self._clock.now()):
+        if self._rules.is_quiet_for_all(self._clock.now()):  # else it is judged by nudge, when claimed
             return 0
         if self._delivery.show is not None:
             await self._show(self._delivery.show)

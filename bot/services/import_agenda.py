@@ -178,7 +178,7 @@ class ImportAgenda:
                     current = uow.appointments.get(row.id)
                     if current is not None and current.status is Status.BOOKED:
                         self._run.counts["cancelled"] += 1
-                        if cancel_stored(uow, current, self._now, self._rules) is None:
-                            report_untold(uow, current, self._now)
+                        told = cancel_stored(uow, current, self._now, self._rules)
+                        report_untold(uow, told, self._now)
                 if not self._options.dry_run:
                     uow.commit()

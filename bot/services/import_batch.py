@@ -16,11 +16,11 @@ from bot.domain.records import (
     StoredAppointment,
     StoredEnvelope,
 )
-from bot.domain.slots import NudgeRules, plan_change
+from bot.domain.slots import NudgeRules
 from bot.domain.values import AppointmentId, DateRange, RecipientId
 from bot.errors import InvalidSeal
 from bot.ports_storage import Sealer, UnitOfWork
-from bot.services.cancel_appointment import DAY, cancel_stored, news_of
+from bot.services.cancel_appointment import DAY, cancel_stored, news_of, plan_news
 from bot.services.import_people import PatientsOfImport
 from bot.services.judge_entry import Facts, Verdict, judge
 from bot.services.plan_nudges import plan_nudges
@@ -300,9 +300,11 @@ class TakeBatch:
         told = [r for r in recipients if r.id in self._envelopes[row.id]]
         # What lies in the past now was to come: until the end of its old day it is worth telling.
         start = entry.detail.start if entry.detail.end > self._now else old.past_after
-        planned = plan_change(start, self._now, self._rules, earliest=old.past_after - DAY)
-        if not planned and start > self._now:  # quiet hours end too late: somebody has to telephone
-            for recipient in told:
-                if recipient.state is RecipientState.ENROLLED:
-                    self._uow.problems.add(ProblemKind.TOO_LATE, self._now, recipient.id)
-        return [news for recipient in told for news in news_of(row, recipient.id, planned)]
+        news: list[Reminder] = []
+        for recipient in told:
+            planned = plan_news(row, recipient, start, self._now, self._rules, earliest=old.past_after - DAY)
+            news += news_of(row, recipient.id, planned)
+            # Quiet hours end too late: somebody has to telephone.
+            if not planned and start > self._now and recipient.state is RecipientState.ENROLLED:
+                self._uow.problems.add(ProblemKind.TOO_LATE, self._now, recipient.id)
+        return news

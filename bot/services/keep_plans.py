@@ -3,6 +3,8 @@
 1. Rules that are not those by which the last plans were made plan everybody anew, before anything leaves: in
    ``pli.toml``, in the holidays of the years to come, or in what the zone's clocks will do.
 2. Whoever was planned before an interruption is planned again after it; that changes nothing.
+3. Decoys are written a day ahead, reminders long before. Of the slots for which nobody was there to write decoys they
+   are written later, before anything leaves: else all that is late would have a reason.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ from bot.domain.records import RecipientState
 from bot.domain.slots import NudgeRules
 from bot.domain.values import RecipientId
 from bot.ports_storage import UnitOfWorkFactory
-from bot.services.plan_nudges import plan_decoys, plan_nudges
+from bot.services.plan_nudges import DECOYS_AHEAD, plan_decoys, plan_nudges
 
 RULES: Final = "nudge_rules"  # the named value: by which rules the plans were made
+DECOYS: Final = "decoys_until"  # the named value: up to which moment decoys were written
 BATCH: Final = 200
 DECOYS_EVERY: Final = timedelta(hours=1)
 _YEARS: Final = 2
@@ -72,11 +75,14 @@ class KeepPlans:
             uow.commit()
 
     def decoys(self, now: datetime) -> int:
-        """At most once an hour; how many are new."""
+        """At most once an hour (rule 3); how many are new."""
         if self._decoys_at <= now < self._decoys_at + DECOYS_EVERY:
             return 0
         with self._uow() as uow:
-            new = plan_decoys(uow, now, self._rules)
+            written = uow.meta.get(DECOYS)
+            since = min(now, datetime.fromisoformat(written)) if written else now
+            new = plan_decoys(uow, now, self._rules, since=since)
+            uow.meta.set(DECOYS, (now + DECOYS_AHEAD).isoformat())
             uow.commit()
         self._decoys_at = now
         return new

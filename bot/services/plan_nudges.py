@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from bot.domain.planning import Booked, Person, Plan, decoy_until, is_decoy, plan, slots_between
+from bot.domain.choices import Wishes
+from bot.domain.decoys import decoy_until, longest_use
+from bot.domain.planning import Booked, Person, Plan, is_decoy, plan, slots_between
 from bot.domain.records import (
     AnswerKind,
     AnswerState,
@@ -131,17 +133,23 @@ def _news(recipient: Recipient, known: Iterable[Reminder], now: datetime) -> lis
     return [r for r in known if r.kind is ReminderKind.CHANGE and r.slot >= now]
 
 
-def plan_decoys(uow: UnitOfWork, now: datetime, rules: NudgeRules) -> int:
-    """Write the decoys of the slots of the next day, for whoever gets some; how many are new. The caller commits."""
-    slots = slots_between(now, now + DECOYS_AHEAD, rules)
+def plan_decoys(uow: UnitOfWork, now: datetime, rules: NudgeRules, *, since: datetime | None = None) -> int:
+    """Write the decoys of the slots of the next day, for whoever gets some; how many are new. The caller commits.
+
+    ``since``: of the slots after that moment too, as long as a decoy of theirs would be of use still.
+    """
     enrolled = [r for r in uow.recipients.all() if r.state is RecipientState.ENROLLED]
     signs = uow.recipients.signs(r.id for r in enrolled)
     people = [person(r, signs[r.id]) for r in enrolled]
+    slots: dict[Wishes, Sequence[datetime]] = {}
+    for wishes in {one.wishes for one in people}:
+        first = now if since is None else max(since, now - longest_use(rules, wishes))
+        slots[wishes] = slots_between(first, now + DECOYS_AHEAD, rules, wishes)
     wanted = {
-        (one.id, slot): decoy_until(slot, rules)
+        (one.id, slot): until
         for one in people
-        for slot in slots
-        if is_decoy(rules, one, slot)
+        for slot in slots[one.wishes]
+        if is_decoy(rules, one, slot) and (until := decoy_until(slot, rules, one)) > now
     }
     return uow.outbox.add_decoys(wanted)
 

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.appointment import Status
+from bot.domain.choices import Scope
 from bot.domain.planning import LATE_LEAD, Because, WhyNot, is_decoy, slots_between
 from bot.domain.records import (
     Recipient,
@@ -66,7 +67,7 @@ class Unreached(StrEnum):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reason:
     """``name``: the kind's, under its rule. Of what the planner planned: ``lead`` as the rules name it and ``ahead`` as
-    it came out, in days, and ``because``.
+    it came out, in days, ``because``, and ``scope``: whose rule moved it, where it was moved.
     """
 
     rule: Rule
@@ -75,6 +76,7 @@ class Reason:
     ahead: int = 0
     name: str = ""
     because: Because | None = None
+    scope: Scope = Scope.PRACTICE
 
     @property
     def order(self) -> tuple[int, str, int, str]:
@@ -215,6 +217,7 @@ class _Look:
                     ahead=self._days(planned.slot, planned.until),
                     name=kinds[planned.appointment] if planned.lead != LATE_LEAD else "",
                     because=planned.because,
+                    scope=planned.scope,
                 )
             )
         for reminder in self._state.reminders.get(recipient, ()):
@@ -225,7 +228,7 @@ class _Look:
             else:
                 self._miss(reminder.appointment, recipient, Unreached.NO_NEWS)
         person = self._state.person(recipient)
-        for slot in slots_between(self._now, self._ends, self._rules):
+        for slot in slots_between(self._now, self._ends, self._rules, person.wishes):
             if slot not in reasons and is_decoy(self._rules, person, slot):
                 reasons[slot].append(Reason(rule=Rule.DECOY))
         for slot, many in reasons.items():

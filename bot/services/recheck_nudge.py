@@ -2,9 +2,12 @@
 
 1. Whoever cannot be reached any more (room left, or nudges refused for good) is told of to the staff once, where that
    was found; nothing is tried until they are heard of again.
-2. Two nudges to one person are at least :attr:`NudgeLimits.apart` from one another: the later one waits. News of a
-   cancellation or a move do not, and nothing waits so long that it would be of no use.
-3. The cap holds in any 24 hours. A nudge never leaves in the very second of its slot: of a cap that is filled every day
+2. Two nudges to one person are at least :attr:`NudgeLimits.apart` from one another: the later one waits, a decoy too.
+   News of a cancellation or a move do not, and nothing waits so long that it would be of no use.
+3. Quiet hours are those of the practice or the kind, and the recipient's (:mod:`bot.domain.timing`): a nudge waits for
+   their end, whatever it is for. Where appointments of several kinds share it all of their quiet hours hold. Of their
+   caps the highest: for that one it would leave alone, and what was moved into its slot by a lower cap goes along.
+4. The cap holds in any 24 hours. A nudge never leaves in the very second of its slot: of a cap that is filled every day
    the next day's would each be one too many for those seconds, so one waits where a little is all that is missing.
 """
 
@@ -14,9 +17,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from bot.domain.appointment import Status
-from bot.domain.planning import decoy_until, is_decoy
+from bot.domain.choices import Quiet
+from bot.domain.decoys import decoy_until
+from bot.domain.planning import is_decoy
 from bot.domain.records import (
     DECOY,
     AnswerKind,
@@ -34,6 +40,7 @@ from bot.domain.records import (
     StoredEnvelope,
 )
 from bot.domain.slots import NudgeRules, after_quiet, is_slot
+from bot.domain.timing import Timing, timing, united
 from bot.domain.trust import Address
 from bot.domain.values import AppointmentId, Language, RecipientId
 from bot.ports_storage import UnitOfWork
@@ -41,7 +48,7 @@ from bot.services.plan_nudges import person, wants
 from bot.services.tallies import Counted, tally
 
 DAY = timedelta(days=1)
-CAP_WAITS = timedelta(minutes=15)  # rule 3: as long as a slot takes to leave, at a pace
+CAP_WAITS = timedelta(minutes=15)  # rule 4: as long as a slot takes to leave, at a pace
 _SOON = timedelta(minutes=1)
 
 
@@ -55,6 +62,7 @@ class NudgeTarget:
 
 
 _Refusal = tuple[OutboxState, ProblemKind | None]
+_TOO_LATE: Final[_Refusal] = (OutboxState.DROPPED, ProblemKind.TOO_LATE)
 
 
 @dataclass(slots=True)
@@ -94,7 +102,7 @@ class _Reasons:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NudgeLimits:
-    """``rules`` for the daily cap and quiet hours; ``apart`` is the least time between two nudges to one person."""
+    """``rules`` for the caps and quiet hours; ``apart`` is the least time between two nudges to one person."""
 
     rules: NudgeRules
     apart: timedelta = timedelta()
@@ -125,6 +133,22 @@ class RecheckNudges:
         """Count what did not go out."""
         tally(self._uow, Counted.UNREACHED, self._now, self._unreached)
 
+    def quiet_until(self, row: OutboxRow) -> datetime | None:
+        """The end of the quiet hours that keep a nudge waiting, if any do (rule 3)."""
+        recipient = self._recipients.get(row.recipient) if row.recipient else None
+        if recipient is None:
+            return None
+        due = after_quiet(self._now, self._limits.rules, self._quiet(recipient, self._valid(row, recipient)))
+        return due if due > self._now else None
+
+    def _timings(self, recipient: Recipient, valid: Sequence[Reminder]) -> list[Timing]:
+        """The rules of what a nudge is for; of a decoy's, those of the practice and the recipient."""
+        kinds = {self._reasons.appointments[reminder.appointment].kind for reminder in valid} or {""}
+        return [timing(self._limits.rules, kind, recipient.wishes) for kind in sorted(kinds)]
+
+    def _quiet(self, recipient: Recipient, valid: Sequence[Reminder]) -> tuple[Quiet, ...]:
+        return united(span for own in self._timings(recipient, valid) for span in own.quiet)
+
     def target(self, row: OutboxRow) -> NudgeTarget | None:
         """Where the nudge goes; None where it was settled instead: dropped, or reported."""
         recipient = self._recipients.get(row.recipient) if row.recipient else None
@@ -134,15 +158,19 @@ class RecheckNudges:
             return decoy or self._settle(row, (OutboxState.DROPPED, None))
         news = any(r.kind is ReminderKind.CHANGE for r in valid)
         refusal = self._held_back(recipient, valid, news=news) or self._unreachable(recipient)
+        if refusal == _TOO_LATE and (decoy := self._decoy(row, recipient)) is not None:
+            self._uow.problems.add(ProblemKind.TOO_LATE, self._now, recipient.id)
+            self._unreached += 1
+            return decoy
         room = self._rooms.get(recipient.id)
-        capped = refusal is None and self._is_over_cap(recipient, row)
-        soon = capped and self._is_under_cap_soon(recipient, row)
+        capped = refusal is None and self._is_over_cap(recipient, row, valid)
+        soon = capped and self._is_under_cap_soon(recipient, row, valid)
         if capped and not soon:
             refusal = (OutboxState.DROPPED, ProblemKind.CAPPED)
         if refusal is not None or room is None:
             return self._settle(row, refusal or (OutboxState.FAILED, None))
         address = Address(room=room.room, user=room.user, pin=recipient.pin)
-        later = None if news else self._later(recipient, valid)
+        later = None if news else self._later(recipient, valid, max(r.useful_until for r in valid))
         if soon:
             later = self._now + _SOON
         if later is None:
@@ -150,25 +178,28 @@ class RecheckNudges:
         return NudgeTarget(address=address, language=recipient.language, later=later)
 
     def _decoy(self, row: OutboxRow, recipient: Recipient) -> NudgeTarget | None:
-        """A nudge without a reason (any more) that is wanted, and not late: late, nobody misses it.
+        """A nudge without a reason (any more) that is wanted, late only where one with a reason would be.
 
         A slot that stayed empty because its reason went would tell that there was one. Where the rules were edited
         since it was written, an hour that is none of theirs would show that it has none.
         """
-        room = self._rooms.get(recipient.id)
+        room, rules = self._rooms.get(recipient.id), self._limits.rules
+        if row.slot is None or recipient.state is not RecipientState.ENROLLED:
+            return None
+        one = person(recipient, self._signs[recipient.id])
+        until = decoy_until(row.slot, rules, one)
         wanted = (
-            row.slot is not None
-            and decoy_until(row.slot, self._limits.rules) > self._now
-            and is_slot(row.slot, self._limits.rules)
-            and recipient.state is RecipientState.ENROLLED
-            and is_decoy(self._limits.rules, person(recipient, self._signs[recipient.id]), row.slot)
+            is_decoy(rules, one, row.slot)
+            and is_slot(row.slot, rules, timing(rules, "", one.wishes).usual)
+            and until > self._now
         )
         if not wanted or room is None or self._is_off(recipient, room):
             return None  # nobody is told of it: that is for the nudge that has a reason
         if row.template != DECOY:
             self._uow.outbox.make_decoy(row.id)
         address = Address(room=room.room, user=room.user, pin=recipient.pin)
-        return NudgeTarget(address=address, language=recipient.language)
+        later = self._later(recipient, (), until)
+        return NudgeTarget(address=address, language=recipient.language, later=later)
 
     def _settle(self, row: OutboxRow, refusal: _Refusal) -> NudgeTarget | None:
         """No target."""
@@ -187,20 +218,24 @@ class RecheckNudges:
             # A reminder is what the staff held back; that a visit is off or moved, somebody has to tell.
             return OutboxState.DROPPED, ProblemKind.PAUSED if news else None
         if all(r.useful_until <= self._now for r in valid):
-            return OutboxState.DROPPED, ProblemKind.TOO_LATE
+            return _TOO_LATE
         return None
 
-    def _is_over_cap(self, recipient: Recipient, row: OutboxRow) -> bool:
+    def _is_over_cap(self, recipient: Recipient, row: OutboxRow, valid: Sequence[Reminder]) -> bool:
         """What a process that died, or a call without an answer, may have sent counts as sent: never one too many."""
         perhaps = self._perhaps.get(recipient.id, set()) - {row.claimed_at}
-        return self._sent.get(recipient.id, 0) + len(perhaps) >= self._limits.rules.daily_cap
+        return self._sent.get(recipient.id, 0) + len(perhaps) >= self._cap(recipient, valid)
 
-    def _is_under_cap_soon(self, recipient: Recipient, row: OutboxRow) -> bool:
+    def _cap(self, recipient: Recipient, valid: Sequence[Reminder]) -> int:
         """Rule 3."""
+        return max(own.daily_cap for own in self._timings(recipient, valid))
+
+    def _is_under_cap_soon(self, recipient: Recipient, row: OutboxRow, valid: Sequence[Reminder]) -> bool:
+        """Rule 4."""
         since = self._now - DAY + CAP_WAITS
         sent = self._uow.outbox.nudges_since([recipient.id], since).get(recipient.id, 0)
         perhaps = {at for at in self._perhaps.get(recipient.id, set()) - {row.claimed_at} if at >= since}
-        return sent + len(perhaps) < self._limits.rules.daily_cap
+        return sent + len(perhaps) < self._cap(recipient, valid)
 
     def _unreachable(self, recipient: Recipient) -> _Refusal | None:
         """Rule 1."""
@@ -223,13 +258,14 @@ class RecheckNudges:
         reminders = self._due.get((recipient.id, row.slot), ())
         return [r for r in reminders if wants(recipient, r.kind) and self._reasons.stands(r)]
 
-    def _later(self, recipient: Recipient, valid: Sequence[Reminder]) -> datetime | None:
-        """Rule 2: when the nudge may leave, where that is not now."""
+    def _later(self, recipient: Recipient, valid: Sequence[Reminder], until: datetime) -> datetime | None:
+        """Rule 2: when the nudge may leave that is of use ``until`` then, where that is not now."""
         before = self._signs[recipient.id].nudged_at
         if before is None or before > self._now or before + self._limits.apart <= self._now:
             return None  # a clock that was set back keeps nobody waiting
-        due = after_quiet(before + self._limits.apart, self._limits.rules)
-        return due if due < max(r.useful_until for r in valid) else None
+        quiet = self._quiet(recipient, valid)
+        due = after_quiet(before + self._limits.apart, self._limits.rules, quiet)
+        return due if due < until else None
 
     def _report_late(self, valid: Sequence[Reminder], recipient: Recipient) -> None:
         """Of the reasons that share a nudge some may be over while it leaves for the others: reported too, once."""

@@ -2,7 +2,8 @@
 
 1. Nudges are paused until somebody says otherwise.
 2. A nudge that was due before now may have left after the backup was made: it is not sent. Where it would be useful
-   still, it is reported; where not, it is dropped. One that was claimed is reported in any case.
+   still, it is reported; where not, it is dropped. One that was claimed is reported in any case. Decoys are not
+   reported, and none are written for the past: nothing with a reason is late either.
 3. Answers and releases of the past are dropped: whoever waits writes again. What is to be taken back is taken back,
    once more if need be: that harms nobody.
 4. Whoever's key is not in the vault any more is locked, as after ten wrong PINs, with a line for the staff; codes that
@@ -16,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from bot.domain.records import (
+    DECOY,
     AuditKind,
     InvitationKind,
     OutboxKind,
@@ -26,6 +28,7 @@ from bot.domain.records import (
 )
 from bot.domain.values import RecipientId
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
+from bot.services.keep_plans import DECOYS
 from bot.services.pause_nudges import PAUSED
 from bot.services.watch_clock import forget_clock
 
@@ -56,6 +59,7 @@ class SettleRestored:
         unknown = claimed = dropped = 0
         with self._uow() as uow:
             uow.meta.set(PAUSED, now.isoformat(timespec="seconds"))
+            uow.meta.remove(DECOYS)
             forget_clock(uow)
             to_invite = 0
             for recipient in lost:
@@ -66,9 +70,9 @@ class SettleRestored:
                 if row.kind is OutboxKind.REDACT:
                     uow.outbox.postpone(row.id, due=now)
                 else:
-                    self._unknown(uow, row, now)
-                    unknown += row.kind is OutboxKind.NUDGE
-                    claimed += 1
+                    reported = self._unknown(uow, row, now)
+                    unknown += reported and row.kind is OutboxKind.NUDGE
+                    claimed += reported
             uow.outbox.release_held(now=now, before=now)
             for row in (row for kind in _SPOKEN for row in uow.outbox.waiting(kind)):
                 uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)
@@ -77,8 +81,7 @@ class SettleRestored:
                 if row.due > now:
                     continue
                 if row.useful_until is not None and row.useful_until > now:
-                    self._unknown(uow, row, now)
-                    unknown += 1
+                    unknown += self._unknown(uow, row, now)
                 else:
                     uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)
                     dropped += 1
@@ -88,10 +91,13 @@ class SettleRestored:
         return Settled(unknown=unknown, claimed=claimed, dropped=dropped, kept=kept, to_invite=to_invite)
 
     @staticmethod
-    def _unknown(uow: UnitOfWork, row: OutboxRow, now: datetime) -> None:
-        """Rule 2. It is not wanted again by a later import either, as one that was dropped would be."""
+    def _unknown(uow: UnitOfWork, row: OutboxRow, now: datetime) -> bool:
+        """Rule 2: whether it is reported. A later import does not want it again, as it would one that was dropped."""
         uow.outbox.settle(row.id, OutboxState.UNKNOWN, now=now)
+        if row.template == DECOY:
+            return False
         uow.problems.add(ProblemKind.UNKNOWN_SEND, now, row.recipient)
+        return True
 
     @staticmethod
     def _lock(uow: UnitOfWork, recipient_id: RecipientId, now: datetime) -> int | None:

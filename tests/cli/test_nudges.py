@@ -165,6 +165,17 @@ def test_what_somebody_asked_for_at_the_desk(booked: Installation) -> None:
     assert kinds.count("times_set") == 2
 
 
+def test_whose_quiet_hours_moved_a_nudge_is_told(booked: Installation) -> None:
+    set_level(booked, "plain")
+    before = pli("nudges", "preview", "--recipient", "P-1", "--json").json()["nudges"]
+    assert {(r["because"], r["scope"]) for n in before for r in n["reasons"]} == {("lead", None)}
+    assert pli("nudges", "wish", "P-1", "--quiet", "17:00-10:30", "--slots", "18:00", "--cap", "1").code == 0
+    told = pli("nudges", "preview", "--recipient", "P-1")
+    assert "heures calmes demandées par cette personne : déplacé à 10:30" in told.out
+    found = pli("nudges", "preview", "--recipient", "P-1", "--json").json()["nudges"]
+    assert {(r["because"], r["scope"]) for n in found for r in n["reasons"]} == {("quiet", "recipient")}
+
+
 @pytest.mark.usefixtures("booked")
 @pytest.mark.parametrize(
     ("given", "code"),
@@ -174,6 +185,12 @@ def test_what_somebody_asked_for_at_the_desk(booked: Installation) -> None:
         (("P-1", "--days", "1,,2"), 2),
         (("P-1", "--days", "61"), 2),
         (("P-1", "--level", "loud"), 2),
+        (("P-1", "--slots", "17:00"), 2),
+        (("P-1", "--slots", "soon"), 2),
+        (("P-1", "--quiet", "21:00"), 2),
+        (("P-1", "--quiet", "21:00-late"), 2),
+        (("P-1", "--quiet", "08:00-20:00"), 2),
+        (("P-1", "--cap", "0"), 2),
         (("P-9", "--forget"), 1),
         (("P-3", "--forget"), 1),
     ],

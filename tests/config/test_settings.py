@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from bot.domain.choices import Quiet, Shift
 from bot.domain.values import Language
 from bot.errors import WrongUse
 from config.agenda_settings import AgendaSettings
-from config.nudge_settings import public_holidays
+from config.nudge_settings import Kind, public_holidays
 from config.settings import FILE_NAME, Settings, load, locate
 from config.template import example_text, fill_template
 
@@ -282,6 +283,10 @@ KIND = '[[nudges.kinds]]\nname = "long"\ntype = "bilan"\n'
         (KIND + 'practitioner = "("\n', "nudges.kinds"),
         (KIND + 'slots = ["25:00"]\n', "nudges.kinds"),
         (KIND + 'slots = ["23:00"]\n', "quiet"),
+        (KIND + 'slots = ["12:00"]\nquiet_from = "11:00"\n', "quiet"),
+        (KIND + 'quiet_to = "late"\n', "nudges.kinds"),
+        (KIND + "daily_cap = 0\n", "nudges.kinds"),
+        (KIND + 'day_off = "never"\n', "nudges.kinds"),
         (KIND + KIND, "name"),
     ],
 )
@@ -294,9 +299,21 @@ def test_times_that_cannot_be_are_refused_by_name(tmp_path: Path, text: str, nam
 def test_the_commented_kind_of_the_example_is_one(tmp_path: Path) -> None:
     lines = example_text().splitlines()
     first = next(n for n, line in enumerate(lines) if line.startswith("# [[nudges.kinds]]"))
-    text = "\n".join(line.removeprefix("# ") for line in lines[first : first + 9])
+    last = next(n for n in range(first, len(lines)) if not lines[n].startswith("# "))
+    text = "\n".join(line.removeprefix("# ") for line in lines[first:last])
     (kind,) = read(tmp_path, text).nudge_rules().kinds
     assert (kind.name, kind.days_before, kind.slot_days) == ("long", (7, 1), frozenset({0, 3}))
+    assert (kind.quiet_from, kind.quiet_to, kind.daily_cap) == (time(19), time(9), 1)
+    assert kind.shift is Shift.LATER
+    assert set(Kind.model_fields) == {line.partition(" = ")[0] for line in text.splitlines()[1:]}
+
+
+def test_a_kinds_own_quiet_hours(tmp_path: Path) -> None:
+    """One of the two alone goes with the practice's other; and slots of its own may lie in the practice's."""
+    rules = read(tmp_path, KIND + 'quiet_from = "22:00"\nslots = ["21:00"]\n').nudge_rules()
+    assert rules.quiet_of(rules.kinds[0]) == Quiet(time(22), time(8))
+    other = read(tmp_path, KIND + 'quiet_to = "10:00"\n').nudge_rules()
+    assert other.quiet_of(other.kinds[0]) == Quiet(time(20), time(10))
 
 
 def test_holidays_are_those_of_the_country_or_its_part(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ UNDERSTOOD = {
     K.TIMES_ASK: ["discrétion", "Discretion", "rythme"],
     K.TIMES_PRIVATE: ["discrétion forte", "high discretion", "more discretion please"],
     K.TIMES_CONSTANT: ["Discrétion totale", "full discretion"],
+    K.DAYS: ["discrétion 7 1", "Discretion 7, 1", "rappels 7 et 1 jours avant", "reminder 3 days before"],
+    K.DAYS_USUAL: ["jours habituels", "usual days"],
     K.TIMES_USUAL: ["discrétion normale", "usual discretion"],
     K.LAST_DECLINED: ["sans dernier rappel", "no last reminder"],
     K.LAST_KEPT: ["avec dernier rappel", "with last reminder"],
@@ -423,3 +425,42 @@ def test_a_date_is_no_number_of_the_list(date: str) -> None:
 def test_every_thumb_at_once() -> None:
     assert understand(Secret("👍✅✔☑👌🆗")).kind is K.YES
     assert understand(Secret("👎❌✖🚫")).kind is K.NO
+
+
+@pytest.mark.parametrize(
+    ("typed", "days"),
+    [
+        ("discrétion 7 1", (7, 1)),
+        ("Discrétion : 1, 7 et 3 jours avant svp", (7, 3, 1)),
+        ("discretion 0", (0,)),
+        ("discretion 60", (60,)),
+        ("discretion 7 7", (7,)),
+        ("reminders 14, 7, 2 and 1 days before", (14, 7, 2, 1)),
+        ("rappel 1 jour avant", (1,)),
+        ("discrétion ٧ ١", (7, 1)),
+    ],
+)
+def test_days_before_are_numbers_beside_words_that_mean_nothing_else(
+    typed: str, days: tuple[int, ...]
+) -> None:
+    intent = understand(Secret(typed))
+    assert (intent.kind, intent.days) == (K.DAYS, days)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "discretion 61",
+        "discretion 5 4 3 2 1",
+        "discretion 100",
+        "pas discretion 7 1",
+        "7 1",
+        "7 jours avant",
+        "3 days before",
+        "jours 7 1",
+        "discretion premier",
+        "discretion 2e",
+    ],
+)
+def test_other_numbers_are_no_days(typed: str) -> None:
+    assert understand(Secret(typed)).kind is not K.DAYS

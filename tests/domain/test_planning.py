@@ -12,7 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.choices import Confirmed, KindRule, Late, Level, Shift, Wishes, kind_of
+from bot.domain.choices import (
+    Confirmed,
+    KindRule,
+    Late,
+    Level,
+    Quiet,
+    Shift,
+    Wishes,
+    is_in,
+    kind_of,
+    leaves_time,
+)
 from bot.domain.planning import (
     LATE_LEAD,
     Because,
@@ -20,13 +31,12 @@ from bot.domain.planning import (
     Person,
     Planned,
     WhyNot,
-    decoy_until,
     is_decoy,
-    level_of,
     plan,
     slots_between,
 )
-from bot.domain.slots import NudgeRules, helps_until, parse_hour
+from bot.domain.slots import NudgeRules, helps_until, parse_hour, slots_of
+from bot.domain.timing import level_of, timing
 from bot.domain.values import AppointmentId, RecipientId
 from bot.errors import WrongUse
 
@@ -415,11 +425,6 @@ def test_rule_7_none_for_whoever_stopped_or_is_paused() -> None:
     assert not is_decoy(constant, replace(ANNA, paused=True), SLOTS[0])
 
 
-def test_a_decoy_is_late_from_the_next_slot_on() -> None:
-    weekly = rules(slot_days=frozenset({0}))
-    assert decoy_until(local("2026-09-07 18:00"), weekly) == local("2026-09-14 18:00")
-
-
 def test_slots_between_are_all_of_them() -> None:
     found = slots_between(local("2026-09-01 18:00"), local("2026-09-03 18:00"), RULES)
     assert found == (local("2026-09-02 18:00"), local("2026-09-03 18:00"))
@@ -429,6 +434,7 @@ def test_slots_between_are_all_of_them() -> None:
 
 MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2028, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - Hypothesis adds the zone
 HOURS = st.sampled_from(hours("08:00", "10:15", "12:00", "13:30", "18:00", "19:59"))
+INNER = st.sampled_from(hours("10:15", "12:00", "13:30"))  # in nobody's quiet hours but a recipient's
 LEADS = st.lists(st.integers(0, 14), min_size=1, max_size=3).map(tuple)
 DAYS = st.frozensets(st.integers(0, 6), min_size=1)
 RULE_SETS = st.builds(
@@ -443,12 +449,34 @@ RULE_SETS = st.builds(
     late=st.sampled_from(Late),
     level=st.sampled_from(Level),
     spread_days=st.integers(1, 5),
+    kinds=st.tuples(
+        st.builds(
+            KindRule,
+            name=st.just("long"),
+            type=st.just("bilan"),
+            days_before=st.none() | LEADS,
+            slots=st.none() | st.lists(INNER, min_size=1, max_size=3).map(tuple),
+            slot_days=st.none() | DAYS,
+            shift=st.none() | st.sampled_from(Shift),
+            quiet_from=st.none() | st.sampled_from(hours("18:00", "19:30", "21:00")),
+            quiet_to=st.none() | st.sampled_from(hours("07:00", "09:00", "10:15")),
+            daily_cap=st.none() | st.integers(1, 4),
+        )
+    ),
 )
 PEOPLE = st.builds(
     Person,
     id=st.integers(0, 10**6).map(lambda n: RecipientId(f"r-{n}")),
-    wishes=st.builds(Wishes, level=st.none() | st.sampled_from(Level), days_before=st.none() | LEADS),
+    wishes=st.builds(
+        Wishes,
+        level=st.none() | st.sampled_from(Level),
+        days_before=st.none() | LEADS,
+        slots=st.none() | st.lists(HOURS, max_size=2).map(tuple),
+        quiet=st.none() | st.builds(Quiet, HOURS, HOURS),
+        daily_cap=st.none() | st.integers(1, 4),
+    ),
 )
+KINDS = st.sampled_from(("", "long", "gone"))
 
 
 @st.composite
@@ -460,6 +488,7 @@ def visits(draw: st.DrawFn, rules: NudgeRules, now: datetime) -> list[Booked]:
             id=AppointmentId(f"a-{n}"),
             until=helps_until(now + start, rules),
             revision=draw(st.integers(1, 3)),
+            kind=draw(KINDS),
             confirmed=draw(st.booleans()),
             done=draw(st.frozensets(st.integers(0, 14), max_size=2)),
         )
@@ -471,25 +500,62 @@ def visits(draw: st.DrawFn, rules: NudgeRules, now: datetime) -> list[Booked]:
 def test_nudges_leave_in_slots_in_time_under_the_cap(
     data: st.DataObject, rules: NudgeRules, person: Person, now: datetime
 ) -> None:
-    found = plan(rules, person, data.draw(visits(rules, now)), now).nudges
-    moments = sorted({n.slot for n in found})
+    everything = data.draw(visits(rules, now))
+    kinds = {visit.id: visit.kind for visit in everything}
+    found = plan(rules, person, everything, now).nudges
+    caps: dict[datetime, int] = {}
     for nudge in found:
+        own = timing(rules, kinds[nudge.appointment], person.wishes)
         where = nudge.slot.astimezone(rules.zone)
         assert now < nudge.slot < nudge.until
-        assert where.time() in rules.slots or where.time() in {t.replace(fold=1) for t in rules.slots}
-        assert where.weekday() in rules.slot_days
         assert where.date() not in rules.days_off
-        assert not rules.is_quiet(nudge.slot)
-    for moment in moments:
-        within = [m for m in moments if moment - timedelta(days=1) < m <= moment]
-        assert len(within) <= rules.daily_cap
+        if nudge.because is Because.CAP:
+            continue  # it is told in the slot of another one
+        caps[nudge.slot] = min(caps.get(nudge.slot, own.daily_cap), own.daily_cap)
+        assert where.time() in own.slots or where.time() in {t.replace(fold=1) for t in own.slots}
+        assert where.weekday() in own.slot_days
+        assert not is_in(where.time(), own.quiet)
+    assert caps.keys() == {n.slot for n in found}
+    for moment, cap in caps.items():
+        within = [m for m in caps if moment - timedelta(days=1) < m <= moment]
+        assert len(within) <= cap
+
+
+@given(rules=RULE_SETS, person=PEOPLE, kind=KINDS)
+def test_a_wish_only_makes_the_rules_stricter(rules: NudgeRules, person: Person, kind: str) -> None:
+    plain, own = timing(rules, kind, Wishes()), timing(rules, kind, person.wishes)
+    assert own.daily_cap <= plain.daily_cap
+    assert set(plain.quiet) <= set(own.quiet)
+    assert len(own.slots) <= len(plain.slots)
+    assert leaves_time(own.quiet)
+    hour = {time(h, m) for h in range(24) for m in (0, 15, 30, 59)}
+    assert {h for h in hour if is_in(h, plain.quiet)} <= {h for h in hour if is_in(h, own.quiet)}
+
+
+@given(rules=RULE_SETS, person=PEOPLE, now=MOMENTS)
+def test_a_decoy_is_in_the_slots_that_a_reminder_of_the_practice_has(
+    rules: NudgeRules, person: Person, now: datetime
+) -> None:
+    """Its hour and its day tell nothing: they are those of a nudge with a reason."""
+    own = timing(rules, "", person.wishes)
+    for slot in slots_between(now, now + timedelta(days=9), rules, person.wishes):
+        where = slot.astimezone(rules.zone)
+        assert slot in slots_of(where.date(), own.slots, rules.zone)
+        assert where.weekday() in own.slot_days
+        assert not is_in(where.time(), own.quiet)
+
+
+def without_cap(rules: NudgeRules, person: Person) -> tuple[NudgeRules, Person]:
+    kinds = tuple(replace(kind, daily_cap=None) for kind in rules.kinds)
+    wishes = replace(person.wishes, daily_cap=None)
+    return replace(rules, daily_cap=50, kinds=kinds), replace(person, wishes=wishes)
 
 
 @given(data=st.data(), rules=RULE_SETS, person=PEOPLE, now=MOMENTS)
 def test_rule_1_one_by_one_is_the_same_as_all_at_once_but_for_the_cap(
     data: st.DataObject, rules: NudgeRules, person: Person, now: datetime
 ) -> None:
-    rules = replace(rules, daily_cap=50)
+    rules, person = without_cap(rules, person)
     everything = data.draw(visits(rules, now))
     whole = plan(rules, person, everything, now)
     apart = [plan(rules, person, [one], now) for one in everything]
@@ -509,7 +575,7 @@ def test_rules_2_and_3_planning_again_as_time_goes_on_changes_nothing_to_come(
     data: st.DataObject, rules: NudgeRules, person: Person, now: datetime, steps: list[int]
 ) -> None:
     """From scratch at any moment, with what was due marked done: what the first plan said, and each nudge once."""
-    rules = replace(rules, daily_cap=50)
+    rules, person = without_cap(rules, person)
     everything = data.draw(visits(rules, now))
     first = plan(rules, person, everything, now).nudges
     for hour in steps:
@@ -525,7 +591,7 @@ def test_rules_2_and_3_planning_again_as_time_goes_on_changes_nothing_to_come(
 def test_each_lead_of_an_appointment_far_ahead_is_planned_or_no_day_is_left(
     rules: NudgeRules, person: Person, now: datetime, ahead: timedelta
 ) -> None:
-    rules = replace(rules, daily_cap=50)
+    rules, person = without_cap(rules, person)
     visit = Booked(id=AppointmentId("a-1"), until=helps_until(now + ahead, rules))
     leads = person.wishes.days_before if person.wishes.days_before is not None else rules.days_before
     found = plan(rules, person, [visit], now).nudges

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.domain.choices import Late, Level, Shift, Wishes
-from bot.domain.planning import LATE_LEAD, Because, Booked, Person, Plan, WhyNot, is_decoy, plan, timing
+from bot.domain.planning import LATE_LEAD, Because, Booked, Person, Plan, WhyNot, is_decoy, plan
 from bot.domain.slots import REACH, NudgeRules
+from bot.domain.timing import timing
 from bot.domain.values import AppointmentId, RecipientId
 
 HONOLULU = ZoneInfo("Pacific/Honolulu")

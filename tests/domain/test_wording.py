@@ -152,7 +152,15 @@ def test_what_a_text_tells_to_reply_is_understood(language: Language) -> None:
         (Template.LANGUAGE_ASK, {K.LANGUAGE}),
         (
             Template.TIMES_ASK,
-            {K.TIMES_PRIVATE, K.TIMES_CONSTANT, K.TIMES_USUAL, K.LAST_DECLINED, K.LAST_KEPT},
+            {
+                K.TIMES_PRIVATE,
+                K.TIMES_CONSTANT,
+                K.TIMES_USUAL,
+                K.DAYS,
+                K.DAYS_USUAL,
+                K.LAST_DECLINED,
+                K.LAST_KEPT,
+            },
         ),
         (Template.TIMES_SET, {K.TIMES_ASK}),
         (Template.READY, {K.SHOW, K.HELP}),

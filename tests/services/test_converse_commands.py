@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from dataclasses import replace
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
 
 from bot.domain.appointment import Status
-from bot.domain.choices import Confirmed, Level, Wishes
+from bot.domain.choices import Confirmed, Level, Quiet, Wishes
 from bot.domain.messages import Oddity, OpenSentence
 from bot.domain.records import AnswerKind, AnswerState, OutboxKind, ProblemKind
 from bot.domain.values import Language
@@ -472,6 +473,9 @@ async def test_random_conversations(practice: Practice, seed: int) -> None:
         (("no last reminder",), Wishes(confirmed=Confirmed.NONE)),
         (("no last reminder", "high discretion"), Wishes(level=Level.PRIVATE, confirmed=Confirmed.NONE)),
         (("no last reminder", "with last reminder"), Wishes()),
+        (("discrétion 7 1",), Wishes(days_before=(7, 1))),
+        (("high discretion", "reminders 3 days before"), Wishes(level=Level.PRIVATE, days_before=(3,))),
+        (("discretion 7 1", "usual days"), Wishes()),
     ],
 )
 async def test_a_patient_chooses_the_times(
@@ -481,6 +485,24 @@ async def test_a_patient_chooses_the_times(
     for text in typed:
         assert await anna.say(text) == ["reply.times_set"]
     assert anna.recipient.wishes == wishes
+
+
+async def test_days_that_a_patient_chose_plan_anew_and_the_desks_wishes_stay(practice: Practice) -> None:
+    """Locked or with open details alike, as the level does; what else was asked for at the desk is kept."""
+    anna = await practice.enrolled()
+    quiet = Quiet(time(19), time(10))
+    recipient = replace(anna.recipient, wishes=Wishes(quiet=quiet, daily_cap=2))
+    with practice.uow() as uow:
+        uow.recipients.save(recipient)
+        uow.commit()
+    practice.take(entry(start="2026-09-20 15:00"))
+    assert await anna.say("discrétion 7 1") == ["reply.times_set"]
+    assert {r.slot for r in practice.nudge_rows()} == {at("2026-09-13 18:00"), at("2026-09-19 18:00")}
+    assert anna.recipient.wishes == Wishes(quiet=quiet, daily_cap=2, days_before=(7, 1))
+    assert "20 September" in await anna.read(PIN)
+    assert await anna.say("discretion 2") == ["reply.times_set"]
+    assert [r.slot for r in practice.nudge_rows()] == [at("2026-09-18 18:00")]
+    assert practice.audited().count("times_set") == 2
 
 
 async def test_what_is_declined_after_confirming_is_not_sent(practice: Practice) -> None:

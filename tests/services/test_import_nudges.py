@@ -323,7 +323,7 @@ async def test_a_decoy_that_became_a_nudge_is_one(practice: Practice) -> None:
     assert len(practice.channel.of("nudge")) == 1
 
 
-async def test_a_decoy_is_not_sent_late_nor_to_whoever_stopped(practice: Practice) -> None:
+async def test_a_decoy_is_not_sent_too_late_nor_to_whoever_stopped(practice: Practice) -> None:
     anna = await practice.enrolled("P-1", name="anna")
     ben = await practice.enrolled("P-2", name="ben")
     wishing = [replace(one.recipient, wishes=Wishes(level=Level.CONSTANT)) for one in (anna, ben)]
@@ -339,9 +339,14 @@ async def test_a_decoy_is_not_sent_late_nor_to_whoever_stopped(practice: Practic
     with practice.uow() as uow:
         plan_decoys(uow, practice.now, practice.rules)
         uow.commit()
-    practice.clock.moment = at("2026-09-03 18:30")
+    (row,) = [r for r in practice.nudge_rows(OutboxState.QUEUED) if r.recipient == anna.recipient.id]
+    assert row.useful_until == at("2026-09-06 00:00")
+    practice.clock.moment = row.useful_until + DAY / 2
+    await practice.send_nudges()
+    practice.clock.moment += DAY / 2
     await practice.send_nudges()
     assert len(practice.channel.of("nudge")) == 1
+    assert practice.nudge_rows(OutboxState.QUEUED) == []
     assert practice.problems() == []
 
 
@@ -357,7 +362,7 @@ async def test_failure_04_absence_that_quiet_hours_make_too_late_to_tell_is_repo
 
 
 async def test_at_the_level_constant_a_slot_whose_reason_went_is_not_empty(practice: Practice) -> None:
-    """Nor late, nor counted as a nudge; at another level it is dropped."""
+    """Nor too late, nor counted as a nudge; at another level it is dropped."""
     anna = await practice.enrolled("P-1", name="anna")
     ben = await practice.enrolled("P-2", name="ben")
     wishing = replace(anna.recipient, wishes=Wishes(level=Level.CONSTANT))
@@ -375,13 +380,15 @@ async def test_at_the_level_constant_a_slot_whose_reason_went_is_not_empty(pract
     who = anna.recipient.id
     with practice.uow() as uow:
         assert uow.outbox.nudges_since([who], practice.now - DAY) == {}
-    practice.clock.moment = at("2026-09-03 18:00")
+    practice.clock.moment = at("2026-09-06 18:00")
     await practice.send_nudges()
-    assert len(practice.channel.of("nudge")) == 1, "the second news of the day before are late"
+    assert len(practice.channel.of("nudge")) == 1, "the second news of days before are too late"
 
 
 async def test_a_decoy_to_whoever_has_no_room_hides_nothing_from_the_staff(practice: Practice) -> None:
     """The line is left to the nudge that has a reason."""
+    practice.nudges = Nudges(level=Level.PLAIN, spread_days=1)
+    practice.__post_init__()
     anna = await practice.enrolled()
     wishing = replace(anna.recipient, wishes=Wishes(level=Level.CONSTANT))
     with practice.uow() as uow:

@@ -94,3 +94,32 @@ async def test_decoys_are_written_once_an_hour(practice: Practice) -> None:
     assert keep.decoys(NOW + timedelta(minutes=59)) == 0
     assert keep.decoys(NOW + timedelta(hours=1)) == 1
     assert keep.decoys(NOW) == 0  # a clock that was set back does not stop them
+
+
+async def test_rule_3_decoys_that_nobody_wrote_are_written_once(practice: Practice) -> None:
+    """Of the slots since those that were written, as long as they are of use; what was purged is not written again."""
+    anna = await practice.enrolled()
+    rules = replace(practice.rules, level=Level.CONSTANT, spread_days=2)
+    keep = KeepPlans(practice.uow, rules)
+    assert keep.decoys(NOW) == 1
+    assert [r.slot for r in practice.nudge_rows()] == [at("2026-09-01 18:00")]
+    back = at("2026-09-06 10:00")
+    assert KeepPlans(practice.uow, rules).decoys(back) == 3
+    assert {r.slot for r in practice.nudge_rows()} == {
+        at("2026-09-01 18:00"),
+        at("2026-09-04 18:00"),  # those of the second and the third are of no use any more
+        at("2026-09-05 18:00"),
+        at("2026-09-06 18:00"),
+    }
+    practice.execute("DELETE FROM outbox")
+    assert KeepPlans(practice.uow, rules).decoys(back) == 1, "today's alone"
+    assert {r.recipient for r in practice.nudge_rows()} == {anna.recipient.id}
+
+
+async def test_rule_3_a_clock_that_was_years_ahead_writes_few(practice: Practice) -> None:
+    await practice.enrolled()
+    rules = replace(practice.rules, level=Level.CONSTANT)
+    keep = KeepPlans(practice.uow, rules)
+    keep.decoys(NOW)
+    assert keep.decoys(NOW + timedelta(days=4000)) < 10
+    assert KeepPlans(practice.uow, rules).decoys(NOW + timedelta(hours=2)) == 0, "they are there"

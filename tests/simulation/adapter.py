@@ -184,6 +184,8 @@ def _kind(kind: Kind) -> KindSettings:
         slot_days=None if kind.days is None else _days(kind.days),
         late=None if kind.late is None else _late(kind.late),
         after_confirmation=None if kind.confirmed is None else Confirmed(kind.confirmed),
+        day_off=None if kind.later is None else Shift.LATER if kind.later else Shift.EARLIER,
+        daily_cap=kind.cap,
     )
 
 
@@ -489,6 +491,7 @@ class Bot:
             level=None if wish.level is None else Level(wish.level),
             days_before=wish.leads,
             confirmed=None if wish.confirmed is None else Confirmed(wish.confirmed),
+            daily_cap=wish.cap,
         )
         self._enrol.choose_times(RecipientId(recipient), wishes, self._clock.now())
 

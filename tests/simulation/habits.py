@@ -30,15 +30,18 @@ class Kind:
     days: frozenset[int] | None = None
     late: bool | None = None
     confirmed: str | None = None
+    later: bool | None = None
+    cap: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wish:
-    """What somebody asked for; None: nothing. A level counts where it is the stricter one."""
+    """What somebody asked for; None: nothing. A level counts where it is the stricter one, a cap the lower one."""
 
     level: str | None = None
     leads: tuple[int, ...] | None = None
     confirmed: str | None = None
+    cap: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +54,7 @@ class Timing:
     late: bool
     confirmed: str
     spread: int
+    later: bool
 
     def kept(self, *, confirmed: bool) -> tuple[int, ...]:
         """The leads of which reminders are wanted still."""
@@ -163,7 +167,14 @@ class Habits:
             late=self.late if own.late is None else own.late,
             confirmed=wish.confirmed or own.confirmed or self.confirmed,
             spread=1 if self.stricter(wish) == "plain" else self.spread,
+            later=self.later if own.later is None else own.later,
         )
+
+    def caps(self, wish: Wish) -> tuple[int, int]:
+        """The lowest and the highest that may count for somebody, whatever kind it is about."""
+        rules = {self.cap, *(kind.cap for kind in self.kinds if kind.cap is not None)}
+        found = [cap if wish.cap is None else min(cap, wish.cap) for cap in rules]
+        return min(found), max(found)
 
     def helps(self, slot: datetime, start: datetime) -> bool:
         """Whether a nudge in ``slot`` has something of its use before ``start``: a half-day mark or an hour."""
@@ -182,7 +193,7 @@ class Habits:
         may: set[datetime] = set()
         sure: set[datetime] = set()
         for extra in range(timing.spread):
-            for day in self._leaving(self.day_of(start) - (lead + extra) * DAY, timing.days):
+            for day in self._leaving(self.day_of(start) - (lead + extra) * DAY, timing):
                 here = [s for s in self._on(day, timing.slots, timing.days) if s < start]
                 helping = [s for s in here if self.helps(s, start)]
                 may.update(here)
@@ -210,12 +221,20 @@ class Habits:
     def is_slot_of(self, timing: Timing, slot: datetime) -> bool:
         return slot in self._on(self.day_of(slot), timing.slots, timing.days)
 
-    def _leaving(self, wanted: date, days: frozenset[int]) -> list[date]:
+    def longest_use(self, slot: datetime, wish: Wish) -> datetime:
+        """Until when a reminder of the practice's could help that is late since ``slot``."""
+        timing = self.timing("", wish)
+        day = self.day_of(slot)
+        around = (day + n * DAY for n in range(-FAR, FAR + 1))
+        last = max((d for d in around if day in self._leaving(d, timing)), default=day)
+        return self.begins(last + (max(timing.leads, default=0) + timing.spread) * DAY)
+
+    def _leaving(self, wanted: date, timing: Timing) -> list[date]:
         """The day itself, or the ones it gives way to, the preferred one first."""
-        if self.leaves(wanted, days):
+        if self.leaves(wanted, timing.days):
             return [wanted]
         found = []
-        for step in (1, -1) if self.later else (-1,):
+        for step in (1, -1) if timing.later else (-1,):
             around = (wanted + step * n * DAY for n in range(1, FAR + 1))
-            found += [next(d for d in around if self.leaves(d, days))]
+            found += [next(d for d in around if self.leaves(d, timing.days))]
         return found

@@ -10,8 +10,9 @@
    (failures 01, 04, 06, 14).
 5. A restart, and an import that changes nothing, draw nothing anew.
 6. What is kept stays bounded.
-7. A nudge without a reason goes to those alone who are at a level with decoys, in the practice's slots, never late; to
-   whoever is at ``private`` as many as their share, to whoever is at ``constant`` in every slot.
+7. A nudge without a reason goes to those alone who are at a level with decoys, in the practice's slots, late where a
+   reminder would be and no longer; to whoever is at ``private`` as many of them as their share, to whoever is at
+   ``constant`` in every slot.
 8. Two nudges to one person are as far apart as the practice says, decoys and news aside.
 9. While the clock is in doubt nothing leaves and nothing is given up as too late.
 
@@ -309,10 +310,10 @@ class Model:
         if self._doubt is not None and nudge.true > self._doubt[0]:  # nothing is on its way as a clock is set
             raise Violation(f"{name} was nudged while the clock is in doubt")
         day = [n for n in before if abs(event.at - n.at) < DAY and not n.decoy]
-        if not nudge.decoy and len(day) >= self.habits.cap:
-            raise Violation(
-                f"{name} was nudged {len(day) + 1} times within 24 hours, the cap is {self.habits.cap}"
-            )
+        wishes = self._wishes(name, nudge.true - GRACE, nudge.true)
+        cap = max((self.habits.caps(wish)[1] for wish in wishes), default=self.habits.cap)
+        if not nudge.decoy and len(day) >= cap:
+            raise Violation(f"{name} was nudged {len(day) + 1} times within 24 hours, the cap is {cap}")
         if self.habits.is_quiet(event.at) and self.habits.is_quiet(event.at - GRACE):
             raise Violation(f"{name} was nudged in quiet hours")
         if event.at < due.slot - timedelta(seconds=1):
@@ -362,8 +363,9 @@ class Model:
         in_force = self._habits_at(self._true(nudge.slot))
         if not any(h.may_be_slot(nudge.slot) for h in in_force):
             raise Violation(f"{nudge.name} was sent a decoy out of the practice's slots")
-        if not any(nudge.at <= h.next_slot(nudge.slot) + GRACE for h in in_force):
-            raise Violation(f"{nudge.name} was sent a decoy of a slot that is over")
+        wishes = self._wishes(nudge.name, self._true(nudge.slot) - GRACE, nudge.true)
+        if not any(nudge.at <= h.longest_use(nudge.slot, w) + GRACE for h in in_force for w in wishes):
+            raise Violation(f"{nudge.name} was sent a decoy of a slot of which no reminder would be of use")
 
         def wants(standing: Standing) -> bool:
             return standing.reminders and self.habits.stricter(standing.wish) in DECOYS
@@ -648,7 +650,9 @@ class Model:
             return True
         told = {n.slot for n in self.nudges if n.name == name and not n.decoy}
         told |= {p.at for p in self._lines_of(name) if p.kind == CAPPED}
-        return len({at for at in told if slot - DAY < at < slot}) >= self.habits.cap
+        wishes = self._wishes(name, self._true(slot) - DAY, self._true(slot))
+        cap = min((self.habits.caps(wish)[0] for wish in wishes), default=self.habits.cap)
+        return len({at for at in told if slot - DAY < at < slot}) >= cap
 
     def _is_reported(self, name: str, since: datetime) -> bool:
         """By a line since then, or by an earlier one that they cannot be reached, if they were not heard of since."""

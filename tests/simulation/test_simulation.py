@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from bot.domain.slots import NudgeRules
+from bot.services.recheck_nudge import RecheckNudges
 from tests.simulation.__main__ import main
 from tests.simulation.histories import held, proves_something
 from tests.simulation.run import Failed, kept, live, seeds_for
@@ -58,7 +59,8 @@ def test_a_failure_prints_the_command_that_shows_it_again(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The trace of that command ends where the failure was, in words, without a name or a code."""
-    monkeypatch.setattr(NudgeRules, "is_quiet", lambda *_: False)
+    monkeypatch.setattr(NudgeRules, "is_quiet_for_all", lambda *_: False)
+    monkeypatch.setattr(RecheckNudges, "quiet_until", lambda *_: None)
     found = next(failed for seed in range(8, 30, 3) if (failed := _fails(seed)) is not None)
     command = str(found).splitlines()[-1].split()
     assert command[:3] == ["python", "-m", "tests.simulation"]

@@ -53,6 +53,8 @@ def _in_words(kind: Kind) -> str:
         "days": kind.days and sorted(kind.days),
         "late": kind.late,
         "confirmed": kind.confirmed,
+        "later": kind.later,
+        "cap": kind.cap,
     }
     return f"{kind.name} " + ", ".join(f"{k} {v}" for k, v in given.items() if v is not None)
 
@@ -156,6 +158,8 @@ class World:
             days=draw.choice((None, None, *WEEKS)),
             late=draw.choice((None, None, True, False)),
             confirmed=draw.choice((None, None, *AFTER_CONFIRMATION)),
+            later=draw.choice((None, None, True, False)),
+            cap=draw.choice((None, None, 1, 2, 4)),
         )
 
     def _new_wish(self) -> Wish:
@@ -164,6 +168,7 @@ class World:
             level=draw.choice((None, "plain", "discreet", "private", "constant")),
             leads=draw.choice((None, None, *LEADS)),
             confirmed=draw.choice((None, None, *AFTER_CONFIRMATION)),
+            cap=draw.choice((None, None, None, 1, 2)),
         )
 
     def _rules(self) -> str:

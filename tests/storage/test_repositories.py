@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from dataclasses import fields, replace
+from datetime import UTC, datetime, time, timedelta, timezone
 
 import pytest
 from sqlalchemy import String, inspect
 
 from bot.domain.appointment import Status
+from bot.domain.choices import Confirmed, Level, Quiet, Wishes
 from bot.domain.dialogue.table import TABLE
 from bot.domain.records import (
     AnswerKind,
@@ -30,6 +31,7 @@ from bot.errors import InvalidSeal, StorageError
 from storage import tables as t
 from storage.columns import Columns
 from storage.small_repositories import WRONG_CODES_IN_ALL
+from storage.wishes_text import read_wishes
 from tests.storage.store import KEY, NOW, OTHER, P1, P2, WHO, Store, appointment, envelope, recipient, room
 
 A1, A2 = AppointmentId("a-1"), AppointmentId("a-2")
@@ -49,6 +51,35 @@ def test_patients(store: Store) -> None:
         many = uow.patients.by_references(["P-1001", "P-1002", "P-9", "P-1001"])
         assert {r: p.id for r, p in many.items()} == {"P-1001": P1, "P-1002": P2}
         assert uow.patients.by_references([]) == {}
+
+
+WISHES = Wishes(
+    level=Level.PRIVATE,
+    days_before=(7, 1),
+    confirmed=Confirmed.NONE,
+    slots=(time(12), time(18, 30)),
+    quiet=Quiet(time(21), time(0)),
+    daily_cap=2,
+)
+
+
+@pytest.mark.parametrize("name", [None, *(field.name for field in fields(Wishes))])
+def test_wishes(store: Store, name: str | None) -> None:
+    """All of them, and each one alone: what was not asked for stays so."""
+    store.people()
+    wishes = WISHES if name is None else Wishes(**{name: getattr(WISHES, name)})
+    with store.uow() as uow:
+        known = uow.recipients.get(WHO)
+        assert known is not None
+        uow.recipients.save(replace(known, wishes=wishes))
+        found = uow.recipients.get(WHO)
+        assert found is not None
+        assert found.wishes == wishes
+
+
+def test_wishes_that_an_older_version_sealed() -> None:
+    old = '{"level": "private", "days_before": [7, 1], "confirmed": null}'
+    assert read_wishes(old) == Wishes(level=Level.PRIVATE, days_before=(7, 1))
 
 
 def test_links(store: Store) -> None:

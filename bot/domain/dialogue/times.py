@@ -6,12 +6,15 @@ from dataclasses import replace
 from typing import Final
 
 from bot.domain.choices import Confirmed, Level, Wishes
+from bot.domain.intents import Intent
 from bot.domain.vocabulary import IntentKind
 
 TIMES: Final = (
     IntentKind.TIMES_USUAL,
     IntentKind.TIMES_PRIVATE,
     IntentKind.TIMES_CONSTANT,
+    IntentKind.DAYS,
+    IntentKind.DAYS_USUAL,
     IntentKind.LAST_KEPT,
     IntentKind.LAST_DECLINED,
 )
@@ -22,8 +25,11 @@ _LEVELS: Final = {
 }
 
 
-def wish(before: Wishes, kind: IntentKind) -> Wishes:
-    """``before`` with what was asked for; ``kind`` is one of :data:`TIMES`."""
+def wish(before: Wishes, intent: Intent) -> Wishes:
+    """``before`` with what was asked for; its kind is one of :data:`TIMES`."""
+    kind = intent.kind
     if kind in _LEVELS:
         return replace(before, level=_LEVELS[kind])
+    if kind in (IntentKind.DAYS, IntentKind.DAYS_USUAL):
+        return replace(before, days_before=intent.days or None)
     return replace(before, confirmed=Confirmed.NONE if kind is IntentKind.LAST_DECLINED else None)
