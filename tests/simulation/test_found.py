@@ -52,6 +52,25 @@ async def test_failure_01_news_are_not_swallowed_by_a_nudge_that_left_before_a_c
     assert before.txn == practice.channel.of("nudge")[0].txn
 
 
+async def test_failure_01_news_that_are_over_sooner_are_not_swallowed_either(practice: Practice) -> None:
+    """What left before the crash is useful longer: that alone must not make it stand for both."""
+    practice.nudges = Nudges(level=Level.PLAIN, days_before=(2,), slots=("18:00",))
+    practice.__post_init__()
+    practice.take(entry("a", "2026-09-11 15:00"), entry("b", "2026-09-10 10:00"))
+    practice.clock.moment = at("2026-09-08 18:00")
+    assert await practice.send_nudges() == 1
+    practice.clock.moment = at("2026-09-09 18:00")
+    practice.deliver._settle = lambda *_: None  # type: ignore[method-assign]  # the process dies before it writes
+    await practice.deliver.nudges_due()
+    assert len(practice.channel.of("nudge")) == 2
+    practice.start_bot()
+    practice.deliver.recover()
+    practice.clock.forward(seconds=1)
+    practice.take(entry("b", "2026-09-10 10:00", status=Status.CANCELLED))
+    await practice.send_nudges()
+    assert len(practice.channel.of("nudge")) == 3
+
+
 async def test_failure_03_what_may_have_left_before_a_crash_counts_for_the_cap(practice: Practice) -> None:
     practice.nudges = Nudges(level=Level.PLAIN, daily_cap=1)
     practice.__post_init__()
