@@ -25,7 +25,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from tests.simulation.adapter import PAGE, TOO_LATE, UNREACHABLE, UNTOLD, Booking, Due, Line4Staff, Reply
+from tests.simulation.adapter import (
+    CAPPED,
+    PAGE,
+    TOO_LATE,
+    UNREACHABLE,
+    UNTOLD,
+    Booking,
+    Due,
+    Line4Staff,
+    Reply,
+)
 from tests.simulation.facts import NOTHING, History, Known, News, Nudged, Ruled, Standing, Violation
 from tests.simulation.habits import DAY, Chances, Habits, Timing, Wish
 from tests.simulation.homeserver import Accepted
@@ -270,6 +280,7 @@ class Model:
                 regular=self.habits.next_slot(now),
                 to=to,
                 old=old,
+                start=booking.start,
                 again=self._again(now, min(booking.start, old.start)),
             )
         )
@@ -469,7 +480,7 @@ class Model:
         if news.urgent:
             return True
         begins = self.habits.begins(self.habits.day_of(news.old.start))
-        return begins - news.at <= URGENT or news.regular >= news.until
+        return begins - news.at <= URGENT or news.regular >= min(news.until, news.start)
 
     # -- what did not leave -------------------------------------------------------------------------------------------
 
@@ -624,7 +635,7 @@ class Model:
             return
         if any(self._stands_for(name, slot, mine) for slot in chances.may):
             return
-        if self._is_reported(name, first - MARGIN):
+        if self._is_reported(name, first - MARGIN) or self._was_capped(name, first):
             return
         raise Violation(
             f"{name} was never reminded of {booking.source} ({booking.start:%d %H:%M}), and no line says so"
@@ -651,6 +662,11 @@ class Model:
             return True
         heard = max((at for at in self._heard.get(name, ()) if at <= since + MARGIN), default=None)
         return any(p.kind in UNREACHABLE and (heard is None or p.at >= heard - ONE) for p in lines)
+
+    def _was_capped(self, name: str, slot: datetime) -> bool:
+        """A line of the day before: where the cap leaves no room it is told, or reported, with what was before."""
+        mine = (p for p in self.problems.values() if p.recipient and self.owner.get(p.recipient) == name)
+        return any(p.kind == CAPPED and slot - DAY - MARGIN <= p.at <= slot for p in mine)
 
     def _at_once(self, at: datetime) -> datetime:
         """Now, or as soon as it is not quiet any more."""
