@@ -56,13 +56,21 @@ TARGETS: Final = (
     Target(files=("bot/domain/one_line.py",), tests=("tests/domain/test_one_line.py",)),
     Target(files=("bot/domain/retention.py",), tests=("tests/domain/test_retention.py",)),
     Target(
-        files=("bot/domain/choices.py", "bot/domain/planning.py", "bot/domain/slots.py"),
+        files=(
+            "bot/domain/choices.py",
+            "bot/domain/decoys.py",
+            "bot/domain/planning.py",
+            "bot/domain/slots.py",
+            "bot/domain/timing.py",
+        ),
         tests=(
             "tests/domain/test_choices.py",
+            "tests/domain/test_decoys.py",
             "tests/domain/test_planning.py",
             "tests/domain/test_planning_edges.py",
             "tests/domain/test_slots.py",
             "tests/domain/test_slots_edges.py",
+            "tests/domain/test_timing.py",
         ),
     ),
     Target(

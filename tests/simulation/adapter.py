@@ -81,7 +81,7 @@ UNTOLD = frozenset(
         ProblemKind.ROOM_LEFT,
     )
 )
-TOO_LATE = ProblemKind.TOO_LATE.value
+TOO_LATE, CAPPED = ProblemKind.TOO_LATE.value, ProblemKind.CAPPED.value
 # Lines after which nobody is tried any more until they are heard of.
 UNREACHABLE = frozenset(
     kind.value for kind in (ProblemKind.SEND_FAILED, ProblemKind.NOT_TRUSTED, ProblemKind.ROOM_LEFT)

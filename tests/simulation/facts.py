@@ -85,7 +85,7 @@ class Ruled:
 
 @dataclass
 class News:
-    """A cancellation or a move, known since ``true`` (``at`` by the bot's clock); over at ``until``.
+    """A cancellation or a move, known since ``true`` (``at`` by the bot's clock); over at ``until``, of ``start``.
 
     ``to``: who could read the appointment before, and was enrolled. ``settled``: told, read, or not wanted any more.
     ``excused``: who need not be told once more.
@@ -102,6 +102,7 @@ class News:
     regular: datetime
     to: set[str]
     old: Booking
+    start: datetime
     again: tuple[datetime, ...] = ()
     settled: set[str] = field(default_factory=set)
     excused: set[str] = field(default_factory=set)

@@ -26,7 +26,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from tests.simulation.adapter import PAGE, TOO_LATE, UNREACHABLE, UNTOLD, Booking, Due, Line4Staff, Reply
+from tests.simulation.adapter import (
+    CAPPED,
+    PAGE,
+    TOO_LATE,
+    UNREACHABLE,
+    UNTOLD,
+    Booking,
+    Due,
+    Line4Staff,
+    Reply,
+)
 from tests.simulation.facts import NOTHING, History, Known, News, Nudged, Ruled, Standing, Violation
 from tests.simulation.habits import DAY, Chances, Habits, Timing, Wish
 from tests.simulation.homeserver import Accepted
@@ -273,6 +283,7 @@ class Model:
                 regular=self.habits.next_slot(now),
                 to=to,
                 old=old,
+                start=booking.start,
                 again=self._again(now, min(booking.start, old.start)),
             )
         )
@@ -472,7 +483,8 @@ class Model:
         if news.urgent:
             return True
         begins = self.habits.begins(self.habits.day_of(news.old.start))
-        helps = news.regular < news.until and self.habits.helps_long(news.regular, news.old.start)
+        helps = news.regular < min(news.until, news.start)
+        helps = helps and self.habits.helps_long(news.regular, news.old.start)
         return begins - news.at <= URGENT or not helps
 
     # -- what did not leave -------------------------------------------------------------------------------------------
@@ -638,7 +650,7 @@ class Model:
             return
         if any(self._stands_for(name, slot, mine) for slot in chances.may):
             return
-        if self._is_reported(name, first - MARGIN):
+        if self._is_reported(name, first - MARGIN) or self._was_capped(name, first):
             return
         raise Violation(
             f"{name} was never reminded of {booking.source} ({booking.start:%d %H:%M}), and no line says so"
@@ -666,6 +678,10 @@ class Model:
         """What the staff were told of somebody."""
         known = self.problems.values()
         return [p for p in known if p.recipient is not None and self.owner.get(p.recipient) == name]
+
+    def _was_capped(self, name: str, slot: datetime) -> bool:
+        """A line of the day before: where the cap leaves no room it is told, or reported, with what was before."""
+        return any(p.kind == CAPPED and slot - DAY - MARGIN <= p.at <= slot for p in self._lines_of(name))
 
     def _at_once(self, at: datetime) -> datetime:
         """Now, or as soon as it is not quiet any more."""

@@ -148,21 +148,21 @@ async def test_p7_after_a_pause_too(practice: Practice) -> None:
 
 async def test_p7_a_visit_that_is_over_takes_no_decoy_along(practice: Practice) -> None:
     """A reminder that is too late leaves as the decoy of its slot where one was drawn, and is reported."""
-    practice.nudges = Nudges(level=Level.CONSTANT, spread_days=5)
+    practice.nudges = Nudges(level=Level.PRIVATE, decoy_share=0.5, spread_days=5)
     practice.__post_init__()
-    crowd(practice, 12)
-    practice.take(*(entry(f"u-{n}", "2026-09-05 09:00", patient=f"C-{n}") for n in range(12)))
+    crowd(practice, 32)
+    practice.take(*(entry(f"u-{n}", "2026-09-05 09:00", patient=f"C-{n}") for n in range(32)))
     KeepPlans(practice.uow, practice.rules).decoys(practice.now)
     practice.clock.moment = at("2026-09-06 12:00")
     KeepPlans(practice.uow, practice.rules).decoys(practice.now)
     missed = slots_between(FRIDAY, practice.now, practice.rules)
     reasons, decoys = expected(practice, missed)
     with_visit = {r.recipient for r in practice.nudge_rows() if not r.template}
-    assert (reasons, len(with_visit)) == (set(), 12)
+    assert (reasons, len(with_visit)) == (set(), 32)
+    assert drawn(practice, decoys, missed[0]) - drawn(practice, decoys, missed[1]), "else nothing is shown"
     await practice.send_nudges()
     assert told(practice) == Counter(decoys)
-    assert decoys
-    assert len(practice.problems()) == 12, "each of them has to be telephoned"
+    assert len(practice.problems()) == 32, "each of them has to be telephoned"
 
 
 # -- measured -------------------------------------------------------------------------------------------------------
