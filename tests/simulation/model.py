@@ -50,7 +50,6 @@ URGENT = timedelta(hours=48)
 
 ONE = timedelta(seconds=1)
 CLOCK = "clock"
-CAPPED = "capped"
 
 DECOYS = ("private", "constant")
 SETTLES = timedelta(hours=2)  # by then whoever asks for decoys gets them
