@@ -80,7 +80,7 @@ class Template(StrEnum):
     LANGUAGE_SET = "reply.language_set"
     TIMES_ASK = "reply.times_ask"
     TIMES_SET = "reply.times_set"
-    TELEGRAM_GONE = "reply.telegram_gone"
+    TELEGRAM_BLOCKED = "reply.telegram_blocked"
     STOPPED = "reply.stopped"
     STARTED = "reply.started"
     ASK_LEAVE = "reply.ask_leave"

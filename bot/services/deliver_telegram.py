@@ -56,7 +56,7 @@ TELEGRAM: Final = "telegram"  # the channel's name in the pace
 NUDGES_PER_SECOND: Final = 25.0  # of the 30 messages a second that Telegram takes of a bot
 AT_ONCE: Final = 3  # after a pause: no second sees more than 28
 LOOK = 20  # copies that are looked at in one transaction, until one may leave
-BELIEVED = timedelta(minutes=1)
+BELIEVED, REMEMBERED = timedelta(minutes=1), timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +95,7 @@ class DeliverTelegram:
         self._device, self._rules = device, rules
         self._held: list[_Try] = []  # at most two: one whose end could not be written, and one not tried yet
         self._refused: dict[int, datetime] = {}
-        self._answers: deque[tuple[datetime, bool]] = deque()
+        self._taken: deque[datetime] = deque()
         self._task: asyncio.Task[int] | None = None
 
     def recover(self) -> int:
@@ -108,7 +108,6 @@ class DeliverTelegram:
     def tidy(self) -> int:
         """Now and then: copies that are marked, and not by what this process knows of, are unknown; how many."""
         now = self._clock.now()
-        self._refused = {row: at for row, at in self._refused.items() if now - at < timedelta(days=1)}
         with self._uow() as uow:
             known = {held.copy.id for held in self._held}
             stuck = [copy for copy in uow.outbox.marked_copies() if copy.id not in known]
@@ -171,10 +170,16 @@ class DeliverTelegram:
     def _note(self, done: _Try) -> None:
         """For rule 4."""
         now = self._clock.now()
-        if done.error is None or done.is_refused:
-            self._answers.append((now, done.is_refused))
-        while self._answers and self._answers[0][0] < now - 2 * BELIEVED:
-            self._answers.popleft()
+        self._forget(now)
+        if done.error is None:
+            self._taken.append(now)
+        elif done.is_refused:
+            self._refused.setdefault(done.copy.id, now)
+
+    def _forget(self, now: datetime) -> None:
+        self._refused = {copy: at for copy, at in self._refused.items() if now - at <= REMEMBERED}
+        while self._taken and now - self._taken[0] > REMEMBERED:
+            self._taken.popleft()
 
     # -- in one transaction -------------------------------------------------------------------------------------
 
@@ -214,11 +219,9 @@ class DeliverTelegram:
                 uow.outbox.postpone(copy.id, due=now + BELIEVED)
 
     def _is_believed(self, copy: OutboxRow, now: datetime) -> bool:
-        """Rule 4."""
-        first = self._refused.setdefault(copy.id, now)
-        refused = sum(was_refused for _, was_refused in self._answers)
-        everybody = refused > MANY and 2 * refused > len(self._answers)
-        return now - first >= BELIEVED and not everybody
+        """Rule 4: refused before, and not everybody is."""
+        everybody = len(self._refused) > MANY and len(self._refused) > len(self._taken)
+        return now - self._refused.get(copy.id, now) >= BELIEVED and not everybody
 
     def _choose(self, uow: UnitOfWork, now: datetime) -> tuple[int, _Try | None]:
         if is_paused(uow) or not self._delivery.trusted(now):

@@ -23,10 +23,7 @@ from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
 from bot.services.choose_times import choose_times
 from bot.services.plan_nudges import plan_nudges
 
-LEAVES = (
-    *(OutboxKind.NUDGE, OutboxKind.TELEGRAM),
-    *(OutboxKind.REPLY, OutboxKind.RELEASE, OutboxKind.OPEN),
-)
+LEAVES = (OutboxKind.NUDGE, OutboxKind.TELEGRAM, OutboxKind.REPLY, OutboxKind.RELEASE, OutboxKind.OPEN)
 
 
 log = logging.getLogger("pli.enrol")

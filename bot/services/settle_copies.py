@@ -80,7 +80,7 @@ def close_chat(uow: UnitOfWork, recipient: RecipientId, now: datetime) -> bool:
             due=now,
             room=room.id,
             recipient=recipient,
-            template=Template.TELEGRAM_GONE.value,
+            template=Template.TELEGRAM_BLOCKED.value,
         )
     return True
 
