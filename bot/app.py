@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from bot.channels.matrix.session import Session, load_session
+from bot.channels.telegram.secret_file import read_token, read_webhook_secret
 from bot.clock import SystemClock, boot_id, since_boot
 from bot.domain.messages import OpenSentence
 from bot.domain.slots import parse_hour
@@ -219,6 +220,17 @@ class Installation:
                 "there is no administrator's token for this homeserver",
                 mend="put one into a file and name it: [homeserver] admin_token_file",
             ) from None
+
+    def uses_telegram(self) -> bool:
+        return bool(self.settings.telegram.token_file)
+
+    def telegram_token(self) -> Secret:
+        """Raises :class:`bot.errors.WrongUse`."""
+        return read_token(self.settings.path(self.settings.telegram.token_file))
+
+    def telegram_webhook_secret(self) -> Secret:
+        """Raises :class:`bot.errors.WrongUse`."""
+        return read_webhook_secret(self.settings.path(self.settings.telegram.webhook_secret_file))
 
     def desk(self) -> DeskClient:
         """The import side as the staff room sees it: behind its socket, or a child of this process; to be closed."""

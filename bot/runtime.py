@@ -2,7 +2,7 @@
 
 1. A task that fails is started again with growing pauses, and ``/readyz`` is red and names it until it has worked
    (:mod:`bot.supervise`). It is red as well while the database keeps anybody waiting, from a refusal until something
-   could be written, and while the wall clock is in doubt.
+   could be written, while the wall clock is in doubt, while Telegram refuses the token, and when it was away for long.
 2. At the start the database decides what a crash left between it and the vault, and the outbox is put right.
 3. On SIGTERM nothing new is claimed, what is being sent is finished, the rest waits for the next start.
 """
@@ -32,6 +32,8 @@ from bot.errors import InvalidSeal, StorageError, WrongUse
 from bot.instance import begin
 from bot.metrics import CONTENT_TYPE, Live, exposition, free_bytes
 from bot.ports import IncomingHandler
+from bot.ports_telegram import TelegramChannel
+from bot.services.choose_nudges import Delivery
 from bot.services.converse import Converse
 from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
@@ -44,6 +46,7 @@ from bot.services.reconcile_stores import ReconcileStores
 from bot.services.release_details import ReleaseDetails
 from bot.services.staff_duty import StaffDuty
 from bot.supervise import Loop, Supervisor
+from bot.telegram_duty import TelegramDuty, TelegramServices
 from storage.audit_rows import verify_audit
 from storage.engine import truncate_wal
 
@@ -55,16 +58,24 @@ UPKEEP_SECONDS = 60.0
 STOP_SECONDS = 8.0
 
 Show = Callable[[Mapping[datetime, int]], None]
+JoinTelegram = Callable[
+    [Installation, TelegramChannel, Delivery, Callable[[], None]], TelegramServices
+]  # the last one: there is something new in the outbox
 
 
 class BotProcess:
     """One run. ``await run()`` returns after :meth:`stop` or a signal.
 
-    With ``show`` it is a dry run: no nudge leaves, their number by slot is shown whenever it changes.
+    With ``show`` it is a dry run: no nudge leaves, their number by slot is shown whenever it changes. ``join`` makes
+    the services that stand behind Telegram, where there is a token.
     """
 
-    def __init__(self, installation: Installation, *, show: Show | None = None) -> None:
+    def __init__(
+        self, installation: Installation, *, show: Show | None = None, join: JoinTelegram | None = None
+    ) -> None:
         self._installation = installation
+        self._join = join
+        self._telegram: TelegramDuty | None = None
         self._show = show
         self._stopping = asyncio.Event()
         self._loops = Supervisor()
@@ -82,6 +93,7 @@ class BotProcess:
         home = self._installation
         await asyncio.to_thread(self._prepare)
         channel = self._channel = home.channel()
+        delivery = home.delivery(self._clock.agrees, self._show)
         deliver = Deliver(
             home.uow,
             nudges=channel,
@@ -90,8 +102,9 @@ class BotProcess:
             clock=home.clock,
             device=home.session().device_id,
             rules=home.settings.nudge_rules(),
-            delivery=home.delivery(self._clock.agrees, self._show),
+            delivery=delivery,
         )
+        self._telegram = self._join_telegram(delivery, deliver)
         enrol = Enrol(home.uow, home.keyring, home.settings.nudge_rules())
         converse = Converse(
             home.uow,
@@ -142,6 +155,8 @@ class BotProcess:
             await self._loops.stop()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(deliver.drain(), STOP_SECONDS / 2)
+            if self._telegram is not None:
+                await self._telegram.stop()
             await channel.stop()
             await desk.close()
             await health.cleanup()
@@ -157,6 +172,17 @@ class BotProcess:
         self._loops.start(Loop.STORAGE, self._storage)
         self._loops.start(Loop.STAFF_ROOM, lambda: self._on_duty(staff.keep))
         self._loops.start(Loop.STAFF_NEWS, lambda: self._on_duty(staff.tell))
+        if self._telegram is not None:
+            self._telegram.start(self._loops)
+
+    def _join_telegram(self, delivery: Delivery, deliver: Deliver) -> TelegramDuty | None:
+        """None where Telegram is off. Raises :class:`WrongUse`."""
+        home, join = self._installation, self._join
+        if join is None or not home.uses_telegram():
+            return None
+        duty = TelegramDuty(home, wake=lambda: self._staff.wake() if self._staff is not None else None)
+        duty.join(join(home, duty.channel, delivery, deliver.wake.set))
+        return duty
 
     # -- start and end ------------------------------------------------------------------------------------------
 
@@ -175,6 +201,8 @@ class BotProcess:
         ReconcileStores(home.uow, home.keyring, enrol)(now)
         self._verify_audit()
         deliver.recover()
+        if self._telegram is not None:
+            self._telegram.recover()
         if changed := self._plans.apply_rules(now):
             log.info("planned anew", extra={"count": changed})
         with home.uow() as uow:
@@ -333,6 +361,7 @@ class BotProcess:
             "storage": self._installation.watch.answers,
             "desk": self._staff.desk if self._staff else "unused",
             "clock": self._clock.thinks.value,
+            "telegram": self._telegram.health.value if self._telegram else "off",
             "dry": self._show is not None,
             "failing_tasks": len(failing),
             "failing": failing,
@@ -343,6 +372,7 @@ class BotProcess:
             and bool(checks["storage"])
             and checks["desk"] != "away"
             and self._clock.thinks is Clockwork.GOOD
+            and not (self._telegram is not None and self._telegram.broken)
             and not failing
         )
         return ready, checks

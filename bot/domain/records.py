@@ -266,6 +266,7 @@ class ProblemKind(StrEnum):
     STAFF_ROOM = "staff_room"
     STAFF_UNTOLD = "staff_untold"
     CLOCK = "clock"
+    TELEGRAM_REVOKED = "telegram_revoked"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
