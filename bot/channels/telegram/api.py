@@ -19,7 +19,7 @@ from bot.channels.telegram.faults import ServerFailed
 from bot.channels.telegram.reading import ALLOWED_UPDATES
 from bot.domain.values import Secret
 
-_SECONDS: Final = 20.0  # for an answer
+ANSWER_SECONDS: Final = 20.0
 _CONNECT_SECONDS: Final = 10.0
 _POLL_MARGIN: Final = 15.0  # beyond a long poll: then Telegram counts as gone
 _AT_ONCE: Final = 32
@@ -28,13 +28,13 @@ _BURST, _BURST_SECONDS = 5, 0.2
 
 
 class _Connections(HTTPXRequest):
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, seconds: float) -> None:
         super().__init__(
             connection_pool_size=size,
-            read_timeout=_SECONDS,
-            write_timeout=_SECONDS,
+            read_timeout=seconds,
+            write_timeout=seconds,
             connect_timeout=_CONNECT_SECONDS,
-            pool_timeout=_SECONDS,
+            pool_timeout=seconds,
             httpx_kwargs={"trust_env": False, "follow_redirects": False},  # rule 4
         )
 
@@ -46,12 +46,12 @@ class _Connections(HTTPXRequest):
 
 
 class Api(ExtBot[int]):
-    """One bot. ``api_url`` without its end."""
+    """One bot. ``api_url`` without its end; ``seconds`` to wait for an answer."""
 
     __slots__ = ("_connections",)
 
-    def __init__(self, *, token: Secret, api_url: str) -> None:
-        sending, polling = _Connections(_AT_ONCE), _Connections(1)
+    def __init__(self, *, token: Secret, api_url: str, seconds: float = ANSWER_SECONDS) -> None:
+        sending, polling = _Connections(_AT_ONCE, seconds), _Connections(1, seconds)
         super().__init__(
             token.reveal(),
             base_url=f"{api_url.rstrip('/')}/bot",

@@ -29,7 +29,10 @@ from bot.errors import ChannelError
 
 Why = Literal["away", "closed", "conflict", "flood", "refused", "revoked"]
 
-_NOT_SENT: Final = (httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ConnectError, httpx.UnsupportedProtocol)
+_NOT_SENT: Final = (
+    *(httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ConnectError, httpx.UnsupportedProtocol),
+    TelegramError,  # an answer that refuses, in words that are not Telegram's
+)
 _NOT_TAKEN: Final = 503
 _LONGEST_PAUSE: Final = 86_400.0
 _CLOSED: Final = (

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from bot.channels.telegram.api import Api
+from bot.channels.telegram.api import ANSWER_SECONDS, Api
 from bot.channels.telegram.faults import Fault, judged
 from bot.channels.telegram.health import Health
 from bot.domain.values import Secret
@@ -22,18 +22,6 @@ T = TypeVar("T")
 
 BROKEN_AFTER_SECONDS: Final = 600.0
 _IN_A_ROW: Final = 3
-_SAID: Final = {
-    Health.CONNECTED: (logging.INFO, "Telegram answers"),
-    Health.AWAY: (logging.WARNING, "Telegram does not answer"),
-    Health.REVOKED: (
-        logging.ERROR,
-        "Telegram refuses the bot's token: put a new one into [telegram] token_file",
-    ),
-    Health.CONFLICT: (
-        logging.ERROR,
-        "another program takes this bot's messages from Telegram: stop it, or make a new token",
-    ),
-}
 
 log = logging.getLogger("pli.telegram")
 
@@ -48,8 +36,9 @@ class Line:
         api_url: str,
         told: Callable[[Health], None] = lambda _: None,
         monotonic: Callable[[], float] = time.monotonic,
+        seconds: float = ANSWER_SECONDS,
     ) -> None:
-        self.api = Api(token=token, api_url=api_url)
+        self.api = Api(token=token, api_url=api_url, seconds=seconds)
         self.username = ""
         self._told, self._monotonic = told, monotonic
         self._health = Health.AWAY
@@ -112,6 +101,17 @@ class Line:
         if self._health is Health.CONNECTED:
             self._since = self._monotonic()
         self._health = health
-        level, event = _SAID[health]
-        log.log(level, event)
+        _say(health)
         self._told(health)
+
+
+def _say(health: Health) -> None:
+    match health:
+        case Health.CONNECTED:
+            log.info("Telegram answers")
+        case Health.AWAY:
+            log.warning("Telegram does not answer")
+        case Health.REVOKED:
+            log.error("Telegram refuses the bot's token: put a new one into [telegram] token_file")
+        case Health.CONFLICT:
+            log.error("another program takes this bot's messages from Telegram: stop it, or make a new token")
