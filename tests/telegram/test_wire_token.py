@@ -60,12 +60,13 @@ async def main():
                 except Fault as fault:
                     assert fault.__cause__ is None and fault.__context__ is None
                     traceback.print_exception(fault)
+                    kept = fault
                     print(repr(fault), str(fault), fault.args)
                 await wire.line.greet()
-        for trouble in troubles:
+        for trouble in (trouble for trouble in troubles if not trouble.silent):
             api.trouble("getUpdates", trouble)
             await polling.once(ears)
-        logging.getLogger("pli.telegram").exception("an error of ours", exc_info=fault)
+        logging.getLogger("pli.telegram").error("an update was not handled", exc_info=kept)
     async with wired(api, url="http://127.0.0.1:9", seconds=0.5) as wire:
         await wire.polling().once(ears)
     print("asked", len(api.requests))

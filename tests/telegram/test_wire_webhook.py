@@ -21,7 +21,7 @@ URL = "https://cabinet.example/hook/abc"
 
 
 @pytest.fixture
-async def hook(api: BotApi, wire: Wire) -> AsyncIterator[Webhook]:
+async def hook(wire: Wire) -> AsyncIterator[Webhook]:
     webhook = Webhook(wire.line, url=URL, port=0, secret=Secret(SECRET), pause=wire.pauses)
     yield webhook
     await webhook.stop()
