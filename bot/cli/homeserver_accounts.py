@@ -16,13 +16,13 @@ from bot.app import Installation
 from bot.cli.account_reset import new_password
 from bot.cli.common import Json, installation, print_json, say, say_count, show, table, warn
 from bot.cli.invitations import parse_duration
-from bot.domain.telling import telling_word
 from bot.domain.values import Secret, UserId, new_id
 from bot.errors import Refused, StorageError, WrongUse
 from bot.homeserver.admin import HomeserverAdmin, register_with_shared_secret
 from bot.homeserver.facts import Configured, read_configuration
 from bot.homeserver.files import CONFIG_FILE
 from bot.homeserver.plan import BOT_NAME
+from bot.homeserver.telling import telling_word
 
 TOKEN_FILE, PASSWORD_FILE = "admin.token", "bot.password"
 

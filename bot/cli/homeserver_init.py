@@ -13,7 +13,6 @@ import typer
 
 import bot
 from bot.cli.common import Json, print_json, say, warn
-from bot.domain.telling import telling_word
 from bot.domain.values import Secret
 from bot.errors import PliError, WrongUse
 from bot.homeserver.deployed import SYNAPSE_ADDRESS
@@ -31,6 +30,7 @@ from bot.homeserver.plan import (
     Proxy,
     retention_days,
 )
+from bot.homeserver.telling import telling_word
 from bot.homeserver.writing import write
 from config.settings import load, locate
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.domain.telling import telling_word
 from bot.homeserver.facts import Answer, Facts, Seen, Trial
 from bot.homeserver.rule import Level, Need, Rule, Verdict, judged_outside
+from bot.homeserver.telling import telling_word
 
 _FROM_SYNAPSE = frozenset({"M_MISSING_TOKEN", "M_UNKNOWN_TOKEN", "M_FORBIDDEN", "M_MISSING_PARAM"})
 _TOKEN_STAGE = "m.login.registration_token"  # noqa: S105 - the name of a stage

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.telling import TELLING, telling_word
 from bot.domain.values import Language
 from bot.homeserver.plan import BOT_NAME
+from bot.homeserver.telling import TELLING, telling_word
 
 TELL = {
     Language.FR: (

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
-from bot.domain.telling import telling_word
 from bot.domain.values import Language, Secret, UserId
 from bot.errors import WrongUse
+from bot.homeserver.telling import telling_word
 from bot.leaflet.facts import Account, LeafletFacts, contact_link, sign_in_link
 from bot.leaflet.page import NAME, leaflet_pdf
 from bot.leaflet.sheet import BOLD, FONTS, MARGIN, REGULAR, Sheet, Style, _characters

@@ -1,7 +1,7 @@
 """Words that say what a name should keep to itself: that its bearer is somebody's patient, and of whom. Pure.
 
 Push providers, the networks of telephones and the certificate logs read the homeserver's name; whoever looks at a
-locked telephone reads the bot's, and everybody reads its name and description on Telegram.
+locked telephone reads the bot's.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 from bot.domain.values import Language
 
@@ -58,7 +57,7 @@ TELLING: Mapping[Language, Words] = {
 
 def telling_word(name: str) -> str | None:
     """The first word in ``name`` (a domain or the part of an account before the colon) that tells, or None."""
-    plain = _plain(name)
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
     plain = ".".join(_decoded(label) for label in plain.split("."))
     parts = [part for part in re.split(r"[^a-z0-9]+", plain) if part]
     glued = "".join(parts)  # "rendez-vous", "sage-femme"
@@ -74,23 +73,6 @@ def telling_word(name: str) -> str | None:
                 if bare.startswith(word):
                     return word
     return None
-
-
-def telling_words(text: str) -> list[str]:
-    """All that tell in a sentence (the description of a bot): word by word, and words of two parts ("rendez-vous")."""
-    parts = re.findall(r"[^\W_]+", text)
-    pairs = ["".join(pair) for pair in pairwise(parts)]
-    found = [word for part in parts if (word := telling_word(part)) is not None]
-    for pair in pairs:
-        plain = _plain(pair)
-        found += [w for words in TELLING.values() for w in sorted(words.within) if plain.startswith(w)]
-    return list(dict.fromkeys(found))
-
-
-def _plain(text: str) -> str:
-    """In small letters and without accents."""
-    folded = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in folded if not unicodedata.combining(c))
 
 
 def _decoded(label: str) -> str:
