@@ -77,7 +77,9 @@ class Recipients(Protocol):
 
     def signs(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Signs]: ...
     def pause(self, recipient: RecipientId, *, paused: bool) -> None: ...
-    def note_nudged(self, recipients: Iterable[RecipientId], now: datetime) -> None: ...
+    def note_nudged(self, recipients: Iterable[RecipientId], now: datetime | None) -> None:
+        """None: no nudge of theirs is known."""
+
     def note_seen(self, recipient: RecipientId, at: datetime) -> None:
         """Note it to the minute, if that is later than what was noted."""
 
@@ -244,7 +246,26 @@ class Outbox(Protocol):
     ) -> Sequence[OutboxRow]:
         """Mark due rows as claimed and return them, oldest first; none of the rooms that are ``busy``."""
 
-    def claimed(self) -> Sequence[OutboxRow]: ...
+    def claimed(self) -> Sequence[OutboxRow]:
+        """All but copies for Telegram."""
+
+    def add_copies(self, of: Mapping[int, Mapping[str, int | str]], now: datetime) -> Collection[int]:
+        """A row of kind TELEGRAM, due now, for each of these rows that has had none yet, with its ``params``; of which.
+
+        As the nudge has it: recipient, whether it is a decoy, until when it is useful.
+        """
+
+    def copies_due(self, now: datetime, limit: int) -> Sequence[OutboxRow]:
+        """Copies that may leave, in the order in which they do; nothing is claimed."""
+
+    def mark(self, row: int, *, now: datetime, device: str) -> None:
+        """Claim this one."""
+
+    def marked_copies(self) -> Sequence[OutboxRow]: ...
+    def requeue(self, row: int, now: datetime) -> None:
+        """Due now, as if it had never been tried, with a transaction id of its own."""
+
+    def settled_at(self, row: int) -> datetime | None: ...
     def waiting(self, kind: OutboxKind) -> Sequence[OutboxRow]: ...
     def settle(self, row: int, state: OutboxState, *, now: datetime) -> None: ...
     def sent(self, events: Mapping[int, EventId | None], *, now: datetime) -> None:
