@@ -294,7 +294,11 @@ class Installation:
         from bot.services.choose_nudges import Delivery  # noqa: PLC0415 - see above
 
         return Delivery(
-            pace=self.settings.pace(), apart=self.settings.nudges_apart, trusted=trusted, show=show
+            pace=self.settings.pace(),
+            apart=self.settings.nudges_apart,
+            trusted=trusted,
+            show=show,
+            telegram=self.uses_telegram(),
         )
 
     def channel(self) -> MatrixChannel:

@@ -32,7 +32,6 @@ from bot.errors import InvalidSeal, StorageError, WrongUse
 from bot.instance import begin
 from bot.metrics import CONTENT_TYPE, Live, exposition, free_bytes
 from bot.ports import IncomingHandler
-from bot.ports_telegram import TelegramChannel
 from bot.services.choose_nudges import Delivery
 from bot.services.converse import Converse
 from bot.services.deliver import Deliver
@@ -46,7 +45,7 @@ from bot.services.reconcile_stores import ReconcileStores
 from bot.services.release_details import ReleaseDetails
 from bot.services.staff_duty import StaffDuty
 from bot.supervise import Loop, Supervisor
-from bot.telegram_duty import TelegramDuty, TelegramServices
+from bot.telegram_duty import TelegramDuty
 from storage.audit_rows import verify_audit
 from storage.engine import truncate_wal
 
@@ -58,23 +57,16 @@ UPKEEP_SECONDS = 60.0
 STOP_SECONDS = 8.0
 
 Show = Callable[[Mapping[datetime, int]], None]
-JoinTelegram = Callable[
-    [Installation, TelegramChannel, Delivery, Callable[[], None]], TelegramServices
-]  # the last one: there is something new in the outbox
 
 
 class BotProcess:
     """One run. ``await run()`` returns after :meth:`stop` or a signal.
 
-    With ``show`` it is a dry run: no nudge leaves, their number by slot is shown whenever it changes. ``join`` makes
-    the services that stand behind Telegram, where there is a token.
+    With ``show`` it is a dry run: no nudge leaves, their number by slot is shown whenever it changes.
     """
 
-    def __init__(
-        self, installation: Installation, *, show: Show | None = None, join: JoinTelegram | None = None
-    ) -> None:
+    def __init__(self, installation: Installation, *, show: Show | None = None) -> None:
         self._installation = installation
-        self._join = join
         self._telegram: TelegramDuty | None = None
         self._show = show
         self._stopping = asyncio.Event()
@@ -104,7 +96,7 @@ class BotProcess:
             rules=home.settings.nudge_rules(),
             delivery=delivery,
         )
-        self._telegram = self._join_telegram(delivery, deliver)
+        telegram = self._telegram = self._on_telegram(delivery, deliver.wake.set)
         enrol = Enrol(home.uow, home.keyring, home.settings.nudge_rules())
         converse = Converse(
             home.uow,
@@ -115,6 +107,7 @@ class BotProcess:
             words=home.words,
             clock=home.clock,
             rules=home.rules,
+            telegram=telegram.linking if telegram else None,
         )
         rooms = OpenRooms(home.uow, channel, clock=home.clock, language=home.settings.practice.language)
         desk = home.desk()
@@ -155,8 +148,8 @@ class BotProcess:
             await self._loops.stop()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(deliver.drain(), STOP_SECONDS / 2)
-            if self._telegram is not None:
-                await self._telegram.stop()
+            if telegram is not None:
+                await telegram.stop()
             await channel.stop()
             await desk.close()
             await health.cleanup()
@@ -175,14 +168,16 @@ class BotProcess:
         if self._telegram is not None:
             self._telegram.start(self._loops)
 
-    def _join_telegram(self, delivery: Delivery, deliver: Deliver) -> TelegramDuty | None:
+    def _on_telegram(self, delivery: Delivery, wake: Callable[[], None]) -> TelegramDuty | None:
         """None where Telegram is off. Raises :class:`WrongUse`."""
-        home, join = self._installation, self._join
-        if join is None or not home.uses_telegram():
+        home = self._installation
+        if not home.uses_telegram():
             return None
-        duty = TelegramDuty(home, wake=lambda: self._staff.wake() if self._staff is not None else None)
-        duty.join(join(home, duty.channel, delivery, deliver.wake.set))
-        return duty
+        return TelegramDuty(home, delivery=delivery, wake=wake, tell=self._wake_staff)
+
+    def _wake_staff(self) -> None:
+        if self._staff is not None:
+            self._staff.wake()
 
     # -- start and end ------------------------------------------------------------------------------------------
 
@@ -253,6 +248,8 @@ class BotProcess:
     async def _upkeep(self, converse: Converse, deliver: Deliver, rooms: OpenRooms) -> None:
         await converse.forget()
         await asyncio.to_thread(deliver.tidy)
+        if self._telegram is not None:
+            await asyncio.to_thread(self._telegram.tidy)
         await asyncio.to_thread(self._plans.decoys, self._installation.clock.now())
         await rooms.close_left()
         self._loops.worked(Loop.UPKEEP)

@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from bot.app import Installation
 from bot.channels.telegram.health import Health
 from bot.domain.records import ProblemKind
-from bot.domain.telegram import TelegramSentence, Update
+from bot.domain.telegram import TelegramSentence
 from bot.domain.values import Language
 from bot.ports_telegram import TelegramChannel
+from bot.services.choose_nudges import Delivery
+from bot.services.deliver_telegram import DeliverTelegram
+from bot.services.hear_telegram import HearTelegram
+from bot.services.link_telegram import LinkTelegram
 from bot.supervise import Loop, Supervisor
 
 if TYPE_CHECKING:
@@ -31,41 +34,25 @@ STOP_SECONDS: Final = 4.0
 _OPEN: Final = (Health.CONNECTED, Health.CONFLICT)  # rule 3
 
 
-class Hearing(Protocol):
-    """What is done about an update."""
-
-    async def __call__(self, update: Update) -> None: ...
-
-    async def tidy(self) -> int: ...
-
-
-class Copies(Protocol):
-    """Nudges on their way to Telegram. ``at`` is a moment of the monotonic clock."""
-
-    def recover(self) -> int: ...
-    def tidy(self) -> int: ...
-    def at(self) -> float: ...
-    async def due(self) -> int: ...
-    async def drain(self) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TelegramServices:
-    hear: Hearing
-    copies: Copies
-
-
 class TelegramDuty:
-    """One a process. ``wake`` is called when the staff have something to hear.
+    """One a process. ``wake`` is called when the outbox has something new, ``tell`` when the staff have something to
+    hear.
 
     Raises :class:`bot.errors.WrongUse` where a file of a secret cannot be used.
     """
 
-    def __init__(self, home: Installation, *, wake: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        home: Installation,
+        *,
+        delivery: Delivery,
+        wake: Callable[[], None],
+        tell: Callable[[], None],
+    ) -> None:
         from bot.channels.telegram.channel import BotApiChannel, Texts  # noqa: PLC0415 - rule 1
         from bot.channels.telegram.line import Line  # noqa: PLC0415 - rule 1
 
-        self._home, self._wake = home, wake
+        self._home, self._tell = home, tell
         words = home.words
         self._line: Line = Line(
             token=home.telegram_token(), api_url=home.settings.telegram.api_url, told=self._told
@@ -82,7 +69,21 @@ class TelegramDuty:
             ),
             bot=home.session().user,
         )
-        self._services: TelegramServices | None = None
+        self._hear = HearTelegram(
+            home.uow,
+            channel=self.channel,
+            clock=home.clock,
+            language=home.settings.practice.language,
+            wake=wake,
+        )
+        self._copies = DeliverTelegram(
+            home.uow,
+            channel=self.channel,
+            clock=home.clock,
+            device=home.session().device_id,
+            rules=home.settings.nudge_rules(),
+            delivery=delivery,
+        )
         self._refused = False
         self._tidied_at = float("-inf")
 
@@ -95,47 +96,48 @@ class TelegramDuty:
         """Whether ``/readyz`` is red for it."""
         return self._line.broken
 
-    def join(self, services: TelegramServices) -> None:
-        """What stands behind :attr:`channel`; before anything else is called."""
-        self._services = services
+    @property
+    def linking(self) -> LinkTelegram:
+        """What patients ask of it in their rooms."""
+        rules = self._home.settings.nudge_rules()
+        return LinkTelegram(self._home.uow, address=self.channel.link, rules=rules)
 
     def recover(self) -> None:
         """At the start, before anything leaves: put right what a process that died left behind."""
-        if self._services is not None:
-            self._services.copies.recover()
+        self._copies.recover()
 
     def start(self, loops: Supervisor) -> None:
-        if (services := self._services) is None:
-            return
-        loops.start(Loop.TELEGRAM, lambda: self.listen(services))
-        loops.start(Loop.TELEGRAM_NUDGES, lambda: self.send(services))
+        loops.start(Loop.TELEGRAM, self.listen)
+        loops.start(Loop.TELEGRAM_NUDGES, self.send)
 
     async def stop(self) -> None:
         """After the loops were stopped."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
-                if self._services is not None:
-                    await self._services.copies.drain()
+                await self._copies.drain()
                 await self._listener.stop()
         await self._line.api.close_connections()
 
     # -- loops --------------------------------------------------------------------------------------------------
 
-    async def listen(self, services: TelegramServices) -> None:
+    async def listen(self) -> None:
         """One round."""
-        await self._listener.once(services.hear)
+        await self._listener.once(self._hear)
         if self._home.clock.monotonic() - self._tidied_at >= TIDY_SECONDS:
             self._tidied_at = self._home.clock.monotonic()
-            await services.hear.tidy()
-            await asyncio.to_thread(services.copies.tidy)
+            await self._hear.tidy()
 
-    async def send(self, services: TelegramServices) -> None:
+    async def send(self) -> None:
         """One round."""
         await self._tell_staff()
-        if self._line.health in _OPEN and await services.copies.due():
+        if self._line.health in _OPEN and await self._copies.due():
             return
-        left = services.copies.at() - self._home.clock.monotonic()
+        left = self._copies.at() - self._home.clock.monotonic()
         await asyncio.sleep(min(left, POLL_SECONDS) if left > 0 else POLL_SECONDS)
+
+    def tidy(self) -> None:
+        """Now and then."""
+        self._copies.tidy()
 
     def _told(self, health: Health) -> None:
         self._refused = health is Health.REVOKED
@@ -145,7 +147,7 @@ class TelegramDuty:
         if self._refused:
             await asyncio.to_thread(self._note)
             self._refused = False
-            self._wake()
+            self._tell()
 
     def _note(self) -> None:
         with self._home.uow() as uow:
