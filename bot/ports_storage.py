@@ -7,7 +7,7 @@ Leaving the ``with`` block without :meth:`UnitOfWork.commit` rolls back. Every f
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
@@ -323,17 +323,23 @@ class Seen(Protocol):
     def add(self, keys: Sequence[str], now: datetime) -> bool:
         """True if none of ``keys`` was known; all are known afterwards."""
 
+    def not_within(self, key: str, now: datetime, *, span: timedelta) -> bool:
+        """True if ``key`` was not noted within ``span`` before ``now``; then it is noted now."""
+
     def purge(self, before: datetime) -> int: ...
 
 
 class Guesses(Protocol):
-    """Wrong codes, per sender and of all senders together; ``sender`` is a blind index."""
+    """Wrong codes, per sender and of all senders together; ``sender`` is a blind index.
 
-    def wait_seconds(self, sender: str, now: datetime) -> float:
+    An ``alone`` sender is counted by itself: those who are not on the practice's homeserver slow nobody who is.
+    """
+
+    def wait_seconds(self, sender: str, now: datetime, *, alone: bool = False) -> float:
         """To be committed as well: a clock that was set back is remembered."""
 
-    def wrong(self, sender: str, now: datetime) -> None: ...
-    def clear(self, sender: str) -> None: ...
+    def wrong(self, sender: str, now: datetime, *, alone: bool = False) -> None: ...
+    def clear(self, sender: str, *, alone: bool = False) -> None: ...
     def purge(self, before: datetime) -> int: ...
 
 
