@@ -25,17 +25,14 @@ import pytest
 
 from bot.app import Installation
 from bot.domain.trust import Pin
-from bot.domain.values import RoomId, UserId
-from storage.keys import create_keys
-from storage.schema import migrate
-from storage.vault_file import create_vault
+from bot.domain.values import RecipientId, RoomId, UserId
 from tests.bench.booked import Booked, book_all, plan
-from tests.rig.telegram_recorder import TelegramRecorder, telegram_recorder
-from tests.rig.telegram_sender import link_all, opened
+from tests.rig.bot_api import BotApi
+from tests.rig.telegram_sender import link_all, made
 from tests.rig.waiting import until
 
 PEOPLE = 200
-RATE = 200  # a second: the kills fall among calls, not into pauses
+LATENCY_SECONDS = 0.02  # the way there and back, in which a sender may die
 
 
 @dataclass
@@ -44,7 +41,8 @@ class Slot:
 
     home: Installation
     booked: list[Booked]
-    recorder: TelegramRecorder
+    api: BotApi
+    chats: dict[str, RecipientId]
     log: Path
     slots: list[datetime] = field(default_factory=list)
     kills: int = 0
@@ -53,16 +51,12 @@ class Slot:
     @classmethod
     @asynccontextmanager
     async def gather(cls, folder: Path) -> AsyncIterator[Slot]:
-        home = opened(folder)
-        create_keys(home.bot_dir, home.import_dir)
-        create_vault(home.vault_path)
-        migrate(home.engine)
-        pin = Pin(master_key="m" * 43)
+        home, pin = made(folder), Pin(master_key="m" * 43)
         people = [(UserId(f"@c{n}:example.org"), pin, RoomId(f"!c{n}:example.org")) for n in range(PEOPLE)]
         booked = book_all(home, people)
-        link_all(home, [recipient for _, recipient in booked])
-        async with telegram_recorder() as recorder:
-            slot = cls(home, booked, recorder, folder / "sender.log")
+        chats = link_all(home, [recipient for _, recipient in booked])
+        async with BotApi(latency=LATENCY_SECONDS, chats={int(chat) for chat in chats}) as api:
+            slot = cls(home, booked, api, chats, folder / "sender.log")
             try:
                 yield slot
             finally:
@@ -80,7 +74,7 @@ class Slot:
 
     def _start(self) -> subprocess.Popen[str]:
         program = (sys.executable, "-m", "tests.rig.telegram_sender")
-        command = [*program, str(self.home.settings.folder), self.recorder.url, str(RATE)]
+        command = [*program, str(self.home.settings.folder), self.api.url]
         with self.log.open("a", encoding="utf-8") as log:
             sender = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert sender.stdout is not None
@@ -95,16 +89,19 @@ class Slot:
                 self.sender.stdout.close()
             self.sender = None
 
-    def copies(self) -> list[tuple[str, str, str]]:
-        """Transaction id, state and recipient of each."""
-        sql = "SELECT txn, state, recipient FROM outbox WHERE kind = 'telegram'"
+    def copies(self) -> list[tuple[str, str]]:
+        """State and recipient of each."""
+        sql = "SELECT state, recipient FROM outbox WHERE kind = 'telegram'"
         with closing(sqlite3.connect(self.home.settings.folder / "pli.db", timeout=30)) as database:
             return [tuple(row) for row in database.execute(sql)]
 
+    def states(self) -> Counter[str]:
+        return Counter(state for state, _ in self.copies())
+
     def left(self) -> int:
         """How many of the nudges have not been tried."""
-        done = sum(state in {"sent", "unknown"} for _, state, _ in self.copies())
-        return len(self.slots) * PEOPLE - done
+        states = self.states()
+        return len(self.slots) * PEOPLE - states["sent"] - states["unknown"]
 
     async def delivered(self) -> None:
         async def all_done() -> bool:
@@ -113,18 +110,17 @@ class Slot:
         await until(all_done, "every nudge to be sent or unknown", seconds=60, every=0.02)
 
     def check(self, after: str) -> None:
-        """Of what is settled. One that was under way at a kill may still be being taken when this is asked."""
-        states = {txn: state for txn, state, _ in self.copies()}
-        arrived = Counter(self.recorder.arrived)
-        assert max(arrived.values(), default=0) <= 1, f"after {after}: sent twice"
-        assert not set(states.values()) - {"queued", "claimed", "sent", "unknown"}, f"after {after}: given up"
-        sent = {txn for txn, state in states.items() if state == "sent"}
-        assert sent <= arrived.keys(), f"after {after}: counted as sent, and never arrived"
-        in_doubt = {txn for txn, state in states.items() if state in {"unknown", "claimed"}}
-        assert arrived.keys() <= sent | in_doubt, f"after {after}: arrived, and will be sent again"
-        assert len(in_doubt) <= self.kills + (self.sender is not None), (
-            f"after {after}: unknown, more than one a kill"
-        )
+        """One that was under way at a kill may still be taken after this was asked."""
+        arrived = Counter(self.chats[str(sent["chat_id"])] for sent in self.api.sent)
+        copies = Counter(self.copies())
+        for _, who in self.booked:
+            sent, perhaps = copies["sent", who], copies["unknown", who] + copies["claimed", who]
+            assert sent <= arrived[who], f"after {after}: counted as sent, and never arrived"
+            assert arrived[who] <= sent + perhaps, f"after {after}: sent twice, or to be sent again"
+        states = self.states()
+        assert not states.keys() - {"queued", "claimed", "sent", "unknown"}, f"after {after}: given up"
+        in_doubt = states["unknown"] + states["claimed"]
+        assert in_doubt <= self.kills + (self.sender is not None), f"after {after}: more than one a kill"
 
     def reported(self) -> int:
         """Lines for the staff of what is unknown."""
@@ -160,10 +156,10 @@ async def random_kills(folder: Path, count: int) -> None:
         await slot.delivered()
         slot.kill()
         slot.check(f"the last of seed {seed}")
-        states = Counter(state for _, state, _ in slot.copies())
+        states = slot.states()
         assert states["sent"] + states["unknown"] == len(slot.slots) * PEOPLE, f"seed {seed}: lost"
         assert states["unknown"] == slot.reported() <= slot.kills, f"seed {seed}: not each was reported once"
-        assert Counter(slot.recorder.chats).keys() == set(range(PEOPLE))
+        assert {str(sent["chat_id"]) for sent in slot.api.sent} == slot.chats.keys()
 
 
 async def test_killed_ten_times_none_is_sent_twice_and_each_unknown_one_is_reported(tmp_path: Path) -> None:
@@ -180,11 +176,11 @@ async def test_killed_between_the_call_and_its_answer_it_is_unknown(tmp_path: Pa
     async with Slot.gather(tmp_path) as slot:
         slot.plan()
         for kills in range(1, 4):
-            before = len(slot.recorder.arrived)
+            before = len(slot.api.sent)
             await slot.spawn()
 
             async def arrives(before: int = before) -> bool:
-                return len(slot.recorder.arrived) > before
+                return len(slot.api.sent) > before
 
             await until(arrives, "a nudge at Telegram", every=0.001)
             slot.kill()
@@ -194,4 +190,4 @@ async def test_killed_between_the_call_and_its_answer_it_is_unknown(tmp_path: Pa
         await slot.delivered()
         slot.kill()
         slot.check("the end")
-        assert slot.reported() == Counter(state for _, state, _ in slot.copies())["unknown"] <= slot.kills
+        assert slot.reported() == slot.states()["unknown"] <= slot.kills
