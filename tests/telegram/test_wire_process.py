@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pytest
 
 from bot.domain.telegram import TelegramSentence
+from bot.domain.templates import Template
 from bot.domain.values import Language
-from tests.journey.practice import Practice, judge_log, write_settings
+from tests.journey.practice import PHONE, Practice, judge_log, write_settings
+from tests.journey.talk import People, body, tomorrow
 from tests.rig.bot_api import TOKEN, BotApi
 from tests.rig.homeserver import RigHomeserver
 from tests.rig.waiting import until
@@ -66,7 +70,7 @@ async def test_without_a_token_a_running_bot_loads_nothing_of_the_library(
         await practice.start()
         assert (await says(practice, "off"))["ready"] is True
         shown = await practice.pli("status")
-        assert re.search(r"Telegram\s+(off|désactivé)", shown.out)
+        assert re.search(r"Telegram\s+│ (off|désactivé)", shown.out)
         assert await practice.stop() == 0
     finally:
         if practice.running:
@@ -147,3 +151,77 @@ async def test_a_token_file_that_cannot_be_used_is_refused_at_the_start(
     assert "token_file" in done.err
     assert TOKEN not in done.err + done.out
     assert word in done.err or practice.home.settings.practice.language is Language.FR
+
+
+async def test_a_linked_patient_is_nudged_in_constants_alone(
+    homeserver: RigHomeserver, tmp_path: Path
+) -> None:
+    """P1 and P2 over everything that Telegram was asked: linked in the room, nudged, a PIN typed there, stopped."""
+    chat = 44_444
+    async with BotApi() as api, AsyncExitStack() as stack:
+        practice = await asyncio.to_thread(made, tmp_path, homeserver, api)
+        try:
+            await practice.start()
+            await says(practice, "connected")
+            people = People(practice=practice, stack=stack)
+            talk = await people.enrolled("T-1")
+            await practice.pli("agenda", "add", "T-1", "--at", tomorrow("10:00"), "--with", "Dr Quill")
+            assert "Dr Quill" in await talk.unlock()
+            link = re.search(r"https://t\.me/pli_messages_bot\?start=(\S+)", await talk.tell("telegram"))
+            assert link is not None
+            api.types(chat, f"/start {link[1]}")
+            assert body(await talk.hear()) == talk.text(Template.TELEGRAM_LINKED)
+            words = practice.home.words[Language.EN]
+
+            await people.news("T-1", at="11:00")
+
+            async def nudged() -> bool:
+                return words.telegram_nudge() in [m["text"] for m in api.sent]
+
+            await until(nudged, "a nudge on Telegram", seconds=60.0)
+            typed = api.types(chat, talk.pin)
+            assert body(await talk.hear()) == talk.text(Template.TELEGRAM_SECRET)
+            api.types(chat, "/stop")
+            assert body(await talk.hear()) == talk.text(Template.TELEGRAM_STOPPED)
+
+            async def stopped() -> bool:
+                return words.telegram_text(TelegramSentence.STOPPED) in [m["text"] for m in api.sent]
+
+            await until(stopped, "the last word on Telegram", seconds=30.0)
+            assert api.deleted == [(chat, typed)]
+            assert await practice.stop() == 0
+        finally:
+            if practice.running:
+                practice.kill()
+    constants = {practice.home.words[lang].telegram_nudge() for lang in Language} | {
+        practice.home.words[lang].telegram_text(s) for s in TelegramSentence for lang in Language
+    }
+    assert {m["text"] for m in api.sent} <= constants
+    paths = {
+        f"/bot{TOKEN}/{m}" for m in ("getMe", "deleteWebhook", "getUpdates", "sendMessage", "deleteMessage")
+    }
+    assert {r.path for r in api.requests} == paths
+    for request in api.requests:
+        for secret in (
+            "Quill",
+            "T-1",
+            talk.pin,
+            talk.patient.user,
+            talk.room,
+            talk.recipient,
+            link[1],
+            PHONE,
+        ):
+            assert secret not in request.body.decode() + unquote_plus(request.body.decode()) + request.path
+        assert request.values.keys() <= _NAMES[request.method]
+    judge_log(practice.log.read_text(encoding="utf-8"), errors=False)
+
+
+# What a request can hold at all, by method.
+_NAMES = {
+    "getMe": set[str](),
+    "deleteWebhook": {"drop_pending_updates"},
+    "getUpdates": {"timeout", "offset", "allowed_updates"},
+    "sendMessage": {"chat_id", "text", "reply_markup", "protect_content", "link_preview_options"},
+    "deleteMessage": {"chat_id", "message_id"},
+}
