@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,7 @@ async def test_rule_1_too_late(practice: Practice, there: Listening) -> None:
 async def test_rule_1_just_in_time(practice: Practice, there: Listening) -> None:
     anna = await practice.enrolled()
     token = await token_for(anna)
-    practice.clock.moment += VALID - practice.delay
+    practice.clock.moment += VALID - practice.delay - timedelta(seconds=1)
     assert await there.start_chat(CHAT, token) == LINKED
 
 
@@ -183,7 +184,7 @@ async def test_rule_1_and_4_in_a_group_where_others_read_it(practice: Practice, 
     assert there.telegram.left == [GROUP, GROUP]
     await practice.send_replies()
     assert await there(Started(chat=CHAT, token=token), suggests=EN) == REFUSED, "it is worthless now"
-    assert told(practice) == ["reply.telegram_refused"], "for another reason: told again"
+    assert told(practice) == [], "which was told"
     assert practice.everything()["telegram_chat"] == []
 
 
@@ -231,7 +232,6 @@ async def test_rule_3_wrong_tokens_bring_pauses_in_which_nothing_is_looked_at(
 async def test_rule_3_a_flood_of_wrong_tokens_slows_nobody_else(practice: Practice, there: Listening) -> None:
     anna = await practice.enrolled()
     newcomer = practice.person("newcomer")
-    assert await newcomer.say("ABCD-EFGH-JKMN-PQRS-TVW0") == ["open.code_typo"]
     with practice.home.uow() as uow:
         sender = uow.rooms.user_index(newcomer.room.user)
         uow.guesses.wrong(sender, practice.now)
