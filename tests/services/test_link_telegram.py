@@ -125,6 +125,18 @@ async def test_rule_2_the_word_asks_for_the_pin_and_goes_on_behind_it(anywhere: 
     assert "released" not in anywhere.audited(), "nothing of an appointment was shown"
 
 
+async def test_rule_2_every_answer_to_the_word_is_taken_back(practice: Practice) -> None:
+    """P6: else the one that stays would tell that no right PIN was typed."""
+    anna = await practice.enrolled()
+    for word in ("telegram", PIN, "telegram", "telegram ici"):
+        before = len(practice.channel.sent)
+        await anna.say(word)
+        (said,) = [s for s in practice.channel.sent[before:] if s.kind == "private"]
+        practice.clock.forward(minutes=practice.settings.release.redact_after_minutes)
+        await practice.send_replies()
+        assert said.event in practice.channel.redacted, word
+
+
 async def test_rule_2_when_the_window_is_over_it_takes_the_pin_again(practice: Practice) -> None:
     anna = await practice.enrolled()
     await open_window(anna)
