@@ -66,10 +66,11 @@ async def lived(practice: Practice) -> None:
     ben = await practice.enrolled("P-3", name="ben")
     await ben.say("leave")
     await ben.say("yes")
+    reader = anna.recipient.id
     with practice.home.uow() as uow:
         uow.problems.add(ProblemKind.TROUBLE, practice.now)
         uow.guesses.wrong("somebody", practice.now)
-        uow.telegram.add_link(TelegramLink(id="digest", recipient=anna.recipient.id, expires=practice.now))
+        uow.telegram.add_link(TelegramLink(id="digest", recipient=reader, expires=practice.now))
         uow.commit()
     assert unused.code
     practice.clock.forward(minutes=11)
