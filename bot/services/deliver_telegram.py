@@ -212,9 +212,7 @@ class DeliverTelegram:
                 settle_copy(uow, copy, held.error, now)
             elif self._is_believed(copy, now):
                 log.warning("a chat is closed to the bot")
-                if copy.recipient is not None:
-                    close_chat(uow, copy.recipient, now)
-                to_matrix(uow, copy, now, state=OutboxState.FAILED)
+                close_chat(uow, copy, now)
             else:
                 uow.outbox.postpone(copy.id, due=now + BELIEVED)
 

@@ -13,12 +13,12 @@ from datetime import datetime
 
 from bot.domain.records import DECOY, OutboxKind, OutboxRow, OutboxState, ProblemKind
 from bot.domain.templates import Template
-from bot.domain.values import RecipientId
 from bot.errors import ChannelError, PliError
 from bot.ports_storage import UnitOfWork
 from bot.services.copy_nudges import is_alone
 from bot.services.settle_sent import put_off
 from bot.services.tallies import Counted, tally
+from bot.services.unbind_telegram import unbind_telegram
 
 
 def settle_copy(uow: UnitOfWork, copy: OutboxRow, error: PliError | None, now: datetime) -> None:
@@ -69,20 +69,11 @@ def _take_back(uow: UnitOfWork, copy: OutboxRow) -> None:
         uow.recipients.note_nudged([copy.recipient], None)
 
 
-def close_chat(uow: UnitOfWork, recipient: RecipientId, now: datetime) -> bool:
-    """Rule 3; False where there was no chat."""
-    room = uow.rooms.by_recipient(recipient)
-    if not uow.telegram.unbind(recipient):
-        return False
-    if room is not None and not room.left:
-        uow.outbox.add(
-            kind=OutboxKind.REPLY,
-            due=now,
-            room=room.id,
-            recipient=recipient,
-            template=Template.TELEGRAM_BLOCKED.value,
-        )
-    return True
+def close_chat(uow: UnitOfWork, copy: OutboxRow, now: datetime) -> None:
+    """Rule 3: ``copy`` was refused for good."""
+    if copy.recipient is not None:
+        unbind_telegram(uow, copy.recipient, now, tell=Template.TELEGRAM_BLOCKED)
+    to_matrix(uow, copy, now, state=OutboxState.FAILED)
 
 
 def recover_copies(uow: UnitOfWork, now: datetime) -> int:

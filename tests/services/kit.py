@@ -77,7 +77,7 @@ class HandClock:
         return self.moment
 
     def monotonic(self) -> float:
-        return self.moment.timestamp()
+        return (self.moment - NOW).total_seconds()  # small, so that microseconds are exact
 
     def forward(self, **delta: float) -> None:
         self.moment += timedelta(**delta)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -465,8 +465,9 @@ async def test_rule_6_the_order_is_random(plain: Telegram) -> None:
 
 
 def sorted_chats(telegram: Telegram) -> list[ChatId]:
+    everybody = sorted({r.recipient for r in telegram.rows() if r.recipient})
     with telegram.practice.uow() as uow:
-        found = uow.telegram.by_recipients(sorted({r.recipient for r in telegram.rows() if r.recipient}))
+        found = uow.telegram.by_recipients(everybody)
     return [found[recipient].chat for recipient in sorted(found, key=str)]
 
 
@@ -478,5 +479,4 @@ async def test_a_stop_waits_for_what_is_being_sent(plain: Telegram) -> None:
 
 
 def test_at_is_now_where_nothing_has_left(plain: Telegram) -> None:
-    moment: datetime = plain.practice.now
-    assert plain.deliver.at() == moment.timestamp()
+    assert plain.deliver.at() == plain.practice.clock.monotonic()

@@ -50,18 +50,20 @@ class _Connections(HTTPXRequest):
 
 
 class Api(ExtBot[int]):
-    """One bot. ``api_url`` without its end; ``seconds`` to wait for an answer."""
+    """One bot. ``api_url`` without its end; ``seconds`` to wait for an answer; ``burst`` for rule 3."""
 
     __slots__ = ("_connections",)
 
-    def __init__(self, *, token: Secret, api_url: str, seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(
+        self, *, token: Secret, api_url: str, seconds: float = ANSWER_SECONDS, burst: int = _BURST
+    ) -> None:
         sending, polling = _Connections(_AT_ONCE, seconds), _Connections(1, seconds)
         super().__init__(
             token.reveal(),
             base_url=f"{api_url.rstrip('/')}/bot",
             request=sending,
             get_updates_request=polling,
-            rate_limiter=AIORateLimiter(overall_max_rate=_BURST, overall_time_period=_BURST_SECONDS),
+            rate_limiter=AIORateLimiter(overall_max_rate=burst, overall_time_period=_BURST_SECONDS),
         )
         with self._unfrozen():
             self._connections = (sending, polling)
