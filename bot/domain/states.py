@@ -77,9 +77,9 @@ class Outcome(StrEnum):
     LANGUAGE_SET = "language_set"
     TIMES_SET = "times_set"
     TELEGRAM_LINK = "telegram_link"
-    TELEGRAM_BOTH = "telegram_both"
-    TELEGRAM_ONLY = "telegram_only"
-    TELEGRAM_HERE = "telegram_here"
+    TELEGRAM_ON_BOTH = "telegram_on_both"
+    TELEGRAM_ON_IT_ALONE = "telegram_on_it_alone"
+    TELEGRAM_ON_HERE = "telegram_on_here"
     TELEGRAM_NONE = "telegram_none"
     TELEGRAM_UNLINKED = "telegram_unlinked"
     PAUSED = "paused"
@@ -184,9 +184,9 @@ OUTCOMES: Mapping[Action, frozenset[Outcome]] = {
     Action.TELEGRAM: frozenset(
         {
             Outcome.TELEGRAM_LINK,
-            Outcome.TELEGRAM_BOTH,
-            Outcome.TELEGRAM_ONLY,
-            Outcome.TELEGRAM_HERE,
+            Outcome.TELEGRAM_ON_BOTH,
+            Outcome.TELEGRAM_ON_IT_ALONE,
+            Outcome.TELEGRAM_ON_HERE,
             Outcome.TELEGRAM_NONE,
             Outcome.TROUBLE,
         }

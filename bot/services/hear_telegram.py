@@ -245,10 +245,10 @@ def _why_not(
         return None
     if not heard.private:
         return _Why.GROUP
-    if link.spent:
-        return _Why.SPENT
     if link.expires <= now:
         return _Why.LATE
+    if link.spent:
+        return _Why.SPENT
     if chat is not None or uow.telegram.by_recipient(link.recipient) is not None:
         return _Why.TAKEN
     recipient = uow.recipients.get(link.recipient)
@@ -257,9 +257,11 @@ def _why_not(
 
 def _refuse(uow: UnitOfWork, link: TelegramLink, why: _Why, now: datetime) -> None:
     """Rule 1."""
+    reasons = {why}
     if not link.spent:
         uow.telegram.spend_links(link.recipient)
-    if uow.seen.add([uow.telegram.digest(f"refused:{link.id}:{why}")], now):
+        reasons.add(_Why.SPENT)  # that it is spent now is no news
+    if uow.seen.add([uow.telegram.digest(f"refused:{link.id}:{each}") for each in sorted(reasons)], now):
         uow.audit.add(AuditKind.TELEGRAM_REFUSED, now, link.recipient, note=f"why={why}")
         if _may_be_told(uow, link.recipient):
             tell_room(uow, link.recipient, Template.TELEGRAM_REFUSED, now)

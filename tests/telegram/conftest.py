@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.rig.bot_api import BotApi
+from tests.services.kit import Practice
 from tests.telegram.kit import ANN, BEN, Wire, wired
 
 
@@ -20,3 +22,11 @@ async def api() -> AsyncIterator[BotApi]:
 async def wire(api: BotApi) -> AsyncIterator[Wire]:
     async with wired(api) as made:
         yield made
+
+
+@pytest.fixture
+def practice(tmp_path: Path) -> Iterator[Practice]:
+    """A database of its own."""
+    made = Practice(tmp_path)
+    yield made
+    made.close()

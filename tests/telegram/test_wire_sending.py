@@ -114,7 +114,6 @@ async def test_the_same_bytes_whoever_gets_them(api: BotApi, wire: Wire) -> None
         (Trouble(status=504, answer=b"<h1>late</h1>"), "away", False, True, None),
         (Trouble(status=200, answer=b"<h1>welcome to the hotel</h1>"), "away", False, True, None),
         (Trouble(status=200, answer={"ok": True}), "away", False, True, None),
-        (Trouble(status=200, answer={"ok": True, "result": {"odd": 1}}), "away", False, True, None),
         (Trouble(status=403, answer=b"<h1>forbidden here</h1>"), "refused", False, False, None),
         (Trouble(status=404, answer=b"<h1>not found</h1>"), "away", False, False, None),
         (Trouble(status=403, answer={"error": "proxy"}), "refused", False, False, None),
@@ -128,6 +127,12 @@ async def test_faults_rules_2_and_3_what_an_answer_means(
     api.trouble("sendMessage", trouble)
     fault = await fault_of(wire)
     assert (fault.why, fault.permanent, fault.unsure, fault.retry_after) == (why, permanent, unsure, pause)
+
+
+async def test_api_rule_2_an_answer_of_a_later_version_is_an_answer(api: BotApi, wire: Wire) -> None:
+    api.trouble("sendMessage", Trouble(after=True, answer={"ok": True, "result": {"odd": 1}}))
+    await wire.channel.nudge(ANN, FRENCH, TXN)
+    assert len(api.sent) == 1
 
 
 async def test_faults_rule_2_nobody_there_is_sure(api: BotApi) -> None:

@@ -2,7 +2,8 @@
 
 1. The token is in every address that is asked: no representation shows it, and the library's loggers are silenced
    (:mod:`bot.logs`). ``Bot.initialize`` is not called, as its error quotes the token.
-2. Updates are taken as they came: what the library cannot make an object of would come again for ever.
+2. Updates are taken as they came: what the library cannot make an object of would come again for ever. So is the
+   answer to a message: that it cannot be read does not mean that the message did not leave.
 3. The library's rate limiter is a second belt: nudges have their own pace (:mod:`bot.domain.pacing`). In no second do
    more than thirty messages leave, whatever asks for them.
 4. Redirects are not followed and no proxy of the environment is used: the token goes to one address.
@@ -10,6 +11,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from telegram.ext import AIORateLimiter, ExtBot
@@ -23,6 +26,7 @@ ANSWER_SECONDS: Final = 20.0
 _CONNECT_SECONDS: Final = 10.0
 _POLL_MARGIN: Final = 15.0  # beyond a long poll: then Telegram counts as gone
 _AT_ONCE: Final = 32
+_NAME: Final = re.compile(r"[A-Za-z0-9_]{1,64}")
 # At most 5 + 25 in any second: a bucket lets its burst and its rate through.
 _BURST, _BURST_SECONDS = 5, 0.2
 
@@ -74,6 +78,16 @@ class Api(ExtBot[int]):
             {"timeout": seconds, "offset": offset, "allowed_updates": list(ALLOWED_UPDATES)},
             read_timeout=seconds + _POLL_MARGIN,
         )
+
+    async def own_name(self) -> str:
+        """The account's name, by which links to it are made; empty where Telegram tells none."""
+        me = await self._post("getMe")
+        name = me.get("username") if isinstance(me, dict) else None
+        return name if isinstance(name, str) and _NAME.fullmatch(name) else ""
+
+    async def send_constant(self, values: Mapping[str, object]) -> None:
+        """Rule 2."""
+        await self._post("sendMessage", dict(values))
 
     async def close_connections(self) -> None:
         for connections in self._connections:

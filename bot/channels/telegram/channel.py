@@ -74,12 +74,13 @@ class BotApiChannel:
     async def _send(self, to: ChatAddress, text: str, buttons: InlineKeyboardMarkup | None) -> None:
         """Rules 1 and 2."""
         await self._line.call(
-            lambda: self._line.api.send_message(
-                chat_id=to.chat,
-                text=text,
-                reply_markup=buttons,
-                parse_mode=None,
-                protect_content=True,
-                link_preview_options=LinkPreviewOptions(is_disabled=True),
+            lambda: self._line.api.send_constant(
+                {
+                    "chat_id": to.chat,
+                    "text": text,
+                    "reply_markup": buttons,
+                    "protect_content": True,
+                    "link_preview_options": LinkPreviewOptions(is_disabled=True),
+                }
             )
         )

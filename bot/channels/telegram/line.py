@@ -93,7 +93,7 @@ class Line:
 
     async def greet(self) -> None:
         """Learn the bot's name there. Raises :class:`Fault`."""
-        self.username = (await self.listen(self.api.get_me)).username or ""
+        self.username = await self.listen(self.api.own_name)
 
     def now(self, health: Health) -> None:
         if health is self._health:

@@ -25,15 +25,15 @@ CHOSEN: Final[Mapping[IntentKind, NudgeOn]] = {
     IntentKind.TELEGRAM_HERE: NudgeOn.MATRIX,
 }
 SET: Final[Mapping[NudgeOn, Outcome]] = {
-    NudgeOn.BOTH: Outcome.TELEGRAM_BOTH,
-    NudgeOn.TELEGRAM: Outcome.TELEGRAM_ONLY,
-    NudgeOn.MATRIX: Outcome.TELEGRAM_HERE,
+    NudgeOn.BOTH: Outcome.TELEGRAM_ON_BOTH,
+    NudgeOn.TELEGRAM: Outcome.TELEGRAM_ON_IT_ALONE,
+    NudgeOn.MATRIX: Outcome.TELEGRAM_ON_HERE,
 }
 SAID: Final[Mapping[Outcome, Template]] = {
     Outcome.TELEGRAM_LINK: Template.TELEGRAM_LINK,
-    Outcome.TELEGRAM_BOTH: Template.TELEGRAM_BOTH,
-    Outcome.TELEGRAM_ONLY: Template.TELEGRAM_ONLY,
-    Outcome.TELEGRAM_HERE: Template.TELEGRAM_HERE,
+    Outcome.TELEGRAM_ON_BOTH: Template.TELEGRAM_BOTH,
+    Outcome.TELEGRAM_ON_IT_ALONE: Template.TELEGRAM_ONLY,
+    Outcome.TELEGRAM_ON_HERE: Template.TELEGRAM_HERE,
 }
 
 
