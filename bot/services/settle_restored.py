@@ -79,7 +79,7 @@ class SettleRestored:
                 dropped += 1
             for copy in uow.outbox.marked_copies():
                 unknown_copy(uow, copy, now)
-                claimed += 1
+                unknown, claimed = unknown + 1, claimed + 1
             for row in (row for kind in _NUDGES for row in uow.outbox.waiting(kind)):
                 if row.due > now and row.kind is OutboxKind.NUDGE:
                     continue
