@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from bot.channels.matrix.session import Session, load_session
+from bot.channels.telegram.secret_file import read_token, read_webhook_secret
 from bot.clock import SystemClock, boot_id, since_boot
 from bot.domain.messages import OpenSentence
 from bot.domain.slots import parse_hour
@@ -220,6 +221,17 @@ class Installation:
                 mend="put one into a file and name it: [homeserver] admin_token_file",
             ) from None
 
+    def uses_telegram(self) -> bool:
+        return bool(self.settings.telegram.token_file)
+
+    def telegram_token(self) -> Secret:
+        """Raises :class:`bot.errors.WrongUse`."""
+        return read_token(self.settings.path(self.settings.telegram.token_file))
+
+    def telegram_webhook_secret(self) -> Secret:
+        """Raises :class:`bot.errors.WrongUse`."""
+        return read_webhook_secret(self.settings.path(self.settings.telegram.webhook_secret_file))
+
     def desk(self) -> DeskClient:
         """The import side as the staff room sees it: behind its socket, or a child of this process; to be closed."""
         from bot.staff.client import DeskClient, to_child, to_socket  # noqa: PLC0415 - see above
@@ -282,7 +294,11 @@ class Installation:
         from bot.services.choose_nudges import Delivery  # noqa: PLC0415 - see above
 
         return Delivery(
-            pace=self.settings.pace(), apart=self.settings.nudges_apart, trusted=trusted, show=show
+            pace=self.settings.pace(),
+            apart=self.settings.nudges_apart,
+            trusted=trusted,
+            show=show,
+            telegram=self.uses_telegram(),
         )
 
     def channel(self) -> MatrixChannel:

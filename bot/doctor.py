@@ -23,6 +23,7 @@ from bot.app import Installation
 from bot.channels.matrix.http import CLIENT, Http
 from bot.channels.matrix.identity import verify_published
 from bot.channels.matrix.session import Seeds
+from bot.doctor_telegram import examine_telegram
 from bot.errors import PliError
 from bot.probe import Probe
 from bot.services.pause_nudges import is_paused
@@ -71,7 +72,13 @@ async def examine(home: Installation) -> list[Check]:
         ("clock", doctor.clock),
         ("time zone data", doctor.zones),
     )
-    return [await _one(name, check) for name, check in checks]
+    found = [await _one(name, check) for name, check in checks]
+    if home.uses_telegram():
+        found += [
+            Check(name=f.name, ok=not f.mend, found=f.found, mend=f.mend)
+            for f in await examine_telegram(home)
+        ]
+    return found
 
 
 async def _one(name: str, check: Callable[[], Awaitable[str]]) -> Check:

@@ -17,7 +17,10 @@ from datetime import UTC, datetime
 
 ALLOWED = frozenset({"kind", "attempts", "problem", "task", "error", "count", "seconds", "status"})
 _WORD = re.compile(r"[A-Za-z_]{1,40}")
-_FOREIGN = ("nio", "peewee", "sqlalchemy", "aiohttp", "asyncio", "alembic", "vodozemac", "py.warnings")
+_FOREIGN = (
+    *("nio", "peewee", "sqlalchemy", "aiohttp", "asyncio", "alembic", "vodozemac", "py.warnings"),
+    *("telegram", "httpx", "httpcore"),  # the bot's token is in every address that they log
+)
 
 
 class AllowListed(logging.Formatter):

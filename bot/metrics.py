@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from bot.domain.figures import Figures
 from bot.domain.records import OutboxKind, OutboxState, ProblemKind, RecipientState
+from bot.domain.telegram import NudgeOn
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -77,6 +78,13 @@ class _Reading(Collector):
             for state in OutboxState:
                 outbox.add_metric([kind.value, state.value], figures.outbox.get((kind.value, state.value), 0))
         yield outbox
+        sent = GaugeMetricFamily(
+            "pli_nudges_sent", "Nudges that left and are kept, by channel.", labels=["channel"]
+        )
+        for channel in (NudgeOn.MATRIX, NudgeOn.TELEGRAM):
+            sent.add_metric([channel.value], figures.sent.get(channel.value, 0))
+        yield sent
+        yield _gauge("pli_telegram_chats", "Chats on Telegram that are bound.", figures.chats)
         yield _gauge("pli_outbox_waiting", "Messages that are due and have not left.", figures.waiting)
         yield _labelled("pli_recipients", "People by state.", "state", RecipientState, figures.recipients)
         yield _labelled("pli_problems", "Open lines for the staff.", "kind", ProblemKind, figures.problems)

@@ -7,7 +7,7 @@ Leaving the ``with`` block without :meth:`UnitOfWork.commit` rolls back. Every f
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
@@ -77,7 +77,9 @@ class Recipients(Protocol):
 
     def signs(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Signs]: ...
     def pause(self, recipient: RecipientId, *, paused: bool) -> None: ...
-    def note_nudged(self, recipients: Iterable[RecipientId], now: datetime) -> None: ...
+    def note_nudged(self, recipients: Iterable[RecipientId], now: datetime | None) -> None:
+        """None: no nudge of theirs is known."""
+
     def note_seen(self, recipient: RecipientId, at: datetime) -> None:
         """Note it to the minute, if that is later than what was noted."""
 
@@ -244,7 +246,26 @@ class Outbox(Protocol):
     ) -> Sequence[OutboxRow]:
         """Mark due rows as claimed and return them, oldest first; none of the rooms that are ``busy``."""
 
-    def claimed(self) -> Sequence[OutboxRow]: ...
+    def claimed(self) -> Sequence[OutboxRow]:
+        """All but copies for Telegram."""
+
+    def add_copies(self, of: Mapping[int, Mapping[str, int | str]], now: datetime) -> Collection[int]:
+        """A row of kind TELEGRAM, due now, for each of these rows that has had none yet, with its ``params``; of which.
+
+        As the nudge has it: recipient, whether it is a decoy, until when it is useful.
+        """
+
+    def copies_due(self, now: datetime, limit: int) -> Sequence[OutboxRow]:
+        """Copies that may leave, in the order in which they do; nothing is claimed."""
+
+    def mark(self, row: int, *, now: datetime, device: str) -> None:
+        """Claim this one."""
+
+    def marked_copies(self) -> Sequence[OutboxRow]: ...
+    def requeue(self, row: int, now: datetime) -> None:
+        """Due now, as if it had never been tried, with a transaction id of its own."""
+
+    def settled_at(self, row: int) -> datetime | None: ...
     def waiting(self, kind: OutboxKind) -> Sequence[OutboxRow]: ...
     def settle(self, row: int, state: OutboxState, *, now: datetime) -> None: ...
     def sent(self, events: Mapping[int, EventId | None], *, now: datetime) -> None:
@@ -302,17 +323,23 @@ class Seen(Protocol):
     def add(self, keys: Sequence[str], now: datetime) -> bool:
         """True if none of ``keys`` was known; all are known afterwards."""
 
+    def not_within(self, key: str, now: datetime, *, span: timedelta) -> bool:
+        """True if ``key`` was not noted within ``span`` before ``now``; then it is noted now."""
+
     def purge(self, before: datetime) -> int: ...
 
 
 class Guesses(Protocol):
-    """Wrong codes, per sender and of all senders together; ``sender`` is a blind index."""
+    """Wrong codes, per sender and of all senders together; ``sender`` is a blind index.
 
-    def wait_seconds(self, sender: str, now: datetime) -> float:
+    An ``alone`` sender is counted by itself: those who are not on the practice's homeserver slow nobody who is.
+    """
+
+    def wait_seconds(self, sender: str, now: datetime, *, alone: bool = False) -> float:
         """To be committed as well: a clock that was set back is remembered."""
 
-    def wrong(self, sender: str, now: datetime) -> None: ...
-    def clear(self, sender: str) -> None: ...
+    def wrong(self, sender: str, now: datetime, *, alone: bool = False) -> None: ...
+    def clear(self, sender: str, *, alone: bool = False) -> None: ...
     def purge(self, before: datetime) -> int: ...
 
 

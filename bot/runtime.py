@@ -2,7 +2,7 @@
 
 1. A task that fails is started again with growing pauses, and ``/readyz`` is red and names it until it has worked
    (:mod:`bot.supervise`). It is red as well while the database keeps anybody waiting, from a refusal until something
-   could be written, and while the wall clock is in doubt.
+   could be written, while the wall clock is in doubt, while Telegram refuses the token, and when it was away for long.
 2. At the start the database decides what a crash left between it and the vault, and the outbox is put right.
 3. On SIGTERM nothing new is claimed, what is being sent is finished, the rest waits for the next start.
 """
@@ -32,6 +32,7 @@ from bot.errors import InvalidSeal, StorageError, WrongUse
 from bot.instance import begin
 from bot.metrics import CONTENT_TYPE, Live, exposition, free_bytes
 from bot.ports import IncomingHandler
+from bot.services.choose_nudges import Delivery
 from bot.services.converse import Converse
 from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
@@ -44,6 +45,7 @@ from bot.services.reconcile_stores import ReconcileStores
 from bot.services.release_details import ReleaseDetails
 from bot.services.staff_duty import StaffDuty
 from bot.supervise import Loop, Supervisor
+from bot.telegram_duty import TelegramDuty
 from storage.audit_rows import verify_audit
 from storage.engine import truncate_wal
 
@@ -65,6 +67,7 @@ class BotProcess:
 
     def __init__(self, installation: Installation, *, show: Show | None = None) -> None:
         self._installation = installation
+        self._telegram: TelegramDuty | None = None
         self._show = show
         self._stopping = asyncio.Event()
         self._loops = Supervisor()
@@ -82,6 +85,7 @@ class BotProcess:
         home = self._installation
         await asyncio.to_thread(self._prepare)
         channel = self._channel = home.channel()
+        delivery = home.delivery(self._clock.agrees, self._show)
         deliver = Deliver(
             home.uow,
             nudges=channel,
@@ -90,8 +94,9 @@ class BotProcess:
             clock=home.clock,
             device=home.session().device_id,
             rules=home.settings.nudge_rules(),
-            delivery=home.delivery(self._clock.agrees, self._show),
+            delivery=delivery,
         )
+        telegram = self._telegram = self._on_telegram(delivery, deliver.wake.set)
         enrol = Enrol(home.uow, home.keyring, home.settings.nudge_rules())
         converse = Converse(
             home.uow,
@@ -102,6 +107,7 @@ class BotProcess:
             words=home.words,
             clock=home.clock,
             rules=home.rules,
+            telegram=telegram.linking if telegram else None,
         )
         rooms = OpenRooms(home.uow, channel, clock=home.clock, language=home.settings.practice.language)
         desk = home.desk()
@@ -142,6 +148,8 @@ class BotProcess:
             await self._loops.stop()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(deliver.drain(), STOP_SECONDS / 2)
+            if telegram is not None:
+                await telegram.stop()
             await channel.stop()
             await desk.close()
             await health.cleanup()
@@ -157,6 +165,19 @@ class BotProcess:
         self._loops.start(Loop.STORAGE, self._storage)
         self._loops.start(Loop.STAFF_ROOM, lambda: self._on_duty(staff.keep))
         self._loops.start(Loop.STAFF_NEWS, lambda: self._on_duty(staff.tell))
+        if self._telegram is not None:
+            self._telegram.start(self._loops)
+
+    def _on_telegram(self, delivery: Delivery, wake: Callable[[], None]) -> TelegramDuty | None:
+        """None where Telegram is off. Raises :class:`WrongUse`."""
+        home = self._installation
+        if not home.uses_telegram():
+            return None
+        return TelegramDuty(home, delivery=delivery, wake=wake, tell=self._wake_staff)
+
+    def _wake_staff(self) -> None:
+        if self._staff is not None:
+            self._staff.wake()
 
     # -- start and end ------------------------------------------------------------------------------------------
 
@@ -175,6 +196,8 @@ class BotProcess:
         ReconcileStores(home.uow, home.keyring, enrol)(now)
         self._verify_audit()
         deliver.recover()
+        if self._telegram is not None:
+            self._telegram.recover()
         if changed := self._plans.apply_rules(now):
             log.info("planned anew", extra={"count": changed})
         self._plans.decoys(now)
@@ -226,6 +249,8 @@ class BotProcess:
     async def _upkeep(self, converse: Converse, deliver: Deliver, rooms: OpenRooms) -> None:
         await converse.forget()
         await asyncio.to_thread(deliver.tidy)
+        if self._telegram is not None:
+            await asyncio.to_thread(self._telegram.tidy)
         await asyncio.to_thread(self._plans.decoys, self._installation.clock.now())
         await rooms.close_left()
         self._loops.worked(Loop.UPKEEP)
@@ -334,6 +359,7 @@ class BotProcess:
             "storage": self._installation.watch.answers,
             "desk": self._staff.desk if self._staff else "unused",
             "clock": self._clock.thinks.value,
+            "telegram": self._telegram.health.value if self._telegram else "off",
             "dry": self._show is not None,
             "failing_tasks": len(failing),
             "failing": failing,
@@ -344,6 +370,7 @@ class BotProcess:
             and bool(checks["storage"])
             and checks["desk"] != "away"
             and self._clock.thinks is Clockwork.GOOD
+            and not (self._telegram is not None and self._telegram.broken)
             and not failing
         )
         return ready, checks

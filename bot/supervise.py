@@ -36,6 +36,8 @@ class Loop(StrEnum):
     STAFF_ROOM = "staff_room"
     STAFF_NEWS = "staff_news"
     SYNC = "sync"
+    TELEGRAM = "telegram"
+    TELEGRAM_NUDGES = "telegram_nudges"
 
 
 class Supervisor:

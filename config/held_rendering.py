@@ -96,6 +96,8 @@ def _about(held: HeldData, zone: ZoneInfo, catalogue: Catalogue) -> Iterator[str
         when = _moment(held.consented_at, zone, catalogue)
         yield catalogue.fill("held.consent", when=when, version=held.consent_version)
     yield catalogue.fill("held.reminders_on" if held.reminders_on else "held.reminders_off")
+    if held.telegram_since is not None:
+        yield catalogue.fill("held.telegram", when=_moment(held.telegram_since, zone, catalogue))
     yield catalogue.fill("held.secret")
 
 

@@ -28,6 +28,7 @@ from bot.domain.values import Language
 from bot.errors import PliError, WrongUse
 from config.agenda_settings import AgendaSettings
 from config.nudge_settings import Nudges
+from config.telegram_settings import Telegram
 
 FILE_NAME = "pli.toml"
 
@@ -201,6 +202,7 @@ class Settings(BaseSettings):
     staff: Staff = Staff()
     storage: Storage = Storage()
     homeserver: Homeserver = Homeserver()
+    telegram: Telegram = Telegram()
     health: Health = Health()
 
     @classmethod
@@ -243,7 +245,10 @@ class Settings(BaseSettings):
         own = {name: rate for name, rate in self.delivery.channels if rate is not None}
         return Pace(
             overall=bucket(self.delivery.nudges_per_second),
-            own={name: bucket(rate.nudges_per_second) for name, rate in own.items()},
+            own={
+                **{name: bucket(rate.nudges_per_second) for name, rate in own.items()},
+                "telegram": bucket(self.telegram.nudges_per_second),
+            },
         )
 
     @property

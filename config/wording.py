@@ -17,6 +17,7 @@ from bot.domain.held_data import HeldData
 from bot.domain.messages import OpenSentence
 from bot.domain.pin import MIN_DIGITS
 from bot.domain.staff import StaffSentence
+from bot.domain.telegram import TelegramSentence
 from bot.domain.templates import CONSENT_VERSION, LISTS, Listed, Template, asked_of, values_of
 from bot.domain.values import Language
 from bot.errors import WrongUse
@@ -24,6 +25,7 @@ from config import held_rendering, rendering
 from config.catalogue import load
 
 NUDGE = "nudge"
+TELEGRAM_NUDGE, TELEGRAM_BUTTON = "telegram.nudge", "telegram.button"
 MAX_TEXT_BYTES = 2800
 _NAME_BYTES = 160
 _PHONE_BYTES = 80
@@ -79,6 +81,18 @@ class Wording:
     def nudge(self) -> str:
         """Rule 2."""
         return self._catalogue.fill(NUDGE)
+
+    def telegram_text(self, sentence: TelegramSentence) -> str:
+        """No value at all: nothing there is the practice's."""
+        return self._catalogue.fill(sentence)
+
+    def telegram_nudge(self) -> str:
+        """Rule 2."""
+        return self._catalogue.fill(TELEGRAM_NUDGE)
+
+    def telegram_button(self) -> str:
+        """Rule 2."""
+        return self._catalogue.fill(TELEGRAM_BUTTON)
 
     def list(
         self,

@@ -10,6 +10,7 @@ from sqlalchemy import Column, Connection, func, select, text
 
 from bot.domain.figures import Figures
 from bot.domain.records import AnswerState, AuditKind, OutboxKind, OutboxState
+from bot.domain.telegram import NudgeOn
 from storage import tables as t
 
 _SLOTS = 5
@@ -37,6 +38,8 @@ class FigureRows:
             last_import_count=imported,
             last_backup=self._last(AuditKind.BACKED_UP)[0],
             database_bytes=self._size(),
+            chats=int(self._db.execute(select(func.count()).select_from(t.telegram_chat)).scalar_one()),
+            sent=self._sent(),
         )
 
     def _by(self, column: Column[Any]) -> Mapping[str, int]:
@@ -47,6 +50,16 @@ class FigureRows:
         c = t.outbox.c
         query = select(c.kind, c.state, func.count()).group_by(c.kind, c.state)
         return {(kind, state): int(number) for kind, state, number in self._db.execute(query)}
+
+    def _sent(self) -> Mapping[str, int]:
+        """A nudge that left on Telegram alone has no event."""
+        c = t.outbox.c
+        kinds = (OutboxKind.NUDGE.value, OutboxKind.TELEGRAM.value)
+        sent = (c.state == OutboxState.SENT.value, c.kind.in_(kinds))
+        query = select(c.kind, func.count(), func.count(c.event)).where(*sent).group_by(c.kind)
+        found = {kind: (rows, events) for kind, rows, events in self._db.execute(query)}
+        matrix, telegram = (found.get(kind, (0, 0)) for kind in kinds)
+        return {NudgeOn.MATRIX.value: int(matrix[1]), NudgeOn.TELEGRAM.value: int(telegram[0])}
 
     def _waiting(self, now: datetime) -> tuple[int, datetime | None]:
         c = t.outbox.c

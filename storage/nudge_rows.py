@@ -17,8 +17,7 @@ from storage.chunks import chunks
 Slot = tuple[RecipientId, datetime]
 
 _c = t.outbox.c
-_NUDGE: Final[Mapping[str, Any]] = {
-    "kind": OutboxKind.NUDGE.value,
+NEW: Final[Mapping[str, Any]] = {
     "state": OutboxState.QUEUED.value,
     "room": "",
     "params": "{}",
@@ -90,7 +89,8 @@ class NudgeRows:
     def _insert(self, until: Mapping[Slot, datetime], template: str = "") -> int:
         fresh = [
             {
-                **_NUDGE,
+                **NEW,
+                "kind": OutboxKind.NUDGE.value,
                 "txn": new_txn(),
                 "template": template,
                 "due": slot,

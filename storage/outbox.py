@@ -3,7 +3,7 @@
 1. A row carries its Matrix transaction id from birth: sending it again is the same message.
 2. A row is claimed in a transaction of its own before anything leaves, and settled after. Whoever claims beside it
    passes over rows that are being claimed, also where no other lock keeps them apart.
-3. One nudge a recipient and slot, by a unique key.
+3. One nudge a recipient and slot, and one copy of it for Telegram, by unique keys.
 4. No row holds a text of an appointment: template names, numbers and references only.
 """
 
@@ -30,7 +30,8 @@ from sqlalchemy import (
 from bot.domain.records import OutboxKind, OutboxRow, OutboxState
 from bot.domain.values import EventId, RecipientId
 from storage import tables as t
-from storage.nudge_rows import NudgeRows, new_txn
+from storage.chunks import chunks
+from storage.nudge_rows import NEW, NudgeRows, new_txn
 
 _c = t.outbox.c
 # Made once: an idle bot asks these twice a second, and making the question costs more than the answer.
@@ -51,7 +52,11 @@ _DUE_OTHERS = (
     .limit(bindparam("most", type_=Integer))
     .with_for_update(skip_locked=True)
 )
-_CLAIMED = select(t.outbox).where(_c.state == OutboxState.CLAIMED.value).order_by(_c.due, _c.id)
+_CLAIMED = (
+    select(t.outbox)
+    .where(_c.state == OutboxState.CLAIMED.value, _c.kind != OutboxKind.TELEGRAM.value)
+    .order_by(_c.due, _c.id)
+)
 _RELEASE = (
     update(t.outbox)
     .where(_c.state == OutboxState.HELD.value, _c.due <= bindparam("before"))
@@ -98,9 +103,10 @@ class OutboxRows(NudgeRows):
         self,
         *conditions: Any,  # noqa: ANN401 - SQLAlchemy's clause types
         order: tuple[Column[Any], ...] = (_c.due, _c.id),
+        limit: int | None = None,
         locking: bool = False,
     ) -> list[OutboxRow]:
-        query = select(t.outbox).where(*conditions).order_by(*order)
+        query = select(t.outbox).where(*conditions).order_by(*order).limit(limit)
         if locking:
             query = query.with_for_update(skip_locked=True)  # SQLite has one writer, and no such clause
         return [self._open(row) for row in self._db.execute(query).mappings()]
@@ -197,6 +203,61 @@ class OutboxRows(NudgeRows):
 
     def claimed(self) -> Sequence[OutboxRow]:
         return [self._open(row) for row in self._db.execute(_CLAIMED).mappings()]
+
+    def add_copies(self, of: Mapping[int, Mapping[str, int | str]], now: datetime) -> Collection[int]:
+        made: set[int] = set()
+        for chunk in chunks(of):
+            query = select(_c.id, _c.recipient, _c.template, _c.useful_until).where(_c.id.in_(chunk))
+            known = set(self._db.execute(select(_c.copy_of).where(_c.copy_of.in_(chunk))).scalars())
+            fresh = [
+                {
+                    **NEW,
+                    "kind": OutboxKind.TELEGRAM.value,
+                    "txn": new_txn(),
+                    "due": now,
+                    "recipient": row.recipient,
+                    "template": row.template,
+                    "params": json.dumps(dict(of[row.id])),
+                    "useful_until": row.useful_until,
+                    "copy_of": row.id,
+                }
+                for row in self._db.execute(query)
+                if row.id not in known
+            ]
+            if fresh:
+                self._db.execute(insert(t.outbox), fresh)
+            made |= {row["copy_of"] for row in fresh}
+        return made
+
+    def copies_due(self, now: datetime, limit: int) -> Sequence[OutboxRow]:
+        waiting = (_c.kind == OutboxKind.TELEGRAM.value, _c.state == OutboxState.QUEUED.value, _c.due <= now)
+        return self._select(*waiting, limit=limit, order=(_c.due, _c.txn))  # random, as nudges leave
+
+    def mark(self, row: int, *, now: datetime, device: str) -> None:
+        query = update(t.outbox).where(_c.id == row)
+        values = {"state": OutboxState.CLAIMED.value, "claimed_at": now, "claimed_by": device}
+        self._db.execute(query.values(**values))
+
+    def marked_copies(self) -> Sequence[OutboxRow]:
+        return self._select(_c.state == OutboxState.CLAIMED.value, _c.kind == OutboxKind.TELEGRAM.value)
+
+    def requeue(self, row: int, now: datetime) -> None:
+        values = {
+            "state": OutboxState.QUEUED.value,
+            "due": now,
+            "txn": new_txn(),
+            "claimed_at": None,
+            "claimed_by": "",
+            "attempts": 0,
+            "settled_at": None,
+        }
+        self._db.execute(update(t.outbox).where(_c.id == row).values(**values))
+
+    def settled_at(self, row: int) -> datetime | None:
+        found: datetime | None = self._db.execute(
+            select(_c.settled_at).where(_c.id == row)
+        ).scalar_one_or_none()
+        return found
 
     def waiting(self, kind: OutboxKind) -> Sequence[OutboxRow]:
         return self._select(_c.kind == kind.value, _c.state == OutboxState.QUEUED.value)

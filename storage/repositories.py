@@ -212,7 +212,7 @@ class RecipientRows:
         query = update(t.recipient).where(t.recipient.c.id == recipient)
         self._db.execute(query.values(paused=paused))
 
-    def note_nudged(self, recipients: Iterable[RecipientId], now: datetime) -> None:
+    def note_nudged(self, recipients: Iterable[RecipientId], now: datetime | None) -> None:
         for chunk in chunks(recipients):
             self._db.execute(update(t.recipient).where(t.recipient.c.id.in_(chunk)).values(nudged_at=now))
 

@@ -35,6 +35,18 @@ class SeenRows:
             self._db.execute(insert(t.seen), [{"key": k, "at": now} for k in fresh])
         return not known
 
+    def not_within(self, key: str, now: datetime, *, span: timedelta) -> bool:
+        """True if ``key`` was not noted within ``span``; then it is noted now. A clock that was set back waits."""
+        c = t.seen.c
+        at = self._db.execute(select(c.at).where(c.key == key)).scalar_one_or_none()
+        if at is None:
+            self._db.execute(insert(t.seen).values(key=key, at=now))
+        elif at + span <= now:
+            self._db.execute(update(t.seen).where(c.key == key).values(at=now))
+        else:
+            return False
+        return True
+
     def purge(self, before: datetime) -> int:
         return int(self._db.execute(delete(t.seen).where(t.seen.c.at < before)).rowcount)
 
@@ -44,15 +56,16 @@ class GuessRows:
 
     A sender without a wrong code never waits. The others wait for their own last one, and where there were
     :data:`WRONG_CODES_IN_ALL` of all senders, until :data:`WITHIN` has passed since the first of those. A clock
-    that was set back starts a running wait again, once.
+    that was set back starts a running wait again, once. A sender that is ``alone`` neither adds to the count of all
+    nor waits for it.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
-    def wait_seconds(self, sender: str, now: datetime) -> float:
+    def wait_seconds(self, sender: str, now: datetime, *, alone: bool = False) -> float:
         """To be committed: what a clock that was set back does is remembered."""
-        own, everybody = self._counted(sender, now), self._counted(_ALL, now)
+        own, everybody = self._counted(sender, now), None if alone else self._counted(_ALL, now)
         if own is None:
             return 0.0
         count, at = own
@@ -61,17 +74,21 @@ class GuessRows:
             ends = max(ends, everybody[1] + WITHIN)
         return max(0.0, (ends - now).total_seconds())
 
-    def wrong(self, sender: str, now: datetime) -> None:
+    def wrong(self, sender: str, now: datetime, *, alone: bool = False) -> None:
         count, _ = self._counted(sender, now) or (0, now)
         self._write(sender, count + 1, now)
+        if alone:
+            return
         everybody, since = self._counted(_ALL, now) or (0, now)
         if now - since >= WITHIN:
             everybody, since = 0, now
         self._write(_ALL, everybody + 1, since)
 
-    def clear(self, sender: str) -> None:
+    def clear(self, sender: str, *, alone: bool = False) -> None:
         """The last one was right after all."""
         self._db.execute(delete(t.guess).where(t.guess.c.sender == sender))
+        if alone:
+            return
         c = t.guess.c
         self._db.execute(update(t.guess).where(c.sender == _ALL).values({"count": c["count"] - 1}))
         self._db.execute(delete(t.guess).where(c.sender == _ALL, c["count"] <= 0))

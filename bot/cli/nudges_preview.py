@@ -48,7 +48,7 @@ def preview(
     home, say = here.home, words(here.home)
     zone = home.settings.practice.zone
     with drawing(plot) as draw:
-        found = PreviewNudges(home.uow, home.settings.nudge_rules())(
+        found = PreviewNudges(home.uow, home.settings.nudge_rules(), telegram=home.uses_telegram())(
             days=days, now=home.clock.now(), who=recipient.strip()
         )
         draw(lambda: _scene(found, zone, home.settings.practice.language))

@@ -34,6 +34,7 @@ MEANING = {
     ProblemKind.STAFF_ROOM: "the staff room is not as the bot made it: nothing is said there, call the administrator",
     ProblemKind.STAFF_UNTOLD: "an answer did not reach the staff room: look whether the order was carried out",
     ProblemKind.CLOCK: "this machine's clock jumped, nudges are held back: set it, or pli nudges resume-clock",
+    ProblemKind.TELEGRAM_REVOKED: "Telegram refuses the bot's token, nothing leaves there: call the administrator",
     ProblemKind.TROUBLE: "a message was not handled as it should: call the administrator",
 }
 

@@ -15,6 +15,7 @@ WHAT = {
     "messages": "other messages that were settled",
     "marks": "marks of messages that were seen",
     "codes": "senders of wrong codes",
+    "links": "links to Telegram that expired",
     "invitations": "invitations that nobody can use any more",
     "problems": "lines of pli problems",
     "envelopes": "sealed details of past appointments",

@@ -119,6 +119,7 @@ def _bot(seen: Status, zone: ZoneInfo, words: StaffWords) -> list[Line]:
         server = str(seen.checks.get("homeserver", "unknown")).replace("_", " ")
         told = Text(words.own(server), GOOD if server == "connected" else BAD)
         lines.append((words.own("homeserver"), told))
+        lines.append((words.own("Telegram"), _telegram(str(seen.checks.get("telegram", "off")), words)))
         for name, what in (
             (
                 "own_account_clean",
@@ -151,6 +152,21 @@ def _bot(seen: Status, zone: ZoneInfo, words: StaffWords) -> list[Line]:
         lines.append((words.own("paused"), Text(what, WARN)))
     lines.append((words.own("as of"), Text(seen.at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S %Z"))))
     return lines
+
+
+def _telegram(state: str, words: StaffWords) -> Text:
+    match state:
+        case "off":
+            return Text(words.own("off"), DIM)
+        case "connected":
+            return Text(words.own("connected"), GOOD)
+        case "away":
+            return Text(words.own("does not answer"), WARN)
+        case "revoked":
+            return Text(words.own("refuses the bot's token: put a new one into [telegram] token_file"), BAD)
+    return Text(
+        words.own("another program takes the bot's messages there: stop it, or make a new token"), BAD
+    )
 
 
 def _nudges(seen: Status, zone: ZoneInfo, words: StaffWords) -> list[Line]:

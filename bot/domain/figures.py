@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -13,7 +13,8 @@ class Figures:
 
     ``outbox`` counts rows by (kind, state) as long as they are kept; ``waiting`` are due now and have not left;
     ``slots`` are the next ones with how many nudges each has; ``releases`` are all that the audit log shows;
-    ``database_bytes`` is without SQLite's log.
+    ``database_bytes`` is without SQLite's log; ``chats`` are bound on Telegram;
+    ``sent`` counts nudges that left and are kept, by channel; one that left on both counts on each.
     """
 
     outbox: Mapping[tuple[str, str], int]
@@ -28,6 +29,8 @@ class Figures:
     last_import_count: int
     last_backup: datetime | None
     database_bytes: int
+    chats: int = 0
+    sent: Mapping[str, int] = field(default_factory=dict)
 
     def sum_outbox(self, kind: str, state: str) -> int:
         return self.outbox.get((kind, state), 0)

@@ -42,7 +42,7 @@ class HeldData:
     """``fingerprint`` is that of the identity which the recipient's phone showed when the code was redeemed.
 
     ``waiting`` are the times of notices that are planned; ``unsent`` counts other messages that have not left yet;
-    ``log`` is newest first.
+    ``log`` is newest first; ``telegram_since``: when a chat of Telegram was linked, if there is one.
     """
 
     account: UserId
@@ -57,6 +57,7 @@ class HeldData:
     waiting: Sequence[datetime]
     unsent: int
     log: Sequence[Logged]
+    telegram_since: datetime | None = None
 
     def __repr__(self) -> str:
         return "HeldData(…)"

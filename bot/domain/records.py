@@ -266,6 +266,7 @@ class ProblemKind(StrEnum):
     STAFF_ROOM = "staff_room"
     STAFF_UNTOLD = "staff_untold"
     CLOCK = "clock"
+    TELEGRAM_REVOKED = "telegram_revoked"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -314,6 +315,11 @@ class AuditKind(StrEnum):
     REMINDERS_STARTED = "reminders_started"
     LANGUAGE_SET = "language_set"
     TIMES_SET = "times_set"
+    TELEGRAM_OFFERED = "telegram_offered"
+    TELEGRAM_LINKED = "telegram_linked"
+    TELEGRAM_UNLINKED = "telegram_unlinked"
+    TELEGRAM_REFUSED = "telegram_refused"
+    TELEGRAM_SET = "telegram_set"
     DATA_SHOWN = "data_shown"
     PURGED = "purged"
     KEYS_ROTATED = "keys_rotated"

@@ -25,7 +25,7 @@ class Retention:
     nudges: timedelta = 2 * DAY
     messages: timedelta = 2 * DAY
     marks: timedelta = 60 * DAY
-    codes: timedelta = DAY  # longer than any wait
+    codes: timedelta = DAY  # longer than any wait; of links to Telegram: from when they expired
     invitations: timedelta | None = 30 * DAY
     problems: timedelta | None = None
     left: timedelta = timedelta()

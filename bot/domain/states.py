@@ -76,6 +76,12 @@ class Outcome(StrEnum):
     MOVE_PASSED_ON = "move_passed_on"
     LANGUAGE_SET = "language_set"
     TIMES_SET = "times_set"
+    TELEGRAM_LINK = "telegram_link"
+    TELEGRAM_ON_BOTH = "telegram_on_both"
+    TELEGRAM_ON_IT_ALONE = "telegram_on_it_alone"
+    TELEGRAM_ON_HERE = "telegram_on_here"
+    TELEGRAM_NONE = "telegram_none"
+    TELEGRAM_UNLINKED = "telegram_unlinked"
     PAUSED = "paused"
     STARTED = "started"
     LEFT = "left"
@@ -114,6 +120,8 @@ class Action(StrEnum):
     ACT_AGREED = "act_agreed"
     SET_LANGUAGE = "set_language"
     SET_TIMES = "set_times"
+    TELEGRAM = "telegram"
+    TELEGRAM_OFF = "telegram_off"
     PAUSE = "pause"
     START = "start"
     LEAVE = "leave"
@@ -173,6 +181,17 @@ OUTCOMES: Mapping[Action, frozenset[Outcome]] = {
     Action.ACT_AGREED: _NOT_FOUND | _DONE | {Outcome.CANCEL_PASSED_ON},
     Action.SET_LANGUAGE: frozenset({Outcome.LANGUAGE_SET, Outcome.TROUBLE}),
     Action.SET_TIMES: frozenset({Outcome.TIMES_SET, Outcome.TROUBLE}),
+    Action.TELEGRAM: frozenset(
+        {
+            Outcome.TELEGRAM_LINK,
+            Outcome.TELEGRAM_ON_BOTH,
+            Outcome.TELEGRAM_ON_IT_ALONE,
+            Outcome.TELEGRAM_ON_HERE,
+            Outcome.TELEGRAM_NONE,
+            Outcome.TROUBLE,
+        }
+    ),
+    Action.TELEGRAM_OFF: frozenset({Outcome.TELEGRAM_UNLINKED, Outcome.TELEGRAM_NONE, Outcome.TROUBLE}),
     Action.PAUSE: frozenset({Outcome.PAUSED, Outcome.TROUBLE}),
     Action.START: frozenset({Outcome.STARTED, Outcome.TROUBLE}),
     Action.LEAVE: frozenset({Outcome.LEFT, Outcome.TROUBLE}),

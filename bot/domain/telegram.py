@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
+from bot.domain.choices import Level
 from bot.domain.values import Language, RecipientId, Secret
 
 ChatId = NewType("ChatId", int)
@@ -68,6 +69,11 @@ class TelegramChat:
     language: Language
     linked_at: datetime
     nudge_on: tuple[tuple[str, NudgeOn], ...] = ()
+
+
+def nudge_on(chat: TelegramChat | None, level: Level) -> NudgeOn:
+    """Where somebody is nudged at ``level``; without a chat, on Matrix."""
+    return NudgeOn.MATRIX if chat is None else dict(chat.nudge_on).get(level.value, NudgeOn.BOTH)
 
 
 # -- what comes in ------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Names of all that the bot may say (msgids of the catalogues) and the values that each may hold. Pure.
 
 1. A text takes exactly the values named here; the catalogues are checked against this list.
-2. ``appointment`` is the only value that tells something of an agenda. A text that takes it, and the list,
-   are releases: never in the outbox as text, redacted when their time is over.
+2. ``appointment`` is the only value that tells something of an agenda, and ``link`` binds whoever has it. A text that
+   takes one of them, and the list, are releases: never in the outbox as text, redacted when their time is over.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from bot.domain.appointment import Detail
 from bot.domain.messages import OpenSentence
 from bot.domain.staff import StaffSentence
+from bot.domain.telegram import TelegramSentence
 
 if TYPE_CHECKING:  # it is made of the lists that stand here
     from bot.domain.held_data import HeldData
@@ -80,12 +81,24 @@ class Template(StrEnum):
     LANGUAGE_SET = "reply.language_set"
     TIMES_ASK = "reply.times_ask"
     TIMES_SET = "reply.times_set"
+    TELEGRAM_LINK = "reply.telegram_link"
+    TELEGRAM_BOTH = "reply.telegram_both"
+    TELEGRAM_ONLY = "reply.telegram_only"
+    TELEGRAM_HERE = "reply.telegram_here"
+    TELEGRAM_NONE = "reply.telegram_none"
+    TELEGRAM_UNLINKED = "reply.telegram_unlinked"
+    TELEGRAM_LINKED = "reply.telegram_linked"
+    TELEGRAM_REFUSED = "reply.telegram_refused"
+    TELEGRAM_STOPPED = "reply.telegram_stopped"
+    TELEGRAM_BLOCKED = "reply.telegram_blocked"
+    TELEGRAM_SECRET = "reply.telegram_secret"  # noqa: S105 - the name of a text
     STOPPED = "reply.stopped"
     STARTED = "reply.started"
     ASK_LEAVE = "reply.ask_leave"
     STAYED = "reply.stayed"
     LEFT = "reply.left"
     HELP = "reply.help"
+    HELP_TELEGRAM = "reply.help_telegram"
     THANKS = "reply.thanks"
     NOT_TEXT = "reply.not_text"
     OTHER = "reply.other"
@@ -118,6 +131,9 @@ _NAMED: dict[Template, frozenset[str]] = {
     Template.CANCEL_PASSED_ON: frozenset({"appointment", "call"}),
     Template.KEPT: frozenset({"appointment"}),
     Template.MOVE_PASSED_ON: frozenset({"appointment", "call"}),
+    Template.TELEGRAM_LINK: frozenset({"link"}),
+    Template.TELEGRAM_REFUSED: frozenset({"call"}),
+    Template.TELEGRAM_SECRET: frozenset({"call"}),
     Template.LEFT: frozenset({"call"}),
     Template.HELP: frozenset({"call"}),
     Template.NOT_TEXT: frozenset({"call"}),
@@ -128,6 +144,7 @@ _NAMED: dict[Template, frozenset[str]] = {
 # Filled in by the wording itself from what the practice is; the others come from the caller.
 OF_THE_PRACTICE = frozenset({"call", "practice", "version", "minimum"})
 # Rendered from what a window holds, and never by :meth:`Words.text`.
+_RELEASED = frozenset({"appointment", "link"})
 LISTS = frozenset({Template.LIST, Template.LIST_EMPTY, Template.DATA})
 
 
@@ -137,13 +154,13 @@ def values_of(template: Template) -> frozenset[str]:
 
 
 def asked_of(template: Template) -> frozenset[str]:
-    """What the caller must give: ``wait`` (seconds), ``tries``, ``count``, ``appointment`` (rendered)."""
+    """What the caller must give: ``wait`` (seconds), ``tries``, ``count``, ``appointment`` (rendered), ``link``."""
     return values_of(template) - OF_THE_PRACTICE
 
 
 def is_release(template: Template) -> bool:
     """Rule 2."""
-    return template in LISTS or "appointment" in values_of(template)
+    return template in LISTS or not values_of(template).isdisjoint(_RELEASED)
 
 
 class Mark(StrEnum):
@@ -182,6 +199,15 @@ class Words(Protocol):
 
     def nudge(self) -> str:
         """The constant nudge."""
+
+    def telegram_text(self, sentence: TelegramSentence) -> str:
+        """A constant sentence in Telegram."""
+
+    def telegram_nudge(self) -> str:
+        """The constant nudge there."""
+
+    def telegram_button(self) -> str:
+        """What its one button says."""
 
     def list(self, listed: Sequence[Listed], *, several_patients: bool, until: datetime, more: bool) -> str:
         """A page of at most five, or that there is nothing."""

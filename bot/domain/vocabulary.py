@@ -36,6 +36,11 @@ class IntentKind(StrEnum):
     DAYS_USUAL = "days_usual"
     LAST_KEPT = "last_kept"
     LAST_DECLINED = "last_declined"
+    TELEGRAM = "telegram"
+    TELEGRAM_BOTH = "telegram_both"
+    TELEGRAM_ONLY = "telegram_only"
+    TELEGRAM_HERE = "telegram_here"
+    TELEGRAM_OFF = "telegram_off"
     STOP = "stop"
     START = "start"
     LEAVE = "leave"
@@ -217,6 +222,37 @@ PHRASES: dict[IntentKind, str] = {
     IntentKind.LAST_KEPT: """
         avec dernier rappel, dernier rappel, garder dernier rappel, with last reminder, last reminder,
         keep last reminder
+    """,
+    IntentKind.TELEGRAM: """
+        telegram, telegramme, telegrame, telegramm, telegran, telegam, relier telegram, lier telegram,
+        connecter telegram, activer telegram, ajouter telegram, utiliser telegram, avec telegram, sur telegram,
+        par telegram, telegram oui, telegram on, telegram yes, changer telegram, link telegram, connect telegram,
+        add telegram, use telegram, with telegram, on telegram, by telegram, via telegram, change telegram,
+        messages sur telegram, messages on telegram
+    """,
+    IntentKind.TELEGRAM_BOTH: """
+        telegram les deux, les deux telegram, telegram aussi, aussi telegram, ici et telegram,
+        telegram et ici, ici et sur telegram, sur telegram et ici, telegram et matrix, matrix et telegram,
+        telegram both, both telegram, telegram too, telegram also, here and telegram, here and on telegram,
+        telegram and here, on telegram and here, telegram and matrix, matrix and telegram
+    """,
+    IntentKind.TELEGRAM_ONLY: """
+        telegram seul, telegram seule, telegram seulement, telegram uniquement, seulement telegram, uniquement telegram,
+        seulement sur telegram, uniquement sur telegram, sur telegram seulement, que telegram, que sur telegram,
+        telegram only, only telegram, only on telegram, on telegram only, just telegram, telegram alone
+    """,
+    IntentKind.TELEGRAM_HERE: """
+        telegram ici, ici seulement, seulement ici, uniquement ici, ici uniquement, telegram ici seulement,
+        telegram matrix, matrix, matrix seul, matrix seulement, telegram here, here only, only here, just here,
+        telegram here only, matrix only, only matrix
+    """,
+    IntentKind.TELEGRAM_OFF: """
+        telegram non, telegram off, telegram no, telegram stop, telegram arret, telegram arreter, stop telegram,
+        arreter telegram, arrete telegram, arretez telegram, plus de telegram, plus telegram, pas de telegram,
+        pas telegram, sans telegram, supprimer telegram, enlever telegram, retirer telegram, delier telegram,
+        deconnecter telegram, desactiver telegram, couper telegram, quitter telegram, no telegram, no more telegram,
+        without telegram, remove telegram, unlink telegram, disconnect telegram, delete telegram, leave telegram,
+        not telegram, telegram delete, turn off telegram, turn telegram off
     """,
     IntentKind.STOP: """
         arreter, arrete, arretez, arret, stop, stopper, stoppez, pause, suspendre, suspendez, stop sms,

@@ -19,6 +19,7 @@ from bot.errors import InvalidSeal, KeyDestroyed, MustWait, StaleGeneration, Wro
 from bot.ports_storage import KeyRing, UnitOfWorkFactory
 from bot.services.collect_data import CollectData
 from bot.services.enrol import Enrol
+from bot.services.link_telegram import LinkTelegram
 from bot.services.redeem_code import RedeemCode
 from bot.services.release_details import Opened, ReleaseDetails, Window
 
@@ -94,8 +95,10 @@ class Acts:
         words: Mapping[Language, Words],
         unlock: timedelta,
         min_digits: int,
+        telegram: LinkTelegram | None = None,
     ) -> None:
         self._uow, self._keys, self._enrol, self.release = uow, keys, enrol, release
+        self._telegram = telegram
         self._redeem_code = RedeemCode(uow, keys)
         self._collect_data, self._words = CollectData(uow), words
         self._unlock, self._min_digits = unlock, min_digits
@@ -116,6 +119,8 @@ class Acts:
             Action.ACT_AGREED: self._act,
             Action.SET_LANGUAGE: self._language,
             Action.SET_TIMES: self._times,
+            Action.TELEGRAM: self._ask_telegram,
+            Action.TELEGRAM_OFF: self._leave_telegram,
             Action.PAUSE: self._pause,
             Action.START: self._start,
             Action.LEAVE: self._leave,
@@ -315,6 +320,19 @@ class Acts:
             return Result(outcome=Outcome.TROUBLE)
         wishes = wish(recipient.wishes, call.intent)
         return Result(outcome=self._enrol.choose_times(recipient.id, wishes, call.now))
+
+    def _ask_telegram(self, call: _Call) -> Result:
+        recipient, command = self._recipient(call), call.step.session.pending
+        if recipient is None or command is None or self._telegram is None:
+            return Result(outcome=Outcome.TROUBLE)
+        answered = self._telegram(recipient.id, command.kind, call.now)
+        return Result(outcome=answered.outcome, values={"link": answered.link} if answered.link else {})
+
+    def _leave_telegram(self, call: _Call) -> Result:
+        recipient = self._recipient(call)
+        if recipient is None or self._telegram is None:
+            return Result(outcome=Outcome.TROUBLE)
+        return Result(outcome=self._telegram.off(recipient.id, call.now))
 
     def _pause(self, call: _Call) -> Result:
         return self._reminders(call, on=False)

@@ -11,6 +11,7 @@ from bot.domain.records import DECOY, OutboxKind, OutboxRow, OutboxState, Proble
 from bot.domain.slots import NudgeRules
 from bot.domain.values import RecipientId
 from bot.ports_storage import UnitOfWork
+from bot.services.copy_nudges import CopyNudges
 from bot.services.pause_nudges import is_paused
 from bot.services.recheck_nudge import NudgeLimits, RecheckNudges
 from bot.services.settle_sent import Work
@@ -23,13 +24,14 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
     """How nudges leave. ``channel`` is its name in ``pace``; ``apart`` is the least time between two to one person;
-    ``trusted`` says whether a moment of the wall clock may be believed; ``show`` makes it a dry run, and is called with
-    the number of nudges by slot whenever that changes.
+    ``telegram``: the practice has it, and nudges are copied for it; ``trusted`` says whether a moment of the wall clock
+    may be believed; ``show`` makes it a dry run, and is called with the number of nudges by slot whenever that changes.
     """
 
     channel: str = "matrix"
     pace: Pace = UNPACED
     apart: timedelta = timedelta()
+    telegram: bool = False
     trusted: Callable[[datetime], bool] = lambda _: True
     show: Callable[[Mapping[datetime, int]], None] | None = None
 
@@ -40,9 +42,15 @@ class ChooseNudges:
     def __init__(self, rules: NudgeRules, *, device: str, delivery: Delivery) -> None:
         self._device, self._trusted = device, delivery.trusted
         self._limits = NudgeLimits(rules=rules, apart=delivery.apart)
+        self._copy = CopyNudges(rules) if delivery.telegram else None
 
     def __call__(self, uow: UnitOfWork, now: datetime, limit: int) -> tuple[int, list[Work]]:
-        """Claim and judge: how many rows were taken, and those that may leave. Not committed."""
+        """Claim and judge: how many rows were taken, and those that leave on Matrix. Not committed."""
+        taken, works = self.judge(uow, now, limit)
+        return taken, self._copy(uow, works, now) if self._copy and works else works
+
+    def judge(self, uow: UnitOfWork, now: datetime, limit: int) -> tuple[int, list[Work]]:
+        """The same, with those that leave on another channel alone."""
         if is_paused(uow):  # rule 2: what waits is judged when it is resumed
             return 0, []
         if not self._trusted(now):

@@ -40,6 +40,7 @@ from bot.domain.conversation import (
     rest_of,
     settle,
 )
+from bot.domain.dialogue import telegram
 from bot.domain.intents import Intent, not_text, understand
 from bot.domain.late import is_too_late
 from bot.domain.messages import Incoming, Oddity, OpenSentence, PrivateText
@@ -61,6 +62,7 @@ from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
 from bot.services.acts import Acts, Memory, Told
 from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
+from bot.services.link_telegram import LinkTelegram
 from bot.services.release_details import ReleaseDetails
 from bot.services.settle_sent import Release
 from bot.services.tallies import Counted, tally
@@ -74,7 +76,7 @@ _AFTER_A_CRASH = {
     State.CODE_AGAIN: Template.CODE_AGAIN,
     State.LOCKED: Template.LOCKED,
 }
-# What shows an appointment while the window is open (rule 8); a wish in free words excepted.
+# What shows an appointment or a link while the window is open (rule 8); a wish in free words excepted.
 _ASKED_WHILE_OPEN = frozenset(
     {
         IntentKind.SHOW,
@@ -86,6 +88,7 @@ _ASKED_WHILE_OPEN = frozenset(
         IntentKind.MOVE,
         IntentKind.NUMBER,
         IntentKind.YES,
+        *telegram.ASKED,
     }
 )
 _ENDLESS = 12  # steps a message; the table needs four
@@ -132,7 +135,9 @@ class Converse:
         words: Mapping[Language, Words],
         clock: Clock,
         rules: Rules,
+        telegram: LinkTelegram | None = None,
     ) -> None:
+        self._telegram = telegram
         self._uow, self._deliver, self._words, self._clock, self._rules = uow, deliver, words, clock, rules
         self._acts = Acts(
             uow,
@@ -142,6 +147,7 @@ class Converse:
             words=words,
             unlock=rules.unlock,
             min_digits=rules.min_digits,
+            telegram=telegram,
         )
         self._memories: dict[RoomId, Memory] = {}
         self._locks: dict[RoomId, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -208,6 +214,8 @@ class Converse:
                 uow.commit()
                 return None
             intent = not_text() if incoming.oddity is Oddity.NOT_TEXT else understand(incoming.text)
+            if self._telegram is None:
+                intent = telegram.without(intent)
             known = bool(recipient and recipient.pin and recipient.pin.knows(incoming.device))
             memory = self._memory(room, recipient, known=known)
             self._expire(memory, now)
@@ -340,7 +348,8 @@ class Converse:
                 self._write(uow, begun, OutboxKind.RELEASE, "", due=due, redact=True)
                 self._hold(uow, begun, told, text, now)
             else:
-                names = ",".join(t.value for t in step.templates)
+                said = step.templates if self._telegram is None else telegram.with_help(step.templates)
+                names = ",".join(t.value for t in said)
                 self._write(uow, begun, OutboxKind.REPLY, names, due=due, params=told.values)
             uow.commit()
 
@@ -352,7 +361,9 @@ class Converse:
         shown = window.page() if Template.LIST in told.step.templates else [c for c in (told.chosen,) if c]
         uow.recipients.note_seen(begun.recipient.id, now)
         uow.recipients.switch_on(begun.recipient.id)
-        if Template.DATA in told.step.templates:
+        if Template.TELEGRAM_LINK in told.step.templates:
+            pass  # audited where it was made
+        elif Template.DATA in told.step.templates:
             uow.audit.add(AuditKind.DATA_SHOWN, now, begun.recipient.id, count=window.data_page + 1)
         else:
             uow.audit.add(AuditKind.RELEASED, now, begun.recipient.id, count=len(shown))

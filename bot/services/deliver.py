@@ -31,11 +31,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.messages import Nudge, OpenSentence, PrivateText
-from bot.domain.records import (
-    OutboxKind,
-    OutboxRow,
-    OutboxState,
-)
+from bot.domain.records import OutboxKind, OutboxRow, OutboxState
 from bot.domain.slots import NudgeRules
 from bot.domain.templates import Template, Words
 from bot.domain.trust import Address
@@ -44,7 +40,8 @@ from bot.errors import ChannelError, StorageError
 from bot.ports import Clock, NudgeChannel, PrivateChannel
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.choose_nudges import ChooseNudges, Delivery, is_forgotten
-from bot.services.settle_sent import Release, Sending, Work, settle_sent
+from bot.services.settle_copies import give_up_copies
+from bot.services.settle_sent import LONGEST_HOLD, Release, Sending, Work, settle_sent
 
 log = logging.getLogger("pli.deliver")
 
@@ -52,7 +49,6 @@ NUDGE_BATCH = 500
 REPLY_BATCH = 50
 AT_ONCE = 32
 FIRST_PART, LARGEST_PART = 50, 200  # prepared together; small at first, so that some leave soon
-LONGEST_HOLD = timedelta(hours=1)
 EVERYTHING = 1_000_000
 
 PATIENCE = timedelta(minutes=2)
@@ -115,6 +111,8 @@ class Deliver:
                     redact_after=row.redact_after,
                 )
             held = uow.outbox.release_held(now=now, before=now)
+            if not self._delivery.telegram:
+                give_up_copies(uow, now)
             uow.commit()
         return len(rows) + held
 
@@ -203,7 +201,7 @@ class Deliver:
     def _would_leave(self) -> Mapping[datetime, int]:
         now = self._clock.now()
         with self._uow() as uow:  # and no commit
-            works = self._choose(uow, now, EVERYTHING)[1]
+            works = self._choose.judge(uow, now, EVERYTHING)[1]
         return dict(sorted(Counter(w.row.slot or w.row.due for w in works).items()))
 
     async def _warm(self, to: Sequence[Address]) -> None:

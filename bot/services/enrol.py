@@ -22,8 +22,9 @@ from bot.errors import StorageError
 from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
 from bot.services.choose_times import choose_times
 from bot.services.plan_nudges import plan_nudges
+from bot.services.unbind_telegram import unbind_telegram
 
-LEAVES = (OutboxKind.NUDGE, OutboxKind.REPLY, OutboxKind.RELEASE, OutboxKind.OPEN)
+LEAVES = (OutboxKind.NUDGE, OutboxKind.TELEGRAM, OutboxKind.REPLY, OutboxKind.RELEASE, OutboxKind.OPEN)
 
 
 log = logging.getLogger("pli.enrol")
@@ -116,7 +117,8 @@ class Enrol:
             recipient = uow.recipients.get(recipient_id)
             if recipient is not None and recipient.state is not RecipientState.LOCKED:
                 uow.recipients.save(replace(recipient, state=RecipientState.LOCKED))
-                uow.outbox.drop_waiting(recipient_id, (OutboxKind.NUDGE,))
+                uow.outbox.drop_waiting(recipient_id, (OutboxKind.NUDGE, OutboxKind.TELEGRAM))
+                uow.telegram.spend_links(recipient_id)
                 uow.problems.add(ProblemKind.LOCKED, now, recipient_id)
                 uow.audit.add(AuditKind.LOCKED, now, recipient_id)
                 uow.commit()
@@ -150,6 +152,7 @@ def forget_recipient(uow: UnitOfWork, recipient: Recipient, now: datetime) -> No
     """Everything but the empty row, which its open answers and last words still need. The caller commits."""
     uow.reminders.remove_of(recipient.id)
     uow.outbox.drop_waiting(recipient.id, LEAVES)
+    unbind_telegram(uow, recipient.id, now)
     uow.envelopes.remove_of(recipient.id)
     for invitation in uow.invitations.open_for(recipient.id):
         uow.invitations.save(replace(invitation, closed=True))

@@ -27,6 +27,8 @@ from bot.domain.records import (
     StoredEnvelope,
 )
 from bot.domain.slots import NudgeRules
+from bot.domain.telegram import TelegramChat, nudge_on
+from bot.domain.timing import level_of
 from bot.domain.values import AppointmentId, RecipientId
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.pause_nudges import is_paused, meant_by
@@ -38,9 +40,11 @@ _LONGEST = timedelta(days=31)  # of a visit, so that one that begins in time is 
 
 
 class Channel(StrEnum):
-    """By which a nudge leaves."""
+    """By which a nudge leaves; on both it is one."""
 
     MATRIX = "matrix"
+    TELEGRAM = "telegram"
+    BOTH = "both"
 
 
 class Rule(StrEnum):
@@ -151,17 +155,18 @@ def _counted_as(reason: Reason) -> tuple[Rule, str]:
 
 
 class PreviewNudges:
-    """See the module."""
+    """See the module. ``telegram``: the practice has it."""
 
-    def __init__(self, uow: UnitOfWorkFactory, rules: NudgeRules) -> None:
-        self._uow, self._rules = uow, rules
+    def __init__(self, uow: UnitOfWorkFactory, rules: NudgeRules, *, telegram: bool = False) -> None:
+        self._uow, self._rules, self._telegram = uow, rules, telegram
 
     def __call__(self, *, days: int, now: datetime, who: str = "") -> Preview:
         """``who``: a patient's reference or a recipient, else everybody. Raises :class:`bot.errors.Refused`."""
         ends = now + timedelta(days=days)
         with self._uow() as uow:
             chosen = set(meant_by(uow, who)) if who else {r.id for r in uow.recipients.all()}
-            look = _Look(uow, self._rules, chosen, now, ends, everybody=not who)
+            chats = uow.telegram.by_recipients(sorted(chosen)) if self._telegram else {}
+            look = _Look(uow, self._rules, chosen, now, ends, everybody=not who, chats=chats)
             return Preview(
                 begins=now,
                 ends=ends,
@@ -187,8 +192,9 @@ class _Look:
         ends: datetime,
         *,
         everybody: bool,
+        chats: Mapping[RecipientId, TelegramChat],
     ) -> None:
-        self._rules, self._now, self._ends = rules, now, ends
+        self._rules, self._now, self._ends, self._chats = rules, now, ends, chats
         self._rooms = uow.rooms.by_recipients(sorted(chosen))
         self._state = State.read(uow, chosen, now)
         self.nudges: list[Expected] = []
@@ -199,9 +205,15 @@ class _Look:
         self._add_unreached(uow, chosen, everybody=everybody)
 
     def _channel(self, recipient: RecipientId) -> Channel | None:
-        """By which somebody is reached: another channel would be found here, and nothing below would change."""
+        """By which somebody is reached. A nudge on Telegram leads to the room, and is of no use without it."""
         room: Room | None = self._rooms.get(recipient)
-        return None if room is None or room.left else Channel.MATRIX
+        if room is None or room.left:
+            return None
+        known = self._state.recipients.get(recipient)
+        if known is None:
+            return Channel.MATRIX
+        on = nudge_on(self._chats.get(recipient), level_of(self._rules, known.wishes))
+        return Channel(on.value)
 
     def _add(self, recipient: RecipientId, channel: Channel) -> None:
         plan = self._state.plan(recipient, self._rules, self._now)

@@ -5,7 +5,7 @@
    to it is open any more.
 3. Who left is deleted with all that hangs on it, once its room is closed (:mod:`bot.services.open_rooms` 4), or is
    somebody else's, and the practice has dealt with its answers.
-4. Wrong codes are forgotten after a day without another.
+4. Wrong codes are forgotten after a day without another, links to Telegram a day after they expired.
 5. An invitation goes once nobody can use it: closed, or expired before anybody did. One that somebody is using stays.
 6. Rows of the audit log go only where the practice set a time, from the beginning, and behind a sealed checkpoint; a
    log that does not verify keeps all of its rows.
@@ -91,6 +91,7 @@ class Purge:
             "messages": uow.outbox.purge(now - keep.messages, OTHERS),
             "marks": uow.seen.purge(now - keep.marks),
             "codes": uow.guesses.purge(now - keep.codes),
+            "links": uow.telegram.purge_links(now - keep.codes),
             "invitations": 0 if keep.invitations is None else uow.invitations.purge(now - keep.invitations),
             "problems": 0 if keep.problems is None else uow.problems.purge(now - keep.problems),
         }

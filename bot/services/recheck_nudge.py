@@ -61,8 +61,8 @@ class NudgeTarget:
     later: datetime | None = None
 
 
-_Refusal = tuple[OutboxState, ProblemKind | None]
-_TOO_LATE: Final[_Refusal] = (OutboxState.DROPPED, ProblemKind.TOO_LATE)
+Refusal = tuple[OutboxState, ProblemKind | None]
+_TOO_LATE: Final[Refusal] = (OutboxState.DROPPED, ProblemKind.TOO_LATE)
 
 
 @dataclass(slots=True)
@@ -177,6 +177,21 @@ class RecheckNudges:
             self._report_late(valid, recipient)
         return NudgeTarget(address=address, language=recipient.language, later=later)
 
+    def refuses(self, copy: OutboxRow, of: Sequence[OutboxRow]) -> Refusal | None:
+        """How ``copy`` of nudges that were judged before ends, where it may not leave any more. Settles nothing; where
+        the reason is gone and a decoy is wanted, it is made one.
+        """
+        recipient = self._recipients.get(copy.recipient) if copy.recipient else None
+        room = self._rooms.get(recipient.id) if recipient else None
+        if recipient is None or room is None or room.left:
+            return OutboxState.DROPPED, None
+        valid = [reminder for row in of for reminder in self._valid(row, recipient)]
+        if not valid:
+            decoy = any(self._decoy(replace(copy, slot=row.slot), recipient) for row in of)
+            return None if decoy else (OutboxState.DROPPED, None)
+        news = any(r.kind is ReminderKind.CHANGE for r in valid)
+        return self._held_back(recipient, valid, news=news)
+
     def _decoy(self, row: OutboxRow, recipient: Recipient) -> NudgeTarget | None:
         """A nudge without a reason (any more) that is wanted, late only where one with a reason would be.
 
@@ -201,7 +216,7 @@ class RecheckNudges:
         later = self._later(recipient, (), until)
         return NudgeTarget(address=address, language=recipient.language, later=later)
 
-    def _settle(self, row: OutboxRow, refusal: _Refusal) -> NudgeTarget | None:
+    def _settle(self, row: OutboxRow, refusal: Refusal) -> NudgeTarget | None:
         """No target."""
         state, problem = refusal
         if state is OutboxState.DROPPED and row.claimed_at is not None:
@@ -213,7 +228,7 @@ class RecheckNudges:
             self._unreached += 1
         return None
 
-    def _held_back(self, recipient: Recipient, valid: Sequence[Reminder], *, news: bool) -> _Refusal | None:
+    def _held_back(self, recipient: Recipient, valid: Sequence[Reminder], *, news: bool) -> Refusal | None:
         if self._signs[recipient.id].paused:
             # A reminder is what the staff held back; that a visit is off or moved, somebody has to tell.
             return OutboxState.DROPPED, ProblemKind.PAUSED if news else None
@@ -237,7 +252,7 @@ class RecheckNudges:
         perhaps = {at for at in self._perhaps.get(recipient.id, set()) - {row.claimed_at} if at >= since}
         return sent + len(perhaps) < self._cap(recipient, valid)
 
-    def _unreachable(self, recipient: Recipient) -> _Refusal | None:
+    def _unreachable(self, recipient: Recipient) -> Refusal | None:
         """Rule 1."""
         room = self._rooms.get(recipient.id)
         if room is None and self._switch_off(recipient):

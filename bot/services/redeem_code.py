@@ -11,6 +11,8 @@
    is looked at whatever others do, so that nobody who has a right one is kept out. Persisted, and counted before the
    code is looked at; a clock that was set back starts a wait again, once.
 7. Argon2id runs only for the public part of a code that is open to this account.
+8. A code that re-pins makes links to Telegram that were handed out worthless; where another account answers for the
+   person from then on, the chat is unbound as well.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from bot.errors import KeyDestroyed, StaleGeneration, WrongSecret
 from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
 from bot.services.enrol import forget_recipient
 from bot.services.read_audit import INSTEAD_OF
+from bot.services.unbind_telegram import unbind_telegram
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -188,6 +191,8 @@ class RedeemCode:
                 kind=OutboxKind.OPEN, due=now, room=earlier.id, template=OpenSentence.UNKNOWN_DEVICE.value
             )
             uow.problems.add(ProblemKind.ROOM_LEFT, now, recipient.id)
+            unbind_telegram(uow, recipient.id, now)  # rule 8
+        uow.telegram.spend_links(recipient.id)
         _move_room(uow, room, recipient)
         uow.invitations.save(replace(invitation, closed=True))
         uow.audit.add(AuditKind.RELINKED, now, recipient.id)

@@ -22,6 +22,7 @@ from bot.errors import Refused
 from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
 from bot.services.enrol import LEAVES
 from bot.services.invite_recipient import Invited, InviteRecipient
+from bot.services.unbind_telegram import unbind_telegram
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +71,7 @@ class ResetRecipient:
             uow.audit.add(AuditKind.RESET, now, old.id)
             stays = known is not None and (room is not None or known.state is not RecipientState.INVITED)
             if known is not None and stays:
-                _lock(uow, known)
+                _lock(uow, known, now)
             else:
                 uow.recipients.remove(old.id)
             there = room is not None and not room.left
@@ -91,10 +92,11 @@ class ResetRecipient:
         )
 
 
-def _lock(uow: UnitOfWork, recipient: Recipient) -> None:
+def _lock(uow: UnitOfWork, recipient: Recipient, now: datetime) -> None:
     """Rule 2. The caller commits."""
     uow.reminders.remove_of(recipient.id)
     uow.outbox.drop_waiting(recipient.id, LEAVES)
+    unbind_telegram(uow, recipient.id, now)
     uow.envelopes.remove_of(recipient.id)
     for invitation in uow.invitations.open_for(recipient.id):
         uow.invitations.save(replace(invitation, closed=True))

@@ -3,7 +3,8 @@
 1. Nudges are paused until somebody says otherwise.
 2. A nudge that was due before now may have left after the backup was made: it is not sent. Where it would be useful
    still, it is reported; where not, it is dropped. One that was claimed is reported in any case. Decoys are not
-   reported, and none are written for the past: nothing with a reason is late either.
+   reported, and none are written for the past: nothing with a reason is late either. A copy for Telegram is a nudge
+   where it is the whole of one, and else dropped.
 3. Answers and releases of the past are dropped: whoever waits writes again. What is to be taken back is taken back,
    once more if need be: that harms nobody.
 4. Whoever's key is not in the vault any more is locked, as after ten wrong PINs, with a line for the staff; codes that
@@ -28,10 +29,13 @@ from bot.domain.records import (
 )
 from bot.domain.values import RecipientId
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
+from bot.services.copy_nudges import is_alone
 from bot.services.keep_plans import DECOYS
 from bot.services.pause_nudges import PAUSED
+from bot.services.settle_copies import unknown_copy
 from bot.services.watch_clock import forget_clock
 
+_NUDGES = (OutboxKind.NUDGE, OutboxKind.TELEGRAM)
 _SPOKEN = (OutboxKind.OPEN, OutboxKind.REPLY, OutboxKind.RELEASE)
 
 
@@ -77,8 +81,14 @@ class SettleRestored:
             for row in (row for kind in _SPOKEN for row in uow.outbox.waiting(kind)):
                 uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)
                 dropped += 1
-            for row in uow.outbox.waiting(OutboxKind.NUDGE):
-                if row.due > now:
+            for copy in uow.outbox.marked_copies():
+                unknown_copy(uow, copy, now)
+                unknown, claimed = unknown + 1, claimed + 1
+            for row in (row for kind in _NUDGES for row in uow.outbox.waiting(kind)):
+                if row.due > now and row.kind is OutboxKind.NUDGE:
+                    continue
+                if row.kind is OutboxKind.TELEGRAM and not is_alone(row):
+                    uow.outbox.settle(row.id, OutboxState.DROPPED, now=now)  # the one on Matrix is reported
                     continue
                 if row.useful_until is not None and row.useful_until > now:
                     unknown += self._unknown(uow, row, now)

@@ -19,6 +19,7 @@ from bot.services.tallies import Counted, tally
 log = logging.getLogger("pli.deliver")
 
 MAX_PAUSE = 300.0
+LONGEST_HOLD = timedelta(hours=1)  # of a channel whose other side named a pause
 MANY = 5  # nudges refused for good at once, above which it is not for their readers that they are refused
 
 
@@ -97,22 +98,27 @@ def settle_sent(
         if sending.error is None:
             _was_sent(uow, sending, now)
         elif sending.is_passing or (everybody and sending.is_refused):
-            again = _later(uow, sending.work.row, sending.error, now)
+            again = put_off(uow, sending.work.row, sending.error, now)
             for row in sending.work.merged:
                 uow.outbox.postpone(row.id, due=again)
             continue
         else:
             _never(uow, sending, sending.error, now)
             lost += sending.is_nudge
-        for row in sending.work.merged:
-            # One that was claimed before the one that stands for it may have left then: it counts for the cap.
-            older = row.claimed_at is not None and row.claimed_at != sending.work.row.claimed_at
-            uow.outbox.settle(row.id, OutboxState.UNKNOWN if older else OutboxState.DROPPED, now=now)
+        settle_merged(uow, sending.work, now)
     tally(uow, Counted.UNREACHED, now, lost)
     if again is not None:
         for work in behind:
             uow.outbox.postpone(work.row.id, due=again)
     return again
+
+
+def settle_merged(uow: UnitOfWork, work: Work, now: datetime) -> None:
+    """The nudges that ``work`` left for as well."""
+    for row in work.merged:
+        # One that was claimed before the one that stands for it may have left then: it counts for the cap.
+        older = row.claimed_at is not None and row.claimed_at != work.row.claimed_at
+        uow.outbox.settle(row.id, OutboxState.UNKNOWN if older else OutboxState.DROPPED, now=now)
 
 
 def _is_everybody(sendings: Sequence[Sending]) -> bool:
@@ -135,8 +141,8 @@ def _was_sent(uow: UnitOfWork, sending: Sending, now: datetime) -> None:
         )
 
 
-def _later(uow: UnitOfWork, row: OutboxRow, error: PliError, now: datetime) -> datetime:
-    """Rule 6."""
+def put_off(uow: UnitOfWork, row: OutboxRow, error: PliError, now: datetime) -> datetime:
+    """Rule 6: until when."""
     named = error.retry_after if isinstance(error, ChannelError) else None
     pause = named or min(2.0 ** min(row.attempts, 10), MAX_PAUSE)
     pause *= 1 + random.random() / 4  # noqa: S311 - jitter, not a secret

@@ -40,7 +40,7 @@ from bot.services.record_answer import Answer, open_stored
 MOST_ANSWERS, MOST_PROBLEMS = 15, 30  # in one piece
 URGENT_PROBLEMS = (
     *(ProblemKind.LOCKED, ProblemKind.NOT_TRUSTED, ProblemKind.AUDIT_BROKEN),
-    *(ProblemKind.CLOCK, ProblemKind.TOO_LATE),
+    *(ProblemKind.CLOCK, ProblemKind.TOO_LATE, ProblemKind.TELEGRAM_REVOKED),
 )
 MANY_LATE, LATE_SETTLES = 5, timedelta(minutes=1)  # rule 6
 _OFFERS = {True: "news_urgent", False: "news_all"}

@@ -9,7 +9,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import agenda_import, claims, nudge_delivery, pin_to_details, planning, slot, start
+from tests.bench import (
+    agenda_import,
+    claims,
+    nudge_delivery,
+    pin_to_details,
+    planning,
+    slot,
+    start,
+    telegram_delivery,
+)
 from tests.bench.figures import Result, show, write
 
 BENCHES: dict[str, Callable[[Path, int], Result]] = {
@@ -18,6 +27,7 @@ BENCHES: dict[str, Callable[[Path, int], Result]] = {
     "nudges": nudge_delivery.bench,
     "claims": claims.bench,
     "slot": slot.bench,
+    "telegram": telegram_delivery.bench,
     "start": start.bench,
     "planning": planning.bench,
 }

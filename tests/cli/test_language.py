@@ -44,6 +44,7 @@ def test_no_text_that_a_command_can_print_lacks_its_french() -> None:
     texts = [text for file in SOURCES for text in read_texts(file)]
     texts += [shape(text) for text in made_texts()]
     texts += returned_texts(ROOT / "bot" / "doctor.py")
+    texts += returned_texts(ROOT / "bot" / "doctor_telegram.py")
     texts += [*MEANING.values(), *PURPOSE.values(), *WHAT.values()]
     assert len(set(texts)) > 600, "the walk sees the sources"
     assert sorted(set(texts) - known()) == []

@@ -323,3 +323,36 @@ def test_holidays_are_those_of_the_country_or_its_part(tmp_path: Path) -> None:
     off = read(tmp_path, '[nudges]\nholidays = "FR"\n').nudge_rules().days_off
     assert {day.year for day in off} >= {datetime.now(UTC).year, datetime.now(UTC).year + 1}
     assert read(tmp_path, "").nudge_rules().days_off == frozenset()
+
+
+# -- Telegram -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'api_url = "http://api.telegram.org"',
+        'api_url = "http://127.0.0.1.example"',
+        'api_url = "https://user@api.telegram.org"',
+        'api_url = "api.telegram.org"',
+        'webhook_url = "http://cabinet.example/hook"',
+        'mode = "webhook"',
+        'mode = "webhook"\nwebhook_url = "https://cabinet.example/hook"',
+        'mode = "both"',
+        "nudges_per_second = 26.0",
+        "nudges_per_second = 0",
+        "webhook_port = 0",
+    ],
+)
+def test_a_setting_of_telegram_that_cannot_work_is_refused(tmp_path: Path, lines: str) -> None:
+    with pytest.raises(WrongUse, match="telegram"):
+        read(tmp_path, f"[telegram]\n{lines}\n")
+
+
+def test_telegram_is_off_by_default_and_leaves_room_for_answers(tmp_path: Path) -> None:
+    settings = read(tmp_path, "")
+    assert settings.telegram.token_file == ""
+    rate = settings.pace().own["telegram"].per_second
+    assert rate <= 25
+    here = 'api_url = "http://127.0.0.1:8081"\nnudges_per_second = 3.0\n'
+    assert read(tmp_path, f"[telegram]\n{here}").pace().own["telegram"].per_second == 3.0

@@ -18,6 +18,7 @@ from bot.domain.conversation import (
     rest_of,
 )
 from bot.domain.dialogue.table import TABLE, step
+from bot.domain.dialogue.telegram import ASKED
 from bot.domain.dialogue.times import TIMES
 from bot.domain.messages import OpenSentence
 from bot.domain.states import AWAITING_SECRET, ENROLLING, INPUTS, Pending, Transition
@@ -28,6 +29,13 @@ ENDS = {Action.SAY, Action.SAY_OPEN, Action.NOTHING}
 SECRETS = {IntentKind.CODE, IntentKind.CODE_TYPO, IntentKind.DIGITS, IntentKind.DIGITS_ODD}
 RESTS = {s for s in State if rest_of(s) is s}
 OUTSIDE = {State.UNKNOWN_DEVICE, State.STRANGER, State.LEFT}
+TOLD_UNASKED = {  # what came from Telegram (:mod:`bot.services.hear_telegram`)
+    Template.TELEGRAM_LINKED,
+    Template.TELEGRAM_REFUSED,
+    Template.TELEGRAM_STOPPED,
+    Template.TELEGRAM_BLOCKED,
+    Template.TELEGRAM_SECRET,
+}
 QUESTIONS = {Template.ASK_CONFIRM, Template.ASK_CANCEL, Template.ASK_KEEP, Template.ASK_MOVE}
 
 ENTRIES = [(s, i, step(s, i)) for s in State for i in INPUTS]
@@ -44,6 +52,7 @@ def leads_to(start: State) -> set[State]:
 
 
 def test_rule_1_the_table_is_total() -> None:
+    assert len(set(INPUTS)) == len(INPUTS), "two of one word would be one key"
     assert set(TABLE) == set(State)
     for state in State:
         assert set(TABLE[state]) == set(INPUTS)
@@ -82,6 +91,7 @@ def resolved(entry: Transition) -> list[Transition]:
         IntentKind.CANCEL,
         IntentKind.KEEP,
         IntentKind.MOVE,
+        *ASKED,
     )
     return [step(entry.state, kind) for kind in commands]
 
@@ -143,6 +153,7 @@ def test_rule_2_nothing_is_released_or_done_outside_the_open_states() -> None:
         Action.FIND,
         Action.ACT,
         Action.ACT_AGREED,
+        Action.TELEGRAM,
     }
     for state, given, entry in ENTRIES:
         if entry.action in inside:
@@ -164,6 +175,25 @@ def test_my_data_is_shown_behind_a_pin_and_to_nobody_else(state: State) -> None:
     else:
         assert entry.action in {Action.SAY, Action.SAY_OPEN}
         assert Template.DATA not in entry.templates
+
+
+@pytest.mark.parametrize("state", State)
+def test_telegram_is_linked_behind_a_pin_and_left_without_one(state: State) -> None:
+    for kind in ASKED:
+        entry = step(state, kind)
+        if state in OPEN_STATES:
+            assert (entry.state, entry.action, entry.pending) == (
+                State.UNLOCKED,
+                Action.TELEGRAM,
+                Pending.TAKE,
+            )
+        elif rest_of(state) is State.READY:
+            assert (entry.state, entry.templates) == (State.ASK_PIN, (Template.ASK_PIN,))
+            assert entry.pending is Pending.TAKE
+        else:
+            assert entry.action in {Action.SAY, Action.SAY_OPEN}
+    enrolled = rest_of(state) in {State.READY, State.LOCKED}
+    assert (step(state, IntentKind.TELEGRAM_OFF).action is Action.TELEGRAM_OFF) is enrolled
 
 
 def test_more_means_the_next_page_of_what_was_shown() -> None:
@@ -289,7 +319,8 @@ def test_time_ends_every_state_that_is_limited() -> None:
 
 def test_every_template_and_sentence_is_used() -> None:
     used = {t for _, _, e in ENTRIES for t in e.templates}
-    assert used | QUESTIONS == set(Template)
+    assert used | QUESTIONS == set(Template) - TOLD_UNASKED - {Template.HELP_TELEGRAM}
+    assert not used & TOLD_UNASKED
     sentences = {e.sentence for _, _, e in ENTRIES if e.sentence}
     assert set(OpenSentence) - sentences == {
         OpenSentence.UNENCRYPTED,
@@ -340,7 +371,11 @@ def test_what_is_ignored_keeps_the_command_that_waits() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [IntentKind.LANGUAGE, IntentKind.STOP, IntentKind.START, *TIMES, Outcome.TROUBLE]
+    "given",
+    [
+        *(IntentKind.LANGUAGE, IntentKind.STOP, IntentKind.START, *TIMES, IntentKind.TELEGRAM_OFF),
+        Outcome.TROUBLE,
+    ],
 )
 def test_an_aside_keeps_the_command_that_waits(given: IntentKind | Outcome) -> None:
     for state in OPEN_STATES | {State.ASK_PIN, State.READY}:

@@ -11,16 +11,19 @@ import pytest
 
 from bot.domain.conversation import State
 from bot.domain.dialogue.table import TABLE
+from bot.domain.dialogue.telegram import with_help
 from bot.domain.intents import understand
 from bot.domain.messages import OpenSentence
 from bot.domain.records import AnswerKind
 from bot.domain.staff import StaffSentence
+from bot.domain.telegram import TelegramSentence
+from bot.domain.telling import telling
 from bot.domain.templates import CONSENT_VERSION, LISTS, Mark, Template, asked_of, is_release, values_of
 from bot.domain.values import Language, Secret
 from bot.domain.vocabulary import IntentKind as K
 from bot.errors import WrongUse
 from config.catalogue import FOLDER, load
-from config.wording import MAX_TEXT_BYTES, NUDGE, PracticeFacts, Wording
+from config.wording import MAX_TEXT_BYTES, NUDGE, TELEGRAM_BUTTON, TELEGRAM_NUDGE, PracticeFacts, Wording
 
 PRACTICE = PracticeFacts(name="Cabinet du Port", phone="01 23 45 67 89", zone=ZoneInfo("Europe/Paris"))
 _OF_A_PERSON = (
@@ -35,6 +38,7 @@ _OF_A_PERSON = (
         "relink_invited",
     ),
     *("revoked", "redeemed", "relinked", "answered", "answer_done", "reminders_stopped", "reminders_started"),
+    *("telegram_offered", "telegram_linked", "telegram_unlinked", "telegram_refused", "telegram_set"),
     *("language_set", "times_set", "left", "removed", "reset", "paused", "resumed"),
 )
 _WITHOUT_VALUES = (
@@ -53,6 +57,7 @@ _WITHOUT_VALUES = (
 HELD: dict[str, set[str]] = {
     **{name: set() for name in _WITHOUT_VALUES},
     "held.account": {"account"},
+    "held.telegram": {"when"},
     "held.fingerprint": {"fingerprint"},
     "held.patient": {"reference"},
     "held.patient_named": {"name", "reference"},
@@ -86,7 +91,8 @@ PARTS = {
     "part.tries_other": {"number"},
 }
 EXPECTED: dict[str, set[str]] = {
-    NUDGE: set(),
+    **{name: set() for name in (NUDGE, TELEGRAM_NUDGE, TELEGRAM_BUTTON)},
+    **{s.value: set() for s in TelegramSentence},
     **{t.value: set(values_of(t)) for t in Template},
     **{m.value: set() for m in Mark},
     **{s.value: {"call"} for s in OpenSentence},
@@ -94,7 +100,13 @@ EXPECTED: dict[str, set[str]] = {
     **PARTS,
     **HELD,
 }
-LONGEST: dict[str, int | str] = {"wait": 43_200, "tries": 5, "count": 40, "appointment": "x" * 500}
+LONGEST: dict[str, int | str] = {
+    "wait": 43_200,
+    "tries": 5,
+    "count": 40,
+    "appointment": "x" * 500,
+    "link": f"https://t.me/{'x' * 32}?start={'x' * 64}",  # the longest that Telegram has
+}
 QUOTED = re.compile(r"«\u00a0([^»]*)\u00a0»|“([^”]*)”")
 
 
@@ -163,6 +175,17 @@ def test_what_a_text_tells_to_reply_is_understood(language: Language) -> None:
             },
         ),
         (Template.TIMES_SET, {K.TIMES_ASK}),
+        (Template.HELP_TELEGRAM, {K.TELEGRAM}),
+        (Template.TELEGRAM_BOTH, {K.TELEGRAM_ONLY, K.TELEGRAM_HERE, K.TELEGRAM_OFF}),
+        (Template.TELEGRAM_ONLY, {K.TELEGRAM_BOTH, K.TELEGRAM_HERE, K.TELEGRAM_OFF}),
+        (Template.TELEGRAM_HERE, {K.TELEGRAM_BOTH, K.TELEGRAM_ONLY, K.TELEGRAM_OFF}),
+        (Template.TELEGRAM_NONE, {K.TELEGRAM}),
+        (Template.TELEGRAM_UNLINKED, {K.TELEGRAM}),
+        (Template.TELEGRAM_LINKED, {K.TELEGRAM, K.TELEGRAM_OFF}),
+        (Template.TELEGRAM_REFUSED, {K.TELEGRAM, K.TELEGRAM_OFF}),
+        (Template.TELEGRAM_STOPPED, {K.TELEGRAM}),
+        (Template.TELEGRAM_BLOCKED, {K.TELEGRAM}),
+        (Template.TELEGRAM_SECRET, {K.CHANGE_PIN}),
         (Template.READY, {K.SHOW, K.HELP}),
         (
             Template.HELP,
@@ -381,5 +404,28 @@ def test_another_consent_text_needs_another_version(language: Language) -> None:
 def test_releases_are_exactly_the_texts_with_details() -> None:
     for template in Template:
         assert is_release(template) is (
-            template in LISTS or "{appointment}" in load(Language.FR).texts[template]
+            template in LISTS
+            or any(value in load(Language.FR).texts[template] for value in ("{appointment}", "{link}"))
         )
+
+
+@pytest.mark.parametrize("language", Language)
+def test_nothing_that_goes_to_telegram_tells_what_it_is_for(language: Language) -> None:
+    """P2: constants of a language, without a word about health, whatever the practice is called."""
+    other = PracticeFacts(name="Oncologie", phone="", zone=ZoneInfo("Asia/Tokyo"), min_digits=8)
+    texts = [t for name, t in load(language).texts.items() if name.startswith("telegram.")]
+    assert len(texts) == len(TelegramSentence) + 2
+    assert [telling(text) for text in texts] == [()] * len(texts)
+    for words in (wording(language), wording(language, other)):
+        said = [words.telegram_text(s) for s in TelegramSentence]
+        assert {*said, words.telegram_nudge(), words.telegram_button()} == set(texts)
+    assert telling(wording(language).text(Template.NOTHING_DONE)), "and the list finds what is told elsewhere"
+
+
+@pytest.mark.parametrize("language", Language)
+def test_the_help_with_telegram_fits_one_message(language: Language) -> None:
+    long = PracticeFacts(name="N" * 400, phone="+" * 200, zone=PRACTICE.zone, min_digits=12)
+    for row in TABLE.values():
+        if Template.HELP in row[K.HELP].templates:
+            text = wording(language, long).text(*with_help(row[K.HELP].templates))
+            assert len(text.encode()) <= MAX_TEXT_BYTES

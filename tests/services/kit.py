@@ -41,6 +41,7 @@ from bot.services.enrol import Enrol
 from bot.services.import_agenda import ImportAgenda
 from bot.services.import_batch import Entry, ImportOptions
 from bot.services.invite_recipient import Invited, InviteRecipient
+from bot.services.link_telegram import LinkTelegram
 from bot.services.open_rooms import OpenRooms
 from bot.services.record_answer import Answer, ReadAnswers
 from bot.services.release_details import ReleaseDetails
@@ -54,6 +55,7 @@ from storage.keys import create_keys
 from storage.vault_file import create_vault
 from storage.wrap import Profile
 from tests.services.channel import FakeChannel
+from tests.services.telegram import FakeTelegram
 from tests.storage.migrated import migrated
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -75,7 +77,7 @@ class HandClock:
         return self.moment
 
     def monotonic(self) -> float:
-        return self.moment.timestamp()
+        return (self.moment - NOW).total_seconds()  # small, so that microseconds are exact
 
     def forward(self, **delta: float) -> None:
         self.moment += timedelta(**delta)
@@ -143,6 +145,7 @@ class Practice:
     unlock: timedelta = timedelta(minutes=10)
     device: str = DEVICE
     delivery: Delivery = field(default_factory=Delivery)
+    telegram: FakeTelegram | None = None
 
     def __post_init__(self) -> None:
         self.settings = Settings(
@@ -192,6 +195,9 @@ class Practice:
                 delay=self.delay,
                 min_digits=6,
             ),
+            telegram=LinkTelegram(self.uow, address=self.telegram.link, rules=self.rules)
+            if self.telegram
+            else None,
         )
         self.rooms = OpenRooms(self.uow, self.channel, clock=self.clock, language=Language.FR)
 

@@ -22,7 +22,8 @@ from bot.services.reset_recipient import ResetRecipient
 from config.catalogue import load
 from storage.data_key import rotate_data_key
 from tests.cli.shell import pli
-from tests.services.kit import PIN, WRONG_PIN, Practice, entry
+from tests.services.kit import PIN, WRONG_PIN, Person, Practice, entry
+from tests.services.telegram import FakeTelegram, Listening, token_of
 
 # What takes a homeserver, another folder or an older version to happen, and the tests that look for its row.
 ELSEWHERE = {
@@ -41,7 +42,7 @@ ELSEWHERE = {
 def practice(tmp_path: Path) -> Iterator[Practice]:
     """In the place and form in which the commands find it."""
     folder = tmp_path
-    made = Practice(folder)
+    made = Practice(folder, telegram=FakeTelegram())
     storage = made.settings.storage
     (folder / "pli.toml").write_text(
         f'[storage]\ndatabase = "{storage.database}"\nvault = "{storage.vault}"\n[practice]\nlanguage = "fr"\n'
@@ -70,6 +71,7 @@ async def test_each_kind_is_written_and_those_of_a_person_have_words(practice: P
         "mes données",
     ):
         await anna.say(text)
+    await telegram(practice, anna)
     read = ReadAnswers(home.uow, practice.sealer)
     for answer in read(everything=False, now=practice.now):
         read.done(answer.id, now=practice.now)
@@ -122,6 +124,18 @@ async def test_each_kind_is_written_and_those_of_a_person_have_words(practice: P
     }
     for language in Language:
         assert {f"log.{kind}" for kind in of_people} <= load(language).texts.keys()
+
+
+async def telegram(practice: Practice, anna: Person) -> None:
+    """In an open window: linked, tried again by somebody else, set, and ended."""
+    assert practice.telegram is not None
+    there = Listening(practice.home.uow, practice.telegram, practice.clock)
+    token = token_of(await anna.read("telegram"))
+    for chat in (1, 2):
+        await there.start_chat(chat, token)
+    await practice.send_replies()
+    for text in ("telegram seul", "telegram non"):
+        await anna.say(text)
 
 
 def orders(practice: Practice) -> None:

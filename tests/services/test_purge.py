@@ -20,6 +20,7 @@ from bot.domain.records import (
     StoredEnvelope,
 )
 from bot.domain.retention import Retention
+from bot.domain.telegram import TelegramLink
 from bot.domain.values import EventId
 from bot.services.purge import Purge
 from bot.services.record_answer import ReadAnswers
@@ -65,9 +66,11 @@ async def lived(practice: Practice) -> None:
     ben = await practice.enrolled("P-3", name="ben")
     await ben.say("leave")
     await ben.say("yes")
+    reader = anna.recipient.id
     with practice.home.uow() as uow:
         uow.problems.add(ProblemKind.TROUBLE, practice.now)
         uow.guesses.wrong("somebody", practice.now)
+        uow.telegram.add_link(TelegramLink(id="digest", recipient=reader, expires=practice.now))
         uow.commit()
     assert unused.code
     practice.clock.forward(minutes=11)
@@ -83,7 +86,7 @@ KINDS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "nudges": ({"nudges": DAY}, {"nudges"}),
     "messages": ({"messages": DAY}, {"messages"}),
     "marks": ({"marks": DAY}, {"marks"}),
-    "codes": ({"codes": DAY}, {"codes"}),
+    "codes": ({"codes": DAY}, {"codes", "links"}),
     "invitations": ({"invitations": DAY}, {"invitations"}),
     "problems": ({"problems": DAY}, {"problems"}),
     "left": ({"left": DAY}, {"recipients"}),
@@ -95,11 +98,11 @@ KINDS: dict[str, tuple[dict[str, Any], set[str]]] = {
 async def test_each_kind_goes_after_its_own_time_and_alone(anywhere: Practice, kind: str) -> None:
     await lived(anywhere)
     setting, names = KINDS[kind]
-    early, (name,) = keeping(anywhere)(anywhere.now), names
+    early = keeping(anywhere)(anywhere.now)
     assert early.total == 0, "nothing goes that is kept for good"
     anywhere.clock.forward(days=30)
     late = keeping(anywhere, **setting)(anywhere.now)
-    assert {n for n, number in late.counts.items() if number} == {name}
+    assert {n for n, number in late.counts.items() if number} == names
     again = keeping(anywhere, **setting)(anywhere.now)
     assert again.total == 0 or kind == "audit", "and it is gone"
     home = anywhere.home

@@ -336,6 +336,36 @@ def test_seen(store: Store) -> None:
         assert uow.seen.add(["a"], NOW) is True
 
 
+def test_seen_not_within_a_span(store: Store) -> None:
+    """It counts from the last time that it was true; a clock that was set back makes it wait."""
+    with store.uow() as uow:
+        asked = [
+            uow.seen.not_within("a", NOW + after, span=HOUR)
+            for after in (0 * HOUR, HOUR / 2, HOUR - HOUR / 3600, HOUR, 1.5 * HOUR, -HOUR, 2 * HOUR)
+        ]
+        assert asked == [True, False, False, True, False, False, True]
+        assert uow.seen.not_within("b", NOW, span=HOUR) is True
+        assert uow.seen.purge(NOW + HOUR) == 1, "b alone"
+
+
+def test_guesses_of_one_alone(store: Store) -> None:
+    """It waits as the others do, and neither adds to what all of them did nor waits for it."""
+    with store.uow() as uow:
+        uow.guesses.wrong("s", NOW)
+        for number in range(2 * WRONG_CODES_IN_ALL):
+            uow.guesses.wrong(f"a{number}", NOW, alone=True)
+        assert uow.guesses.wait_seconds("s", NOW) == 0
+        for _ in range(2):
+            uow.guesses.wrong("a0", NOW, alone=True)
+        assert uow.guesses.wait_seconds("a0", NOW, alone=True) == 60
+        for number in range(WRONG_CODES_IN_ALL - 1):
+            uow.guesses.wrong(f"s{number}", NOW)
+        assert uow.guesses.wait_seconds("s", NOW) == 3600
+        assert uow.guesses.wait_seconds("a1", NOW, alone=True) == 0
+        uow.guesses.clear("a1", alone=True)
+        assert uow.guesses.wait_seconds("s", NOW) == 3600, "nor is one taken off what all of them did"
+
+
 def test_guesses(store: Store) -> None:
     """Waits grow, end, are per sender, and do not turn negative with a clock that goes back."""
     waits = []

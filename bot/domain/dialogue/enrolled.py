@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.domain.dialogue import telegram
 from bot.domain.dialogue.parts import Row, aside, asides, choosing, code_typed, do, leaving, redeeming, say
 from bot.domain.states import OPEN_STATES, Action, Outcome, Pending, State, Tick, Transition
 from bot.domain.templates import Template
@@ -16,6 +17,7 @@ _COMMANDS = (
     IntentKind.CANCEL,
     IntentKind.KEEP,
     IntentKind.MOVE,
+    *telegram.ASKED,
 )
 _ANSWERS = (IntentKind.YES, IntentKind.NO, IntentKind.NUMBER)
 
@@ -33,6 +35,7 @@ def _enrolled(state: State) -> Row:
             IntentKind.CANCEL: do(State.UNLOCKED, Action.FIND, pending=Pending.TAKE),
             IntentKind.KEEP: do(State.UNLOCKED, Action.ACT, pending=Pending.TAKE),
             IntentKind.MOVE: do(State.UNLOCKED, Action.ACT, pending=Pending.TAKE),
+            **{kind: do(State.UNLOCKED, Action.TELEGRAM, pending=Pending.TAKE) for kind in telegram.ASKED},
         }
     return {
         **dict.fromkeys(_ANSWERS, aside(state, Template.NO_QUESTION)),
@@ -115,6 +118,7 @@ def _unlocked() -> Row:
         Outcome.CANCEL_PASSED_ON: say(state, Template.CANCEL_PASSED_ON),
         Outcome.KEPT: say(state, Template.KEPT),
         Outcome.MOVE_PASSED_ON: say(state, Template.MOVE_PASSED_ON),
+        **{outcome: say(state, template) for outcome, template in telegram.SAID.items()},
     }
 
 

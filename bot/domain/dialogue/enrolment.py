@@ -43,7 +43,8 @@ def _enrolling(state: State) -> Row:
     only_prompt: Row = {kind: aside(state) for kind in IntentKind}
     known = asides(state)
     of_nudges = (IntentKind.STOP, IntentKind.START, Outcome.PAUSED, Outcome.STARTED)
-    for given in (*of_nudges, IntentKind.TIMES_ASK, *TIMES, Outcome.TIMES_SET):
+    telegram = (IntentKind.TELEGRAM_OFF, Outcome.TELEGRAM_UNLINKED, Outcome.TELEGRAM_NONE)
+    for given in (*of_nudges, IntentKind.TIMES_ASK, *TIMES, Outcome.TIMES_SET, *telegram):
         del known[given]
     return {
         **only_prompt,
