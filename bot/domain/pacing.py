@@ -17,7 +17,7 @@ from typing import Final
 
 from bot.errors import WrongUse
 
-_ROUNDING: Final = 1e-9  # of a nudge: sums of seconds are not exact
+_ROUNDING: Final = 1e-6  # of a nudge: sums of seconds are not exact, after weeks of them least of all
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

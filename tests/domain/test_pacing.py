@@ -111,3 +111,14 @@ def test_a_channel_without_one_is_held_by_the_common_bucket() -> None:
     held = Pace(overall=bucket(10)).held("matrix", 5.0)
     assert (held.room("matrix", 4.9), held.permitted_at("matrix", 0.0)) == (0, 5.0)
     assert UNPACED.held("matrix", 5.0).room("matrix", 1.0) == 0
+
+
+@pytest.mark.parametrize("weeks", [1, 10, 100])
+def test_rule_2_also_after_weeks(weeks: int) -> None:
+    """What may leave at that moment does, whatever is left of the digits of a clock that counts from long ago."""
+    now = weeks * 7 * 86_400.0 + 0.123
+    full = bucket(25)
+    for taken in range(1, 200):
+        full = full.taken(1, now)
+        now = full.permitted_at(now)
+        assert full.room(now) >= 1, taken

@@ -16,6 +16,7 @@ from bot.app import Installation
 from bot.cli.status import WIDTH, as_data, draw
 from bot.domain.figures import Figures
 from bot.domain.records import AuditKind, OutboxKind, OutboxState, ProblemKind, RecipientState
+from bot.domain.telegram import NudgeOn
 from bot.domain.values import Language
 from bot.errors import WrongUse
 from bot.metrics import Live, exposition
@@ -121,9 +122,11 @@ def test_rule_1_no_label_is_anything_but_a_word_of_this_program(scene: Scene) ->
     assert len(ids) == 3
     for word in ("canary", "example.org", *ids):
         assert word not in page
-    known = {m.value for kinds in (OutboxKind, OutboxState, ProblemKind, RecipientState) for m in kinds}
+    known = {
+        m.value for kinds in (OutboxKind, OutboxState, ProblemKind, RecipientState, NudgeOn) for m in kinds
+    }
     for _, labels, _ in samples(page.encode()):
-        assert labels.keys() <= {"kind", "state"}
+        assert labels.keys() <= {"kind", "state", "channel"}
         assert set(labels.values()) <= known
 
 
