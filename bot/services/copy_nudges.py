@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from bot.domain.timing import level_of
 from bot.domain.records import OutboxRow
 from bot.domain.slots import NudgeRules
 from bot.domain.telegram import NudgeOn, nudge_on
+from bot.domain.timing import level_of
 from bot.ports_storage import UnitOfWork
 from bot.services.settle_sent import Work, settle_merged
 

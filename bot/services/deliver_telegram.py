@@ -123,7 +123,7 @@ class DeliverTelegram:
 
     async def due(self) -> int:
         """Send what is due and may leave now; how many copies were taken."""
-        if self._rules.is_quiet(self._clock.now()) or self._delivery.show is not None:
+        if self._rules.is_quiet_for_all(self._clock.now()) or self._delivery.show is not None:
             return 0
         await self.drain()
         self._task = asyncio.create_task(self._send())  # a stop waits for what was marked
@@ -235,6 +235,10 @@ class DeliverTelegram:
         """Rule 2; None where it was settled instead."""
         of = decisions(uow, copy)
         recheck = RecheckNudges(uow, of, now, limits=NudgeLimits(rules=self._rules))
+        quiet = [until for row in of if (until := recheck.quiet_until(row)) is not None]
+        if quiet:
+            uow.outbox.put_back(copy, due=max(quiet))
+            return None
         if (refusal := recheck.refuses(copy, of)) is not None:
             drop_copy(uow, copy, refusal[1] if of else ProblemKind.TOO_LATE, now)
             return None

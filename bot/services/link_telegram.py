@@ -17,10 +17,10 @@ from typing import Final
 
 from bot.domain.conversation import Outcome
 from bot.domain.dialogue.telegram import CHOSEN, SET
-from bot.domain.timing import level_of
 from bot.domain.records import AuditKind, Recipient, RecipientState
 from bot.domain.slots import NudgeRules
 from bot.domain.telegram import NudgeOn, TelegramChat, TelegramLink
+from bot.domain.timing import level_of
 from bot.domain.values import RecipientId
 from bot.domain.vocabulary import IntentKind
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
