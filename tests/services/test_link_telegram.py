@@ -227,6 +227,10 @@ async def test_a_link_dies_with_the_key(practice: Practice) -> None:
     token = token_of(await given(anna))
     there = listening(practice)
     practice.enrol.lock(anna.recipient.id, practice.now)
+    with practice.home.uow() as uow:
+        link = uow.telegram.link(uow.telegram.digest(token.reveal()))
+    assert link is not None
+    assert link.spent
     assert [s for s, _ in await there.start_chat(CHAT, token)] == [TelegramSentence.LINK_REFUSED]
 
 
