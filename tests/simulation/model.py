@@ -713,7 +713,7 @@ class Model:
     def _judge_second(self, news: News) -> None:
         """Whoever did not open it was told again, in one of the slots that come into question or right after it."""
         first, last = min(news.again), max(news.again) + self._wait()
-        since, end = self._true(news.at), self._true(last)
+        since, end = self._true(first) - MARGIN, self._true(last)
         for name in sorted(news.to - news.excused):
             news.excused.add(name)
             if self._was_disturbed(since, end) or self._is_reported(name, news.at - MARGIN):

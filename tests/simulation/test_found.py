@@ -106,11 +106,12 @@ async def test_failure_04_a_nudge_a_day_is_not_one_too_many_for_the_seconds_of_y
 
 
 async def test_failure_04_a_merged_reminder_leaves_when_its_partner_may_not(practice: Practice) -> None:
-    practice.nudges = Nudges(level=Level.PLAIN, days_before=(1,), slots=("09:00", "18:00"))
+    practice.nudges = Nudges(level=Level.PLAIN, days_before=(1,), slots=("09:00",))
     practice.__post_init__()
     practice.take(entry("a", "2026-09-10 10:00"))
-    (planned,) = practice.nudge_rows()
-    practice.clock.moment = planned.due
+    practice.nudges = practice.nudges.model_copy(update={"slots": ("09:00", "18:00")})
+    practice.__post_init__()
+    practice.clock.moment = at("2026-09-09 09:00")
     away(practice)
     await practice.send_nudges()
     practice.take(entry("b", "2026-09-13 15:00"))
