@@ -1,11 +1,10 @@
-"""Nudges to 500 enrolled people, beside raw PUTs of the same size, 32 at once.
+"""Nudges to 500 enrolled people, beside raw PUTs of the same size, 32 at once, into the same rooms.
 
 The bot's real services deliver, in this process: rows claimed and checked again, keys shared, encrypted, sent, settled.
 The pace of ``[delivery]`` is lifted here: what is measured is what the bot costs, not how long it holds back.
-The raw PUTs come from another account, into rooms like the bot's, and nobody there listens: that the bot does is a part
-of its cost. They and the deliveries take turns, a second or a few of each, now one first and now the other: whoever
-else works on the machine slows both, and the ratio of two neighbours says what their times alone do not. Beside it
-stands processor time.
+Raw PUTs and deliveries take turns, a second or a few of each, now one first and now the other: whoever else works on
+the machine slows both, and the ratio of two neighbours says what their times alone do not. Beside it stands processor
+time. The bot listens meanwhile, to both; what that costs the homeserver is seen in the raw PUTs while there is no bot.
 
 Each run is two lives of the bot. *Cold*, in parts of 250: no Olm session with anybody, so that one-time keys are
 claimed and every device gets a first key. *Warm*, in parts of 100: both are there.
@@ -17,20 +16,17 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import cycle, islice
 from pathlib import Path
 from urllib.parse import quote
 
 import aiohttp
 
 from bot.app import CRYPTO_STORE, Installation
-from bot.channels.matrix import rooms as matrix_rooms
 from bot.channels.matrix.channel import MatrixChannel
-from bot.channels.matrix.http import Http
 from bot.domain.records import OutboxState
 from bot.domain.values import RoomId
 from bot.services.deliver import Deliver
@@ -43,7 +39,8 @@ from tests.bench.rig import homeserver_and_practice
 from tests.channels.bot_rig import Ears
 from tests.rig.homeserver import RigHomeserver
 
-PEOPLE, RAW_ROOMS = 500, 100
+PEOPLE = 500
+UNHEARD = 100  # raw PUTs before each life
 LIVES = 2  # a run
 COLD, WARM = "cold", "warm"
 PARTS = ((COLD, 250), (WARM, 100))
@@ -90,52 +87,39 @@ class _Trial:
 
     def __init__(self, home: Installation, http: aiohttp.ClientSession, homeserver: RigHomeserver) -> None:
         self._home, self._http, self._server = home, http, homeserver
-        self._token = ""
-        self._raw_rooms: list[RoomId] = []
-        self._booked: list[Booked] = []
+        self._token = home.session().token.reveal()
+        self._people: list[tuple[RoomId, Booked]] = []
         self._slot = home.clock.now() - timedelta(days=1)
-        self._turns: list[_Turn] = []
+        self.turns: list[_Turn] = []
+        self.unheard: list[Cost] = []
 
-    async def settle_in(self, phones: Sequence[Phone], other: Phone) -> None:
-        """Rooms opened by the bot, joined by the phones; people enrolled, each with an appointment. ``other`` opens the
-        rooms of the raw PUTs.
-        """
+    async def settle_in(self, phones: Sequence[Phone]) -> None:
+        """Rooms opened by the bot, joined by the phones; people enrolled, each with an appointment."""
         async with _alive(self._home) as (channel, _):
             for phone in phones:
                 room = await channel.open_room(phone.user)
-                await self._join(phone, room)
-                self._booked.append(book(self._home, phone.user, phone.pin, room))
-        self._token = other.token
-        http = Http(self._server.url, other.token)
-        try:
-            for phone in phones[:RAW_ROOMS]:
-                self._raw_rooms.append(await matrix_rooms.open_room(http, user=phone.user, name="Pli"))
-                await self._join(phone, self._raw_rooms[-1])
-        finally:
-            await http.close()
+                join = f"{self._server.url}/_matrix/client/v3/join/{quote(room, safe='')}"
+                await call(self._http, "POST", join, phone.token, {})
+                self._people.append((room, book(self._home, phone.user, phone.pin, room)))
 
-    async def _join(self, phone: Phone, room: RoomId) -> None:
-        join = f"{self._server.url}/_matrix/client/v3/join/{quote(room, safe='')}"
-        await call(self._http, "POST", join, phone.token, {})
-
-    async def turns(self, lives: int) -> list[_Turn]:
+    async def live(self, lives: int) -> None:
         """Every life begins without any session."""
-        await self._raw(PEOPLE)  # the homeserver's own caches
+        await self._raw(self._people)  # the homeserver's own caches
         for _ in range(lives):
+            self.unheard.append(await self._raw(self._people[:UNHEARD]))
             self._forget_sessions()
             async with _alive(self._home) as (_, deliver):
                 for kind, size in PARTS:
                     for start in range(0, PEOPLE, size):
-                        await self._turn(kind, deliver, self._booked[start : start + size])
-        return self._turns
+                        await self._turn(kind, deliver, self._people[start : start + size])
 
-    async def _turn(self, kind: str, deliver: Deliver, to: Sequence[Booked]) -> None:
-        raw_first = len(self._turns) % 2 == 0
-        before = await self._raw(len(to)) if raw_first else None
-        ours = await self._deliver(deliver, to)
-        raw = before or await self._raw(len(to))
+    async def _turn(self, kind: str, deliver: Deliver, to: Sequence[tuple[RoomId, Booked]]) -> None:
+        raw_first = len(self.turns) % 2 == 0
+        before = await self._raw(to) if raw_first else None
+        ours = await self._deliver(deliver, [booked for _, booked in to])
+        raw = before or await self._raw(to)
         load = os.getloadavg()[0]
-        self._turns.append(_Turn(kind=kind, count=len(to), raw=raw, ours=ours, load=load))
+        self.turns.append(_Turn(kind=kind, count=len(to), raw=raw, ours=ours, load=load))
 
     async def _deliver(self, deliver: Deliver, to: Sequence[Booked]) -> Cost:
         """Until every one of the nudges, one to each, due now, is settled as sent."""
@@ -152,8 +136,8 @@ class _Trial:
         assert sent == len(to), f"{sent} sent"
         return took
 
-    async def _raw(self, count: int) -> Cost:
-        rooms = list(islice(cycle(self._raw_rooms), count))
+    async def _raw(self, to: Sequence[tuple[RoomId, Booked]]) -> Cost:
+        rooms = [room for room, _ in to]
         return await cost(
             lambda: puts(self._http, self._server.url, self._token, rooms), server=self._server.pid
         )
@@ -168,10 +152,12 @@ class _Trial:
 def bench(folder: Path, runs: int) -> Result:
     """See the module."""
     with homeserver_and_practice(folder) as (homeserver, practice):
-        turns = asyncio.run(_measure(homeserver, practice.home, runs))
+        trial = asyncio.run(_measure(homeserver, practice.home, runs))
+    turns = trial.turns
     figures = [
         Figure(name="load of the machine", unit="processes", runs=tuple(turn.load for turn in turns)),
-        *_figures("raw PUTs", turns, lambda turn: turn.raw),
+        *_figures("raw PUTs", [(turn.count, turn.raw) for turn in turns]),
+        *_figures("raw PUTs, no bot", [(UNHEARD, raw) for raw in trial.unheard]),
     ]
     for kind in (WARM, COLD):
         found = [turn for turn in turns if turn.kind == kind]
@@ -180,7 +166,7 @@ def bench(folder: Path, runs: int) -> Result:
         figures += [
             Figure(name=f"{kind}, to raw PUTs", unit="ratio", runs=walls, goal=GOALS[kind]),
             Figure(name=f"{kind}, by the homeserver's processor", unit="ratio", runs=servers),
-            *_figures(kind, found, lambda turn: turn.ours),
+            *_figures(kind, [(turn.count, turn.ours) for turn in found]),
         ]
     return Result(
         name="nudges",
@@ -189,8 +175,7 @@ def bench(folder: Path, runs: int) -> Result:
     )
 
 
-def _figures(name: str, turns: Iterable[_Turn], of: Callable[[_Turn], Cost]) -> list[Figure]:
-    costs = [(turn.count, of(turn)) for turn in turns]
+def _figures(name: str, costs: Sequence[tuple[int, Cost]]) -> list[Figure]:
     return [
         Figure(name=f"{name}: rate", unit="events/s", runs=tuple(n / c.wall for n, c in costs)),
         Figure(name=f"{name}: homeserver", unit="ms each", runs=tuple(1000 * c.server / n for n, c in costs)),
@@ -198,9 +183,9 @@ def _figures(name: str, turns: Iterable[_Turn], of: Callable[[_Turn], Cost]) -> 
     ]
 
 
-async def _measure(homeserver: RigHomeserver, home: Installation, runs: int) -> list[_Turn]:
+async def _measure(homeserver: RigHomeserver, home: Installation, runs: int) -> _Trial:
     async with aiohttp.ClientSession() as http:
         trial = _Trial(home, http, homeserver)
-        *phones, other = await new_phones(homeserver.embedded, http, PEOPLE + 1)
-        await trial.settle_in(phones, other)
-        return await trial.turns(LIVES * runs)
+        await trial.settle_in(await new_phones(homeserver.embedded, http, PEOPLE))
+        await trial.live(LIVES * runs)
+        return trial

@@ -38,7 +38,6 @@ from bot.domain.values import EventId, Language, RoomId, Secret, SecretBytes, Tr
 from bot.errors import ChannelError, Refused, StorageError, WrongUse
 
 _STOP_SECONDS: Final = 6.0
-_FLOOD: Final = 8  # nudges on their way at once, from which on the bot listens less often
 
 _log = logging.getLogger("pli.matrix")
 
@@ -100,7 +99,6 @@ class MatrixChannel:
         self._client: Client | None = None
         self._sender: Sender | None = None
         self._task: asyncio.Task[None] | None = None
-        self._leaving = 0
         self.staff = MatrixStaff(self._http, self._parts)
 
     async def start(self, listener: Listener) -> None:
@@ -124,7 +122,6 @@ class MatrixChannel:
             self._sync_store,
             health=self._tell_health,
             grace_seconds=self._grace_seconds,
-            floods=lambda: self._leaving >= _FLOOD,
         )
         self._sender = Sender(self._http, self._machine, self._directory, known_state=self._client.state_of)
         self._task = asyncio.create_task(self._run(seeds, self._machine, self._client))
@@ -171,11 +168,7 @@ class MatrixChannel:
 
     async def nudge(self, to: Address, nudge: Nudge, txn: TransactionId) -> EventId:
         text = self._texts.nudges[nudge.language]
-        self._leaving += 1
-        try:
-            return await self._out().send(to, text, kind=Kind.OPEN, rings=True, txn=txn, rotate=False)
-        finally:
-            self._leaving -= 1
+        return await self._out().send(to, text, kind=Kind.OPEN, rings=True, txn=txn, rotate=False)
 
     # -- PrivateChannel ------------------------------------------------------------------------------------
 

@@ -9,9 +9,6 @@
 6. 429, 5xx, time-outs and an expired token back off and say so (:class:`Health`). A long poll that is not answered
    soon after its time counts as a time-out: a homeserver that stands still is noticed within its minute.
 7. What was read is forgotten by the clock, whether the homeserver answers or not.
-8. While many messages leave at once the homeserver is asked once a second: each of them would come back in an answer of
-   its own, which costs the homeserver more than a tenth of its time. What somebody says meanwhile is heard that much
-   later.
 """
 
 from __future__ import annotations
@@ -49,7 +46,6 @@ _FIRST_ANSWER_SECONDS: Final = 90.0  # everything since the last stop may be in 
 _FORGET_EVERY_SECONDS: Final = 10.0
 _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
-_ECHO_SECONDS: Final = 1.0
 _GAP_PAGES: Final = 5
 _PAGE: Final = 100
 
@@ -77,11 +73,9 @@ class Client:
         *,
         health: Callable[[Health], None],
         grace_seconds: float,
-        floods: Callable[[], bool] = lambda: False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._http = http
-        self._floods = floods
         self._machine = machine
         self._directory = directory
         self._listener = listener
@@ -151,8 +145,6 @@ class Client:
                 if not self._stop.is_set():
                     self._be(Health.CONNECTED)
                 wait = _FIRST_WAIT
-                if self._floods():
-                    await pause(_ECHO_SECONDS, self._stop)  # rule 8
                 continue
             except ChannelError as error:
                 pausing = self._backing_off(error, wait)
