@@ -31,11 +31,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.messages import Nudge, OpenSentence, PrivateText
-from bot.domain.records import (
-    OutboxKind,
-    OutboxRow,
-    OutboxState,
-)
+from bot.domain.records import OutboxKind, OutboxRow, OutboxState
 from bot.domain.slots import NudgeRules
 from bot.domain.templates import Template, Words
 from bot.domain.trust import Address
@@ -52,9 +48,7 @@ NUDGE_BATCH = 500
 REPLY_BATCH = 50
 AT_ONCE = 32
 PART = 25  # prepared together: few requests, and the first leave soon
-PARTS_AT_ONCE = (
-    4  # homeservers give keys one after the other: one request alone falls behind what leaves meanwhile
-)
+PARTS_AT_ONCE = 4  # homeservers give keys one by one: one request alone falls behind what leaves
 LONGEST_HOLD = timedelta(hours=1)
 EVERYTHING = 1_000_000
 
