@@ -48,7 +48,8 @@ log = logging.getLogger("pli.deliver")
 NUDGE_BATCH = 500
 REPLY_BATCH = 50
 AT_ONCE = 32
-FIRST_PART, LARGEST_PART = 50, 200  # prepared together; small at first, so that some leave soon
+PART = 25  # prepared together: few requests, and the first leave soon
+PARTS_AT_ONCE = 4  # homeservers give keys one by one: one request alone falls behind what leaves
 EVERYTHING = 1_000_000
 
 PATIENCE = timedelta(minutes=2)
@@ -175,14 +176,15 @@ class Deliver:
 
     async def _send_all(self, works: Sequence[Work]) -> list[Sending]:
         """While some are prepared, those before them leave."""
-        gate = asyncio.Semaphore(AT_ONCE)
-        leaving: list[asyncio.Task[Sending]] = []
-        start, size = 0, FIRST_PART
-        while part := works[start : start + size]:
-            await self._warm([w.to for w in part])
-            leaving += [asyncio.create_task(self._nudge(w, gate)) for w in part]
-            start, size = start + size, min(size * 2, LARGEST_PART)
-        return list(await asyncio.gather(*leaving))
+        leaving, preparing = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(PARTS_AT_ONCE)
+
+        async def send(part: Sequence[Work]) -> list[Sending]:
+            async with preparing:
+                await self._warm([w.to for w in part])
+            return list(await asyncio.gather(*(self._nudge(w, leaving) for w in part)))
+
+        parts = [works[start : start + PART] for start in range(0, len(works), PART)]
+        return [sending for sent in await asyncio.gather(*map(send, parts)) for sending in sent]
 
     def _slow_down(self, outcomes: Sequence[Sending]) -> None:
         """Rule 9."""

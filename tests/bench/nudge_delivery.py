@@ -2,18 +2,21 @@
 
 The bot's real services deliver, in this process: rows claimed and checked again, keys shared, encrypted, sent, settled.
 The pace of ``[delivery]`` is lifted here: what is measured is what the bot costs, not how long it holds back.
-Each run is two lives of the bot, and each delivery stands between two measurements of raw PUTs: the ratio is their mean
-time to the delivery's. *Cold*: no Olm session with anybody, so that one-time keys are claimed and every device gets a
-first key. *After a restart*: Olm sessions are on the disk, Megolm sessions are not.
+Raw PUTs and deliveries take turns, a second or a few of each, now one first and now the other: whoever else works on
+the machine slows both, and the ratio of two neighbours says what their times alone do not. Beside it stands processor
+time. The bot listens meanwhile, to both; what that costs the homeserver is seen in the raw PUTs while there is no bot.
+
+Each run is two lives of the bot. *Cold*, in parts of 250: no Olm session with anybody, so that one-time keys are
+claimed and every device gets a first key. *Warm*, in parts of 100: both are there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
-import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -26,17 +29,22 @@ from bot.app import CRYPTO_STORE, Installation
 from bot.channels.matrix.channel import MatrixChannel
 from bot.domain.records import OutboxState
 from bot.domain.values import RoomId
-from bot.homeserver.embedded import EmbeddedHomeserver
 from bot.services.deliver import Deliver
 from tests.bench.booked import Booked, book, plan
 from tests.bench.figures import Figure, Result
 from tests.bench.phones import Phone, call, new_phones
+from tests.bench.processor import Cost, cost
 from tests.bench.raw import puts
 from tests.bench.rig import homeserver_and_practice
 from tests.channels.bot_rig import Ears
+from tests.rig.homeserver import RigHomeserver
 
 PEOPLE = 500
-WARM = 3  # deliveries a run
+UNHEARD = 100  # raw PUTs before each life
+LIVES = 2  # a run
+COLD, WARM = "cold", "warm"
+PARTS = ((COLD, 250), (WARM, 100))
+GOALS = {WARM: "goal: 0.95", COLD: "goal: 0.90; plain nio loop: 0.65"}
 
 
 @asynccontextmanager
@@ -49,7 +57,7 @@ async def _alive(home: Installation) -> AsyncIterator[tuple[MatrixChannel, Deliv
         words=home.words,
         clock=home.clock,
         device=home.session().device_id,
-        rules=replace(home.settings.nudge_rules(), daily_cap=50),
+        rules=replace(home.settings.nudge_rules(), daily_cap=1000),
     )
     await channel.start(Ears().listener())
     try:
@@ -60,103 +68,124 @@ async def _alive(home: Installation) -> AsyncIterator[tuple[MatrixChannel, Deliv
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Life:
-    """Seconds for everybody, and the ratios of the raw PUTs around a delivery to it."""
+class _Turn:
+    """A delivery to ``count`` people and as many raw PUTs beside it, and the load of the machine then."""
 
-    cold: bool
-    raw: Sequence[float]
-    warm: Sequence[float]
-    first_ratio: float
-    warm_ratios: Sequence[float]
+    kind: str
+    count: int
+    raw: Cost
+    ours: Cost
+    load: float
+
+    def ratio(self, of: Callable[[Cost], float]) -> float:
+        """Raw PUTs to ours: below one is slower than they are."""
+        return of(self.raw) / of(self.ours)
 
 
 class _Trial:
     """Five hundred people in their rooms, and as many nudges to them as are wanted."""
 
-    def __init__(self, home: Installation, http: aiohttp.ClientSession, url: str) -> None:
-        self._home, self._http, self._url = home, http, url
+    def __init__(self, home: Installation, http: aiohttp.ClientSession, homeserver: RigHomeserver) -> None:
+        self._home, self._http, self._server = home, http, homeserver
         self._token = home.session().token.reveal()
-        self._rooms: list[RoomId] = []
-        self._booked: list[Booked] = []
+        self._people: list[tuple[RoomId, Booked]] = []
         self._slot = home.clock.now() - timedelta(days=1)
+        self.turns: list[_Turn] = []
+        self.unheard: list[Cost] = []
 
     async def settle_in(self, phones: Sequence[Phone]) -> None:
         """Rooms opened by the bot, joined by the phones; people enrolled, each with an appointment."""
         async with _alive(self._home) as (channel, _):
             for phone in phones:
                 room = await channel.open_room(phone.user)
-                join = f"{self._url}/_matrix/client/v3/join/{quote(room, safe='')}"
+                join = f"{self._server.url}/_matrix/client/v3/join/{quote(room, safe='')}"
                 await call(self._http, "POST", join, phone.token, {})
-                self._rooms.append(room)
-                self._booked.append(book(self._home, phone.user, phone.pin, room))
+                self._people.append((room, book(self._home, phone.user, phone.pin, room)))
 
-    def _plan(self) -> None:
-        """One nudge to everybody, due now, in a slot of its own."""
+    async def live(self, lives: int) -> None:
+        """Every life begins without any session."""
+        await self._raw(self._people)  # the homeserver's own caches
+        for _ in range(lives):
+            self.unheard.append(await self._raw(self._people[:UNHEARD]))
+            self._forget_sessions()
+            async with _alive(self._home) as (_, deliver):
+                for kind, size in PARTS:
+                    for start in range(0, PEOPLE, size):
+                        await self._turn(kind, deliver, self._people[start : start + size])
+
+    async def _turn(self, kind: str, deliver: Deliver, to: Sequence[tuple[RoomId, Booked]]) -> None:
+        raw_first = len(self.turns) % 2 == 0
+        before = await self._raw(to) if raw_first else None
+        ours = await self._deliver(deliver, [booked for _, booked in to])
+        raw = before or await self._raw(to)
+        load = os.getloadavg()[0]
+        self.turns.append(_Turn(kind=kind, count=len(to), raw=raw, ours=ours, load=load))
+
+    async def _deliver(self, deliver: Deliver, to: Sequence[Booked]) -> Cost:
+        """Until every one of the nudges, one to each, due now, is settled as sent."""
         self._slot += timedelta(minutes=1)
-        plan(self._home, self._booked, self._slot)
-
-    async def deliver(self, deliver: Deliver) -> float:
-        """Seconds until every one of the nudges is settled as sent."""
-        self._plan()
+        plan(self._home, to, self._slot)
         before = deliver.counts().get(OutboxState.SENT.value, 0)
-        began = time.perf_counter()
-        while await deliver.nudges_due():
-            pass
-        took = time.perf_counter() - began
+
+        async def all_due() -> None:
+            while await deliver.nudges_due():
+                pass
+
+        took = await cost(all_due, server=self._server.pid)
         sent = deliver.counts()[OutboxState.SENT.value] - before
-        assert sent == len(self._booked), f"{sent} sent"
+        assert sent == len(to), f"{sent} sent"
         return took
 
-    async def raw(self) -> float:
-        return await puts(self._http, self._url, self._token, self._rooms)
+    async def _raw(self, to: Sequence[tuple[RoomId, Booked]]) -> Cost:
+        rooms = [room for room, _ in to]
+        return await cost(
+            lambda: puts(self._http, self._server.url, self._token, rooms), server=self._server.pid
+        )
 
-    def forget_sessions(self) -> None:
+    def _forget_sessions(self) -> None:
         """As if the bot had never spoken with anybody."""
         store = self._home.bot_dir / CRYPTO_STORE / "olm.db"
         with contextlib.closing(sqlite3.connect(store)) as connection, connection:
             connection.execute("DELETE FROM olmsessions")
 
-    async def life(self, *, cold: bool) -> _Life:
-        """One life of the bot: every delivery stands between two measurements of what the homeserver can do."""
-        if cold:
-            self.forget_sessions()
-        raw, took = [await self.raw()], []
-        async with _alive(self._home) as (_, deliver):
-            for _ in range(1 + WARM):
-                took.append(await self.deliver(deliver))
-                raw.append(await self.raw())
-        ratios = [(raw[i] + raw[i + 1]) / 2 / seconds for i, seconds in enumerate(took)]
-        return _Life(cold=cold, raw=raw, warm=took[1:], first_ratio=ratios[0], warm_ratios=ratios[1:])
-
 
 def bench(folder: Path, runs: int) -> Result:
     """See the module."""
     with homeserver_and_practice(folder) as (homeserver, practice):
-        lives = asyncio.run(_measure(homeserver.embedded, practice.home, runs))
-    raw = tuple(PEOPLE / seconds for life in lives for seconds in life.raw)
-    warm = tuple(PEOPLE / seconds for life in lives for seconds in life.warm)
-    ratios = {
-        "warm, to raw PUTs": (tuple(r for life in lives for r in life.warm_ratios), "goal: 0.95"),
-        "cold, to raw PUTs": (
-            tuple(life.first_ratio for life in lives if life.cold),
-            "goal: 0.90; plain nio loop: 0.65",
-        ),
-        "after a restart, to raw PUTs": (tuple(life.first_ratio for life in lives if not life.cold), ""),
-    }
+        trial = asyncio.run(_measure(homeserver, practice.home, runs))
+    turns = trial.turns
+    figures = [
+        Figure(name="load of the machine", unit="processes", runs=tuple(turn.load for turn in turns)),
+        *_figures("raw PUTs", [(turn.count, turn.raw) for turn in turns]),
+        *_figures("raw PUTs, no bot", [(UNHEARD, raw) for raw in trial.unheard]),
+    ]
+    for kind in (WARM, COLD):
+        found = [turn for turn in turns if turn.kind == kind]
+        walls = tuple(turn.ratio(lambda c: c.wall) for turn in found)
+        servers = tuple(turn.ratio(lambda c: c.server) for turn in found)
+        figures += [
+            Figure(name=f"{kind}, to raw PUTs", unit="ratio", runs=walls, goal=GOALS[kind]),
+            Figure(name=f"{kind}, by the homeserver's processor", unit="ratio", runs=servers),
+            *_figures(kind, [(turn.count, turn.ours) for turn in found]),
+        ]
     return Result(
         name="nudges",
         what=f"{PEOPLE} people, one device each, raw PUTs 32 at once = 1",
-        figures=(
-            Figure(name="raw PUTs", unit="events/s", runs=raw),
-            Figure(name="nudges, warm", unit="nudges/s", runs=warm),
-            *(Figure(name=n, unit="ratio", runs=found, goal=goal) for n, (found, goal) in ratios.items()),
-        ),
+        figures=tuple(figures),
     )
 
 
-async def _measure(homeserver: EmbeddedHomeserver, home: Installation, runs: int) -> list[_Life]:
+def _figures(name: str, costs: Sequence[tuple[int, Cost]]) -> list[Figure]:
+    return [
+        Figure(name=f"{name}: rate", unit="events/s", runs=tuple(n / c.wall for n, c in costs)),
+        Figure(name=f"{name}: homeserver", unit="ms each", runs=tuple(1000 * c.server / n for n, c in costs)),
+        Figure(name=f"{name}: own", unit="ms each", runs=tuple(1000 * c.own / n for n, c in costs)),
+    ]
+
+
+async def _measure(homeserver: RigHomeserver, home: Installation, runs: int) -> _Trial:
     async with aiohttp.ClientSession() as http:
-        trial = _Trial(home, http, homeserver.url)
-        await trial.settle_in(await new_phones(homeserver, http, PEOPLE))
-        await trial.raw()  # the homeserver's own caches
-        return [await trial.life(cold=cold) for _ in range(runs) for cold in (True, False)]
+        trial = _Trial(home, http, homeserver)
+        await trial.settle_in(await new_phones(homeserver.embedded, http, PEOPLE))
+        await trial.live(LIVES * runs)
+        return trial

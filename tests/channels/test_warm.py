@@ -41,6 +41,27 @@ async def test_warming_merges_claims_and_key_messages(bot: Bot, new_hand: NewHan
             assert len(hand.machine.take_new_keys()) == (2 if hand is hands[0] else 1)
 
 
+async def test_parts_that_are_warmed_at_once_do_not_mix(bot: Bot, new_hand: NewHand, proxy: Proxy) -> None:
+    """Also where one device is in two parts: it gets each room's key, and each only once."""
+    hands = [await new_hand() for _ in range(4)]
+    async with bot.running(through=proxy.url) as (channel, ears):
+        to = [address(await room_with(channel, ears, hand), hand.user) for hand in hands]
+        to.append(address(await room_with(channel, ears, hands[0]), hands[0].user))
+        proxy.requests.clear()
+        await asyncio.gather(*(channel.warm(part) for part in (to[:2], to[2:4], to[4:])))
+        assert proxy.count("/sendToDevice") == 3
+        proxy.requests.clear()
+        await asyncio.gather(*(channel.nudge(address, FR, new_txn()) for address in to))
+        sent = [path for _, path in proxy.requests if "/sync" not in path]
+        assert len(sent) == len(to)
+        assert all("/send/m.room.encrypted/" in path for path in sent)
+        for hand in hands:
+            await hand.take_keys()
+            keys = hand.machine.take_new_keys()
+            assert {room for room, _ in keys} == {a.room for a in to if a.user == hand.user}
+            assert len(keys) == (2 if hand is hands[0] else 1)
+
+
 async def test_one_bad_address_costs_the_others_nothing(bot: Bot, new_hand: NewHand) -> None:
     """Failure 06."""
     hand, away = await new_hand(), await new_hand()

@@ -44,17 +44,19 @@ class RigHomeserver:
 
     def kill(self) -> None:
         """SIGKILL; ``embedded.start()`` brings it back, at the same address where its port was chosen."""
-        os.kill(self._pid(), signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
         assert self.embedded.wait(30) == -signal.SIGKILL
 
     def freeze(self) -> None:
         """It holds its connections, and does nothing at all until :meth:`thaw`."""
-        os.kill(self._pid(), signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        os.kill(self._pid(), signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
 
-    def _pid(self) -> int:
+    @property
+    def pid(self) -> int:
+        """Of the process that runs."""
         assert self.embedded._process is not None
         return self.embedded._process.pid
 
