@@ -254,7 +254,7 @@ STRANGE: list[HeardOnTelegram] = [
 ]
 
 
-@pytest.mark.parametrize("heard", STRANGE, ids=str)
+@pytest.mark.parametrize("heard", STRANGE, ids=lambda heard: type(heard).__name__)
 async def test_rule_3_a_stranger_is_answered_once_a_day(
     practice: Practice, there: Listening, heard: HeardOnTelegram
 ) -> None:
