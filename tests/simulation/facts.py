@@ -89,8 +89,8 @@ class News:
 
     ``to``: who could read the appointment before, and was enrolled. ``settled``: told, read, or not wanted any more.
     ``excused``: who need not be told once more.
-    ``opened``: when they were read. ``again``: the slots of which one may tell them once more. ``newer``: when newer
-    news of the same appointment came.
+    ``opened``: when they were read. ``again``: the slots of which one may tell them once more, and has to where that is
+    ``owed``. ``newer``: when newer news of the same appointment came.
     """
 
     source: str
@@ -104,6 +104,7 @@ class News:
     old: Booking
     start: datetime
     again: tuple[datetime, ...] = ()
+    owed: bool = False
     settled: set[str] = field(default_factory=set)
     excused: set[str] = field(default_factory=set)
     opened: dict[str, datetime] = field(default_factory=dict)

@@ -144,13 +144,15 @@ class Model:
         for news in self.news:
             news.is_over_for(name)
 
-    def read(self, name: str, *, certain: bool) -> None:
-        """``certain``: what was asked for has reached them; more than a page of it has not."""
+    def read(self, name: str, *, certain: bool, begun: datetime) -> None:
+        """``certain``: what was asked for has reached them; more than a page of it has not, and what came while it was
+        on its way, since the true moment ``begun``, has not either.
+        """
         to_come = [k for k in self._visits_of(name) if self._day_end(k.booking) > self._time.now()]
         certain = certain and len(to_come) <= PAGE
         for news in self.news:
             news.is_over_for(name)
-            if certain:
+            if certain and news.true <= begun:
                 news.opened.setdefault(name, self._time.true)
 
     def _visits_of(self, name: str) -> list[Known]:
@@ -270,7 +272,9 @@ class Model:
             and (state := standing.now) is not None
             and state.enrolled
         }
-        urgent = min(booking.start, old.start) - now <= URGENT - timedelta(minutes=1)
+        concerns = min(booking.start, old.start)
+        urgent = concerns - now <= URGENT - timedelta(minutes=1)
+        again = self._again(now, concerns)
         self.news.append(
             News(
                 source=old.source,
@@ -283,7 +287,8 @@ class Model:
                 to=to,
                 old=old,
                 start=booking.start,
-                again=self._again(now, min(booking.start, old.start)),
+                again=again,
+                owed=bool(again) and all(self.habits.helps_long(s, concerns) for s in again),
             )
         )
 
@@ -502,7 +507,7 @@ class Model:
         for news in self.news:
             if self._prompt(news) + MARGIN < now:
                 self._judge_news(news, over=news.until + MARGIN < now)
-            if news.again and max(news.again) + self._wait() + MARGIN < now:
+            if news.owed and max(news.again) + self._wait() + MARGIN < now:
                 self._judge_second(news)
         self._count_decoys()
         self.news = [n for n in self.news if self._last_use(n) + 2 * MARGIN > now]
@@ -561,32 +566,43 @@ class Model:
         known = self.visits[booking.source].since(lambda k: k.booking == booking)
         start = self._true(booking.start)
         rules = [r for r in self._rules if r.edited <= start + MARGIN]
-        in_force = [r.habits for r in rules if r.ended is None or r.ended > known]
+        in_force = [r for r in rules if r.ended is None or r.ended > known]
         for name in self.people:
             sealed = self.readable.get((booking.source, name))
             if sealed is None:
                 continue
             wishes = self._wishes(name, min(known, sealed), start + MARGIN)
             timings = [
-                (h, h.timing(booking.type, wish)) for h in in_force for wish in sorted(wishes, key=repr)
+                (r, r.habits.timing(booking.type, wish))
+                for r in in_force
+                for wish in sorted(wishes, key=repr)
             ]
             confirmed = self._is_confirmed(booking, name)
             if len(timings) == 1:
-                self._judge_timing(booking, name, *timings[0], confirmed=confirmed)
+                ruled, timing = timings[0]
+                self._judge_timing(booking, name, ruled.habits, timing, confirmed=confirmed)
             elif all(timing.late for _, timing in timings) and not confirmed:
                 may = {
                     s
-                    for h, timing in timings
+                    for ruled, timing in timings
                     for lead in timing.leads
-                    for s in h.chances(timing, lead, booking.start).may
+                    for s in ruled.habits.chances(timing, lead, booking.start).may
+                    if self._came(s, ruled)
                 }
                 since = sealed + timedelta(seconds=self._time.skew)
                 if any(s > since + MARGIN and self._helps(in_force, s, booking.start) for s in may):
                     self._judge_any(booking, name, since=max(since, min(may)))
 
+    def _came(self, slot: datetime, ruled: Ruled) -> bool:
+        """Whether a bot went by these rules when the slot came."""
+        true, number = self._true(slot), self._rules.index(ruled)
+        begun = self._rules[number - 1].ended if number else ruled.edited
+        ends = ruled.ended or self._time.true
+        return begun is not None and begun + MARGIN < true < max(ends, begun + MARGIN)
+
     @staticmethod
-    def _helps(in_force: Iterable[Habits], slot: datetime, start: datetime) -> bool:
-        return all(habits.helps_long(slot, start) for habits in in_force)
+    def _helps(in_force: Iterable[Ruled], slot: datetime, start: datetime) -> bool:
+        return all(ruled.habits.helps_long(slot, start) for ruled in in_force)
 
     def _is_confirmed(self, booking: Booking, name: str) -> bool:
         """Whether it ever was, while it was like this."""

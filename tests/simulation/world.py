@@ -216,7 +216,8 @@ class World:
             self.tell(f"the bot dies {why}")
 
     def _settle_disturbance(self) -> None:
-        if self.bot is not None and self.server.weather is Weather.FINE and not self._doubting:
+        fine = self.server.weather is Weather.FINE and not self._doubting
+        if self.bot is not None and fine and not self.model.everybody_paused.now:
             self.model.disturbed(on=False)
 
     def let_pass(self, length: timedelta) -> None:
@@ -477,13 +478,14 @@ class World:
             ("read", "read", "confirm", "decline", "stop", "start", "start", "leave", "language", "wish")
         )
         self.tell(f"{phone.name}: {act}")
+        begun = self.time.true
         if act == "read":
             self._types(phone, PIN)
-            model.read(phone.name, certain=self._reaches(phone))
+            model.read(phone.name, certain=self._reaches(phone), begun=begun)
         elif act in ("confirm", "decline"):
             number = draw.randint(1, 4) if act == "confirm" else 1
             self._types(phone, PIN, f"{'confirm' if act == 'confirm' else 'cancel'} {number}", "yes")
-            model.read(phone.name, certain=self._reaches(phone))
+            model.read(phone.name, certain=self._reaches(phone), begun=begun)
             model.answered(phone.recipient, self.desk.replies())
         elif act == "wish":
             wish = self._new_wish()
