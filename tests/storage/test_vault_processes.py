@@ -14,6 +14,7 @@ import pytest
 
 from bot.errors import KeyDestroyed, PliError, StaleGeneration, WrongSecret
 from storage.vault import TRIES, Reconciled, Staged, Vault
+from tests.rig.small_process import in_small_process
 from tests.storage.vault_rig import (
     CODE,
     KEY,
@@ -73,6 +74,7 @@ def _in_parallel(folder: Path, clock: HandClock) -> Counter[str]:
     return outcomes
 
 
+@in_small_process
 def test_rule_10_parallel_guesses_run_into_the_wait_exactly(tmp_path: Path) -> None:
     vault, clock, _ = enrolled_vault(tmp_path)
     outcomes = _in_parallel(tmp_path, clock)
@@ -80,6 +82,7 @@ def test_rule_10_parallel_guesses_run_into_the_wait_exactly(tmp_path: Path) -> N
     assert vault.tries_left(WHO) == TRIES - 4
 
 
+@in_small_process
 def test_rule_10_parallel_guesses_without_waits_are_ten_in_all(tmp_path: Path) -> None:
     enrolled_vault(tmp_path)
     outcomes = _in_parallel(tmp_path, RacingClock())
@@ -89,6 +92,7 @@ def test_rule_10_parallel_guesses_without_waits_are_ten_in_all(tmp_path: Path) -
     assert raw(tmp_path, "SELECT * FROM key") == []
 
 
+@in_small_process
 def test_rule_10_right_ones_in_parallel_all_succeed(tmp_path: Path) -> None:
     vault, clock, _ = enrolled_vault(tmp_path)
 
@@ -122,6 +126,7 @@ def _guess_and_die(folder: Path, guess: int, vault: Vault, step: int) -> bool:
 
 
 @pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.nightly)])
+@in_small_process
 def test_rules_1_and_3_kill_9_at_any_line_buys_no_eleventh_guess(tmp_path: Path, stride: int) -> None:
     """Twelve guesses that all die at one line, for each ``stride``-th line; the next tests take every line."""
     made = tmp_path / "made"
@@ -142,6 +147,7 @@ def test_rules_1_and_3_kill_9_at_any_line_buys_no_eleventh_guess(tmp_path: Path,
     assert compared == TRIES
 
 
+@in_small_process
 def test_rule_2_kill_9_at_any_line_never_costs_a_right_pin(tmp_path: Path) -> None:
     made = tmp_path / "made"
     made.mkdir()
@@ -163,6 +169,7 @@ def test_rule_2_kill_9_at_any_line_never_costs_a_right_pin(tmp_path: Path) -> No
     assert step > 40
 
 
+@in_small_process
 def test_rule_8_kill_9_while_changing_the_pin_leaves_one_that_opens(tmp_path: Path) -> None:
     """The database takes the new generation or not; either way its PIN opens after reconciling."""
     made = tmp_path / "made"
@@ -195,6 +202,7 @@ def test_rule_8_kill_9_while_changing_the_pin_leaves_one_that_opens(tmp_path: Pa
     assert database.exists()
 
 
+@in_small_process
 def test_rule_9_kill_9_while_destroying_or_beginning_is_all_or_nothing(tmp_path: Path) -> None:
     step, died = 0, True
     while died:
