@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
 
+from bot.domain.choices import Quiet, Wishes
 from bot.domain.pacing import Pace, bucket
 from bot.domain.records import DECOY, OutboxKind, OutboxState, ProblemKind, RecipientState
 from bot.domain.telegram import ChatId, NudgeOn
@@ -177,6 +179,27 @@ async def test_rule_2_not_in_quiet_hours(plain: Telegram) -> None:
     await plain.copies()
     assert plain.channel.tried == []
     assert plain.states() == [OutboxState.QUEUED]
+
+
+@pytest.mark.parametrize("on", [NudgeOn.TELEGRAM, NudgeOn.BOTH])
+async def test_rule_2_not_in_a_recipients_own_quiet_hours(telegram: Telegram, on: NudgeOn) -> None:
+    """Nobody else waits for their end."""
+    practice = telegram.practice
+    anna = await waiting(telegram, on)
+    wishing = replace(anna.recipient, wishes=Wishes(quiet=Quiet(time(18, 30), time(19, 30))))
+    with practice.home.uow() as uow:
+        uow.recipients.save(wishing)
+        uow.commit()
+    practice.clock.moment = at("2026-09-09 18:45")
+    assert not practice.rules.is_quiet_for_all(practice.now)
+    await telegram.copies()
+    assert telegram.channel.tried == []
+    (row,) = telegram.rows()
+    assert (row.state, row.due) == (OutboxState.QUEUED, at("2026-09-09 19:30"))
+    practice.clock.moment = row.due
+    await telegram.copies()
+    assert telegram.states() == [OutboxState.SENT]
+    assert practice.problems() == []
 
 
 async def test_rule_2_not_on_the_word_of_a_clock_in_doubt(plain: Telegram) -> None:
