@@ -258,8 +258,11 @@ async def test_rule_3_what_may_have_left_is_unknown_and_reported_once(
         telegram.practice.clock.forward(minutes=20)
     assert len(telegram.channel.sent) == 1
     assert telegram.states() == [OutboxState.UNKNOWN]
-    assert telegram.practice.problems() == [ProblemKind.UNKNOWN_SEND]
-    assert unreached(telegram.practice) == (1 if on is NudgeOn.TELEGRAM else 0)
+    alone = on is NudgeOn.TELEGRAM
+    assert telegram.practice.problems() == [
+        ProblemKind.UNKNOWN_SEND if alone else ProblemKind.UNKNOWN_COPY
+    ]
+    assert unreached(telegram.practice) == int(alone)
 
 
 async def test_rule_3_nobody_misses_a_decoy(plain: Telegram) -> None:
