@@ -17,6 +17,7 @@ from config.staff_words import StaffWords
 MEANING = {
     ProblemKind.TOO_LATE: "a nudge came too late to be useful and was not sent: telephone",
     ProblemKind.UNKNOWN_SEND: "it is not known whether a message left: telephone",
+    ProblemKind.UNKNOWN_COPY: "it is not known whether a message left on Telegram; it went to Matrix as well",
     ProblemKind.SEND_FAILED: "a message could not be delivered: telephone",
     ProblemKind.NOT_TRUSTED: "an unknown phone or a doubtful room: pli invite REF --relink at the desk",
     ProblemKind.LOCKED: "ten wrong PINs, the key is destroyed: pli invite REF",

@@ -248,6 +248,7 @@ class ProblemKind(StrEnum):
 
     TOO_LATE = "too_late"
     UNKNOWN_SEND = "unknown_send"
+    UNKNOWN_COPY = "unknown_copy"  # on Telegram, beside the same nudge on Matrix
     SEND_FAILED = "send_failed"
     NOT_TRUSTED = "not_trusted"
     LOCKED = "locked"

@@ -12,6 +12,7 @@
 5. An update is done once where it changes something, however often it comes.
 6. Nothing that an update holds raises, and no transaction is open while Telegram is spoken to. What the room is told
    leaves after a crash as well; a sentence in Telegram may be lost.
+7. A storage that refuses is raised: nothing was written, and whoever listens has Telegram bring the update again.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from bot.domain.telegram import (
 )
 from bot.domain.templates import Template
 from bot.domain.values import Language, RecipientId, Secret
-from bot.errors import ChannelError
+from bot.errors import ChannelError, StorageError
 from bot.ports import Clock
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.ports_telegram import TelegramChannel
@@ -94,9 +95,11 @@ class HearTelegram:
         self._again: deque[tuple[ChatId, int]] = deque(maxlen=_REMEMBERED)
 
     async def __call__(self, update: Update) -> None:
-        """Never raises (rule 6)."""
+        """Raises :class:`StorageError` alone (rules 6 and 7)."""
         try:
             await self._hear(update)
+        except StorageError:
+            raise
         except Exception as error:  # noqa: BLE001 - rule 6: one update stops no other
             log.error("an update was not handled as it should", extra={"error": type(error).__name__})  # noqa: TRY400 - a traceback could quote it
 

@@ -36,7 +36,9 @@ def unknown_copy(uow: UnitOfWork, copy: OutboxRow, now: datetime) -> None:
     """Rule 1."""
     uow.outbox.settle(copy.id, OutboxState.UNKNOWN, now=now)
     if copy.template != DECOY:
-        uow.problems.add(ProblemKind.UNKNOWN_SEND, now, copy.recipient)
+        # One that stood beside Matrix' leaves nobody to be telephoned: what became of that one is told on its own.
+        kind = ProblemKind.UNKNOWN_SEND if is_alone(copy) else ProblemKind.UNKNOWN_COPY
+        uow.problems.add(kind, now, copy.recipient)
         tally(uow, Counted.UNREACHED, now, int(is_alone(copy)))
 
 

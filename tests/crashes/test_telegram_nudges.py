@@ -126,7 +126,7 @@ class Slot:
         """Lines for the staff of what is unknown."""
         with self.home.uow() as uow:
             kinds = Counter(problem.kind for problem in uow.problems.all())
-        assert kinds.keys() <= {"unknown_send"}
+        assert kinds.keys() <= {"unknown_send", "unknown_copy"}
         return kinds.total()
 
 

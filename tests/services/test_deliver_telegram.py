@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
 
+from bot.domain.choices import Quiet, Wishes
 from bot.domain.pacing import Pace, bucket
 from bot.domain.records import DECOY, OutboxKind, OutboxState, ProblemKind, RecipientState
 from bot.domain.telegram import ChatId, NudgeOn
@@ -179,6 +181,27 @@ async def test_rule_2_not_in_quiet_hours(plain: Telegram) -> None:
     assert plain.states() == [OutboxState.QUEUED]
 
 
+@pytest.mark.parametrize("on", [NudgeOn.TELEGRAM, NudgeOn.BOTH])
+async def test_rule_2_not_in_a_recipients_own_quiet_hours(telegram: Telegram, on: NudgeOn) -> None:
+    """Nobody else waits for their end."""
+    practice = telegram.practice
+    anna = await waiting(telegram, on)
+    wishing = replace(anna.recipient, wishes=Wishes(quiet=Quiet(time(18, 30), time(19, 30))))
+    with practice.home.uow() as uow:
+        uow.recipients.save(wishing)
+        uow.commit()
+    practice.clock.moment = at("2026-09-09 18:45")
+    assert not practice.rules.is_quiet_for_all(practice.now)
+    await telegram.copies()
+    assert telegram.channel.tried == []
+    (row,) = telegram.rows()
+    assert (row.state, row.due) == (OutboxState.QUEUED, at("2026-09-09 19:30"))
+    practice.clock.moment = row.due
+    await telegram.copies()
+    assert telegram.states() == [OutboxState.SENT]
+    assert practice.problems() == []
+
+
 async def test_rule_2_not_on_the_word_of_a_clock_in_doubt(plain: Telegram) -> None:
     await waiting(plain)
     plain.set(trusted=lambda _: False)
@@ -235,8 +258,11 @@ async def test_rule_3_what_may_have_left_is_unknown_and_reported_once(
         telegram.practice.clock.forward(minutes=20)
     assert len(telegram.channel.sent) == 1
     assert telegram.states() == [OutboxState.UNKNOWN]
-    assert telegram.practice.problems() == [ProblemKind.UNKNOWN_SEND]
-    assert unreached(telegram.practice) == (1 if on is NudgeOn.TELEGRAM else 0)
+    alone = on is NudgeOn.TELEGRAM
+    assert telegram.practice.problems() == [
+        ProblemKind.UNKNOWN_SEND if alone else ProblemKind.UNKNOWN_COPY
+    ]
+    assert unreached(telegram.practice) == int(alone)
 
 
 async def test_rule_3_nobody_misses_a_decoy(plain: Telegram) -> None:

@@ -25,6 +25,7 @@ from bot.domain.telegram import (
 )
 from bot.domain.values import Language, RecipientId, Secret
 from bot.errors import ChannelError, StorageError
+from bot.ports_storage import UnitOfWork
 from bot.services.link_telegram import VALID
 from tests.services.kit import PIN, Person, Practice
 from tests.services.telegram import Answer, FakeTelegram, Listening, token_of
@@ -364,7 +365,8 @@ async def test_rule_2_a_secret_is_deleted_also_where_the_storage_refuses(
         raise StorageError("no space")
 
     practice.wrap_uow = broken
-    assert await there(Typed(chat=OTHER, message=1, like_secret=True)) == []
+    with pytest.raises(StorageError):
+        await there(Typed(chat=OTHER, message=1, like_secret=True))
     assert there.telegram.taken == [(OTHER, 1)]
 
 
@@ -447,9 +449,8 @@ EVERYTHING: list[HeardOnTelegram] = [
         ChannelError("blocked", permanent=True),
         ChannelError("busy", permanent=False),
         ValueError("canary 4242424242"),
-        StorageError("full"),
     ],
-    ids=["permanent", "passing", "defect", "storage"],
+    ids=["permanent", "passing", "defect"],
 )
 async def test_rule_6_nothing_raises_and_nothing_of_it_is_logged(
     practice: Practice, there: Listening, error: Exception, caplog: pytest.LogCaptureFixture
@@ -470,20 +471,78 @@ async def test_rule_6_nothing_raises_and_nothing_of_it_is_logged(
     assert await there.start_chat(CHAT, await token_for(anna)) == LINKED, "and life goes on"
 
 
-async def test_rule_6_a_storage_that_refuses_binds_nothing_and_says_nothing(
-    practice: Practice, there: Listening
+class Refusing:
+    """A storage whose commits fail, before they were done or (``late``) after."""
+
+    def __init__(self, practice: Practice, *, late: bool) -> None:
+        self.late, self.fails = late, True
+        practice.wrap_uow = self.wrap
+
+    def wrap(self, uow: UnitOfWork) -> UnitOfWork:
+        inner = uow.commit
+
+        def commit() -> None:
+            if not self.fails or self.late:
+                inner()
+            if self.fails:
+                raise StorageError("no space")
+
+        uow.commit = commit  # type: ignore[method-assign]  # of this one
+        return uow
+
+
+HEARD: list[HeardOnTelegram] = [
+    Started(chat=CHAT),
+    Blocked(chat=CHAT),
+    Typed(chat=CHAT, message=5),
+    Typed(chat=CHAT, message=6, like_secret=True),
+    *(Asked(chat=CHAT, what=what) for what in Command),
+    Asked(chat=CHAT, what=Command.LANGUAGE, language=FR),
+]
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("heard", HEARD, ids=str)
+async def test_rule_7_what_the_storage_refused_is_raised_and_done_when_it_comes_again(
+    practice: Practice, there: Listening, heard: HeardOnTelegram, *, late: bool
+) -> None:
+    """At the end it is as if the storage had never refused, also where only its answer was lost."""
+    anna = await practice.enrolled()
+    await bind(anna, there)
+    storage = Refusing(practice, late=late)
+    said = len(there.telegram.said)
+    for _ in range(3):
+        with pytest.raises(StorageError):
+            await there(heard, number=900)
+    assert len(there.telegram.said) == said, "nothing is said that was not written"
+    storage.fails = False
+    await there(heard, number=900)
+    await there(heard, number=900)
+    stops = isinstance(heard, Blocked) or (isinstance(heard, Asked) and heard.what is Command.STOP)
+    bound = chat_of(practice, anna.recipient.id)
+    assert (bound is None) is stops
+    assert practice.audited().count("telegram_unlinked") == int(stops)
+    secret = isinstance(heard, Typed) and heard.like_secret
+    assert len(told(practice)) == int(stops or secret)
+    if isinstance(heard, Asked) and heard.language is FR and bound is not None:
+        assert bound.language is FR
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_rule_7_a_storage_that_refuses_binds_nothing_and_says_nothing(
+    practice: Practice, there: Listening, *, late: bool
 ) -> None:
     anna = await practice.enrolled()
     token = await token_for(anna)
-
-    def broken(_: Any) -> Any:
-        raise StorageError("no space")
-
-    practice.wrap_uow = broken
-    assert await there.start_chat(CHAT, token) == []
-    practice.wrap_uow = lambda uow: uow
-    assert chat_of(practice, anna.recipient.id) is None
-    assert await there.start_chat(CHAT, token) == LINKED
+    storage = Refusing(practice, late=late)
+    with pytest.raises(StorageError):
+        await there.start_chat(CHAT, token)
+    assert there.telegram.said == []
+    storage.fails = False
+    assert (chat_of(practice, anna.recipient.id) is None) is not late
+    for _ in range(2):
+        assert await there.start_chat(CHAT, token) == LINKED
+    assert told(practice) == ["reply.telegram_linked"]
 
 
 async def test_rule_6_no_transaction_is_open_while_telegram_is_spoken_to(

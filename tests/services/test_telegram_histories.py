@@ -140,7 +140,8 @@ class _History:
             assert len(slots) == len(set(slots))
         unknown = [c for c in copies if c.state is OutboxState.UNKNOWN]
         assert len(unknown) == self.deaths + self.unsure
-        told = self.practice.problems().count(ProblemKind.UNKNOWN_SEND)
+        kinds = (ProblemKind.UNKNOWN_SEND, ProblemKind.UNKNOWN_COPY)
+        told = sum(kind in kinds for kind in self.practice.problems())
         assert told == sum(c.template != DECOY for c in unknown)
 
 

@@ -109,11 +109,19 @@ async def test_figures_and_metrics_are_by_channel(telegram: Telegram) -> None:
         assert line in page.splitlines()
 
 
-@pytest.mark.parametrize("on", [NudgeOn.TELEGRAM, NudgeOn.BOTH])
-async def test_whoever_read_on_matrix_is_reached_whatever_became_of_the_copy(
-    telegram: Telegram, on: NudgeOn
+@pytest.mark.parametrize(
+    ("on", "told", "why"),
+    [
+        (NudgeOn.TELEGRAM, ProblemKind.UNKNOWN_SEND, Why.DEAD),
+        (NudgeOn.BOTH, ProblemKind.UNKNOWN_COPY, None),
+    ],
+)
+async def test_only_what_was_alone_on_telegram_has_somebody_telephoned(
+    telegram: Telegram, on: NudgeOn, told: ProblemKind, why: Why | None
 ) -> None:
-    """It is not known whether a copy left: somebody telephones, unless the conversation was opened since."""
+    """It is not known whether a copy left: somebody telephones where it was the whole nudge, unless the conversation
+    was opened since.
+    """
     practice = telegram.practice
     anna = await practice.enrolled()
     who = anna.recipient.id
@@ -122,8 +130,8 @@ async def test_whoever_read_on_matrix_is_reached_whatever_became_of_the_copy(
     practice.clock.moment = EVE
     telegram.channel.lost = lambda _: ChannelError("no answer", permanent=False, unsure=True)
     await telegram.send()
-    assert practice.problems() == [ProblemKind.UNKNOWN_SEND]
-    assert why_not(practice, anna) is Why.DEAD
+    assert practice.problems() == [told]
+    assert why_not(practice, anna) is why
     practice.clock.forward(minutes=5)
     await NoteSeen(practice.home.uow, practice.clock)(anna.room.room, anna.room.user, practice.now)
     assert why_not(practice, anna) is None
