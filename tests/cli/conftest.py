@@ -11,7 +11,9 @@ import pytest
 
 from bot.app import Installation
 from config.settings import FILE_NAME
+from storage.wrap import Profile
 from tests.cli.shell import make_practice
+from tests.rig.cheap_hashing import defaults
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +31,11 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequ
     monkeypatch.setenv("PLI_CONFIG", "/nowhere")  # so that it is put back after the test
     if (language := getattr(request.module, "LANGUAGE", None)) is not None:
         monkeypatch.setenv("PLI_PRACTICE__LANGUAGE", language)
+
+
+@pytest.fixture(autouse=True)
+def _cheap_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(defaults(), "profile", Profile.testing())
 
 
 @pytest.fixture
