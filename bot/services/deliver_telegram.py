@@ -9,7 +9,8 @@
    decision's (:mod:`bot.services.copy_nudges`). None is marked on the word of a clock that is in doubt, in quiet hours
    or in a dry run.
 3. Passing failures are repeated with growing pauses until the nudge is of no use. A pause that Telegram named holds
-   all. What may have left is "unknown", whatever failed.
+   all. What may have left is "unknown", whatever failed: rather lost and reported than twice. A proxy that answers in
+   Telegram's stead makes each one unknown, so that each in a row holds all for longer: an outage costs a few.
 4. A chat that refuses for good twice, a minute apart, is closed (:func:`bot.services.settle_copies.close_chat`). Many
    that refuse at once are no readers who left, but a token or an account that is out of order: all are tried again.
 5. A storage that refuses is a passing failure: what a call answered is kept until it can be written, and nothing else
@@ -48,7 +49,7 @@ from bot.services.settle_copies import (
     to_matrix,
     unknown_copy,
 )
-from bot.services.settle_sent import LONGEST_HOLD, MANY
+from bot.services.settle_sent import LONGEST_HOLD, MANY, MAX_PAUSE
 
 log = logging.getLogger("pli.deliver")
 
@@ -95,6 +96,7 @@ class DeliverTelegram:
         self._device, self._rules = device, rules
         self._held: list[_Try] = []  # at most two: one whose end could not be written, and one not tried yet
         self._refused: dict[int, datetime] = {}
+        self._doubts = 0  # in a row
         self._taken: deque[datetime] = deque()
         self._task: asyncio.Task[int] | None = None
 
@@ -160,12 +162,19 @@ class DeliverTelegram:
         except Exception as defect:  # noqa: BLE001 - rule 3: a defect stops no other copy
             log.error("a copy met a defect", extra={"error": type(defect).__name__})  # noqa: TRY400 - no traceback: locals may be quoted
             error = PliError("a defect")
-        if isinstance(error, ChannelError) and error.retry_after:  # rule 3
-            pause = min(error.retry_after, LONGEST_HOLD.total_seconds())
+        if (pause := self._pause_after(error)) > 0:
             self._pace = self._pace.held(TELEGRAM, self._clock.monotonic() + pause)
         done = replace(leaving, tried=True, error=error)
         self._note(done)
         return done
+
+    def _pause_after(self, error: PliError | None) -> float:
+        """Rule 3: of all, in seconds."""
+        in_doubt = isinstance(error, ChannelError) and error.unsure
+        self._doubts = self._doubts + 1 if in_doubt else 0
+        named = (error.retry_after or 0.0) if isinstance(error, ChannelError) else 0.0
+        own = min(2.0 ** min(self._doubts, 10), MAX_PAUSE) if in_doubt else 0.0
+        return max(own, min(named, LONGEST_HOLD.total_seconds()))
 
     def _note(self, done: _Try) -> None:
         """For rule 4."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import time, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -328,6 +329,37 @@ async def test_rule_3_a_named_pause_holds_all(plain: Telegram) -> None:
     plain.practice.clock.forward(seconds=20)
     await plain.copies()
     assert sorted(chat for chat, _, _ in plain.channel.sent) == sorted(chats)
+
+
+async def test_rule_3_an_outage_that_leaves_all_in_doubt_costs_a_few_each_reported(plain: Telegram) -> None:
+    """A proxy that answers 502 for an hour, while Telegram's updates still come."""
+    bound = await many(plain, 40)
+    begin = plain.practice.now
+    plain.channel.fault = lambda _: PERHAPS
+    while plain.practice.now - begin < timedelta(hours=1):
+        await plain.copies()
+        plain.practice.clock.forward(seconds=max(1.0, plain.deliver.at() - plain.practice.clock.monotonic()))
+    lost = len(plain.channel.tried)
+    assert 8 < lost <= 20
+    assert len(plain.rows(OutboxState.UNKNOWN)) == lost
+    assert plain.practice.problems() == [ProblemKind.UNKNOWN_SEND] * lost
+    plain.channel.fault = lambda _: None
+    plain.practice.clock.forward(minutes=6)
+    await plain.copies()
+    assert len(plain.channel.sent) == len(bound) - lost
+    assert not {chat for chat, _, _ in plain.channel.sent} & set(plain.channel.tried[:lost]), "none twice"
+
+
+async def test_rule_3_one_in_doubt_holds_all_for_seconds(plain: Telegram) -> None:
+    """And a refusal of one chat, or an answer, begins the pauses anew."""
+    await many(plain, 30)
+    doubtful = iter([True, True, False, True, False])
+    plain.channel.fault = lambda _: PERHAPS if next(doubtful, False) else None
+    moments: list[float] = []
+    plain.channel.before = lambda: moments.append(plain.practice.clock.monotonic())
+    await plain.copies()
+    waits = [round(b - a) for a, b in pairwise(moments) if b - a > 1]
+    assert waits == [2, 4, 2]
 
 
 # -- rule 4 ---------------------------------------------------------------------------------------------------------
