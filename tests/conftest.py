@@ -22,7 +22,13 @@ settings.load_profile("default")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """See :mod:`tests.longest`; ``make test`` keeps this order among the files."""
+    """See :mod:`tests.longest`; ``make test`` keeps this order among the files.
+
+    A name with an address in it is another one in each process, and none of them would begin.
+    """
+    nameless = {item.location[0] for item in items if " at 0x" in item.name}
+    if nameless:
+        raise pytest.UsageError(f"parameters without names of their own: {', '.join(sorted(nameless))}")
     items.sort(key=lambda item: place(item.location[0]))
 
 

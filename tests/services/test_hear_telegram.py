@@ -502,7 +502,7 @@ HEARD: list[HeardOnTelegram] = [
 
 
 @pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize("heard", HEARD, ids=str)
+@pytest.mark.parametrize("heard", HEARD, ids=lambda heard: type(heard).__name__)
 async def test_rule_7_what_the_storage_refused_is_raised_and_done_when_it_comes_again(
     practice: Practice, there: Listening, heard: HeardOnTelegram, *, late: bool
 ) -> None:
