@@ -1,4 +1,4 @@
-"""Argon2id at the price of a test. What it costs, and that nothing weaker is made by chance, is tests/storage/test_wrap.py.
+"""Argon2id at the price of a test. What it costs, and that nothing weaker is made by chance, `test_wrap` shows.
 
 Secrets made under one price do not open under the other: all who open a practice's keys share one.
 """
