@@ -221,6 +221,11 @@ class Habits:
     def is_slot_of(self, timing: Timing, slot: datetime) -> bool:
         return slot in self._on(self.day_of(slot), timing.slots, timing.days)
 
+    def is_slot_of_any(self, slot: datetime, wish: Wish) -> bool:
+        return any(
+            self.is_slot_of(self.timing(kind, wish), slot) for kind in ("", *(k.name for k in self.kinds))
+        )
+
     def longest_use(self, slot: datetime, wish: Wish) -> datetime:
         """Until when a reminder of the practice's could help that is late since ``slot``."""
         timing = self.timing("", wish)

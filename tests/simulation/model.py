@@ -429,6 +429,7 @@ class Model:
         )
         return any(
             self._is_slot_for(habits, habits.timing(booking.type, wish), nudge.slot, booking.start, confirmed)
+            or self._may_be_moved(habits, wish, booking, nudge.slot, confirmed)
             for habits in self._habits_at(self._true(nudge.slot))
             for wish in self._wishes(nudge.name, self._true(nudge.slot) - GRACE, nudge.true)
         )
@@ -446,6 +447,14 @@ class Model:
             return True
         late = timing.late and not confirmed and habits.is_slot_of(timing, slot)
         return late and not any(s > slot for chance in chances for s in chance.sure)
+
+    @staticmethod
+    def _may_be_moved(habits: Habits, wish: Wish, booking: Booking, slot: datetime, confirmed: bool) -> bool:
+        """Where more slots of a day are wanted than the cap allows, the earlier one is shared, whosever it is."""
+        timing = habits.timing(booking.type, wish)
+        kept = (habits.chances(timing, lead, booking.start) for lead in timing.kept(confirmed=confirmed))
+        later = any(slot < own < slot + DAY for chances in kept for own in chances.may)
+        return later and habits.is_slot_of_any(slot, wish)
 
     def _true(self, at: datetime) -> datetime:
         """By the homeserver's clock, as far as is known now."""
