@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from bot.demo.telegram_saw import Request
 
@@ -61,7 +61,8 @@ class Telegram:
     def say(self, text: str, language: str) -> int:
         """Type something in an app that speaks ``language``; the number of the message."""
         sender = {"id": _CHAT, "is_bot": False, "first_name": "Odette", "language_code": language}
-        return self._api.types(_CHAT, text, **{"from": sender})
+        written: dict[str, Any] = {"from": sender}
+        return self._api.types(_CHAT, text, **written)
 
     async def hear(self, *, seconds: float = _ANSWER_SECONDS) -> tuple[str, str]:
         """The bot's next message: text, and the label of its button where it has one."""

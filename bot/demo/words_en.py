@@ -38,7 +38,9 @@ ENGLISH: Final = Words(
         "an app. Messages travel encrypted: the server carries them and cannot read them.",
         "Everything below really happens, now, on this machine: real programs, a real server and, in the "
         "patient’s hand, a client that is not ours. Shown side by side: the patient’s screen, the "
-        "practice’s work, and the very bytes that the messaging server and a thief of the database hold.",
+        "practice’s work, and the very bytes that the messaging server and a thief of the database hold. "
+        "Only Telegram, where Odette is told of messages as well, is played: by a server on this machine "
+        "that behaves like it and records what it is sent.",
     ),
     set_up=(
         "The practice sets up",

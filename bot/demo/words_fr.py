@@ -40,7 +40,8 @@ FRENCH: Final = Words(
         "Tout ce qui suit se passe vraiment, maintenant, sur cette machine : de vrais programmes, un vrai "
         "serveur et, dans la main de la patiente, une application qui n’est pas la nôtre. On y voit, côte à "
         "côte, l’écran de la patiente, le travail du cabinet, et les octets mêmes que détiennent le serveur "
-        "de messagerie et un voleur de la base.",
+        "de messagerie et un voleur de la base. Seul Telegram, où Odette est avertie aussi, est joué : par un "
+        "serveur de cette machine qui se comporte comme lui et note ce qu’il reçoit.",
     ),
     set_up=(
         "Le cabinet s’installe",
