@@ -65,12 +65,13 @@ class Story(TelegramScenes):
     async def _play(self) -> None:
         await self._set_up()
         her_letter, mothers_letter = await self._people()
-        camille = await self._staff()
         await self._import()
         odette = await self._sign_up(her_letter)
         await self.link_telegram(odette, PIN)
         tomorrow, slot = await self._book()
-        await self._meanwhile(mothers_letter, slot)
+        await self._meanwhile(mothers_letter)
+        camille = await self._staff()
+        await self.stage.wait_until(slot, self.words.waiting.format(at=f"{slot:%H:%M}"))
         await self._nudge(odette, slot)
         await self.wrong_place(odette, PIN)
         await self._pins(odette)
@@ -117,20 +118,6 @@ class Story(TelegramScenes):
             )
         self.stage.row(outside=lines(w.accounts, *self._accounts(), "", w.room_seen, style=OUTSIDE))
         return hers, mothers
-
-    async def _staff(self) -> Phone:
-        """The secretary's phone, in the staff room."""
-        w = self.words
-        self.scene(w.staff)
-        account = await self.programs.pli_json("homeserver", "accounts", "staff", "camille")
-        self.ledger.secrets.append(Canary(kind="password", text=account["password"]))
-        await self.programs.pli("staff", "add", account["user"], "--role", "secretary")
-        phone = await self.log_in(account)
-        self.stage.row(
-            practice=lines(command("pli staff add @camille:… --role secretary"), w.staff_added),
-        )
-        await self.order(phone, w.typed.patients, "P-1001", "P-1003", "P-1004")
-        return phone
 
     def _accounts(self) -> list[str]:
         """As far as the colon: the rest is the server's own name."""
@@ -190,7 +177,7 @@ class Story(TelegramScenes):
         )
         return tomorrow, slot
 
-    async def _meanwhile(self, letter: Mapping[str, Any], slot: datetime) -> None:
+    async def _meanwhile(self, letter: Mapping[str, Any]) -> None:
         w = self.words
         self.scene(w.meanwhile, patient=w.other_phone)
         phone = await self.log_in(letter)
@@ -206,7 +193,20 @@ class Story(TelegramScenes):
         await self.say(phone, w.typed.move)
         await self.hear(phone, Kind.ANSWER)
         self.ledger.secrets.append(Canary(kind="wish", text=w.typed.wish))
-        await self.stage.wait_until(slot, w.waiting.format(at=f"{slot:%H:%M}"))
+
+    async def _staff(self) -> Phone:
+        """The secretary's phone, in the staff room."""
+        w = self.words
+        self.scene(w.staff)
+        account = await self.programs.pli_json("homeserver", "accounts", "staff", "camille")
+        self.ledger.secrets.append(Canary(kind="password", text=account["password"]))
+        await self.programs.pli("staff", "add", account["user"], "--role", "secretary")
+        phone = await self.log_in(account)
+        self.stage.row(
+            practice=lines(command("pli staff add @camille:… --role secretary"), w.staff_added),
+        )
+        await self.order(phone, w.typed.patients, "P-1001", "P-1003", "P-1004")
+        return phone
 
     # -- Odette is told -----------------------------------------------------------------------------------------
 

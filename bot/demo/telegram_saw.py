@@ -1,12 +1,11 @@
 """What Telegram saw of Pli, judged: constants of a language and numbers, and nothing else (P1, P2).
 
 1. Every request is of one of the forms below, whole: its address, its fields, their values. What is not, is strange.
-2. The notices of a language have one body, whoever they are for: only the number of the chat is left out.
+2. The notices of a language have one body, byte by byte, whoever they are for: only the chat's number is left out.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -44,8 +43,8 @@ class Constants:
 class Saw:
     """Bodies of notices and of other sentences, how often each, by language; ``calls`` by method; ``strange`` ones."""
 
-    notices: dict[Language, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    sentences: dict[Language, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    notices: dict[Language, Counter[bytes]] = field(default_factory=lambda: defaultdict(Counter))
+    sentences: dict[Language, Counter[bytes]] = field(default_factory=lambda: defaultdict(Counter))
     calls: Counter[str] = field(default_factory=Counter)
     strange: Counter[str] = field(default_factory=Counter)
 
@@ -75,7 +74,7 @@ def judge(requests: Iterable[Request], allowed: Constants, token: str) -> Saw:
         if request.path != f"/bot{token}/{method}" or not (chat is None or _number(chat)):
             saw.strange[method] += 1
         elif method == _SEND and chat is not None:
-            _message(saw, values, allowed)
+            _message(saw, values, allowed, request.body.replace(str(chat).encode(), b"", 1))
         elif _is_call(method, values, for_chat=chat is not None):
             saw.calls[method] += 1
         else:
@@ -83,10 +82,9 @@ def judge(requests: Iterable[Request], allowed: Constants, token: str) -> Saw:
     return saw
 
 
-def _message(saw: Saw, values: Mapping[str, Any], allowed: Constants) -> None:
+def _message(saw: Saw, values: Mapping[str, Any], allowed: Constants, body: bytes) -> None:
     text = values.get("text")
     plain = {"text": text, "protect_content": True, "link_preview_options": {"is_disabled": True}}
-    body = json.dumps(values, sort_keys=True, ensure_ascii=False)
     notice, sentence = allowed.notices.get(str(text)), allowed.sentences.get(str(text))
     if notice is not None and values == {**plain, "reply_markup": allowed.buttons[notice]}:
         saw.notices[notice][body] += 1

@@ -73,12 +73,12 @@ class Words:
 
     set_up: Scene
     people: Scene
-    staff: Scene
     agenda: Scene
     sign_up: Scene
     telegram: Scene
     booking: Scene
     meanwhile: Scene
+    staff: Scene
     nudge: Scene
     wrong_place: Scene
     wrong_pin: Scene

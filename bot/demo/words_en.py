@@ -53,12 +53,6 @@ ENGLISH: Final = Words(
         "the two women a letter: an account, a password, a sign-up code. A key is born for each at this "
         "moment.",
     ),
-    staff=(
-        "The secretary’s own phone",
-        "Camille works at the front desk. She gets an account and is invited to a room of the staff, "
-        "encrypted like the patients’. What she types there is carried out by the import side, a process of "
-        "its own; the bot only carries it.",
-    ),
     agenda=(
         "The agenda goes in, and is sealed",
         "The practice’s software exports its agenda. Pli reads it, puts every appointment into an envelope, "
@@ -85,6 +79,12 @@ ENGLISH: Final = Words(
         "Meanwhile, the mother of Zoé and Noé",
         "She signs up in the same way, then asks to see. As she answers for two children, each appointment "
         "carries a first name. She asks to move one, in words of her own.",
+    ),
+    staff=(
+        "The secretary’s own phone",
+        "Camille works at the front desk. She gets an account and is invited to a room of the staff, "
+        "encrypted like the patients’. What she types there is carried out by the import side, a process of "
+        "its own; the bot only carries it.",
     ),
     nudge=(
         "The notice",

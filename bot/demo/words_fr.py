@@ -54,12 +54,6 @@ FRENCH: Final = Words(
         "lettre : un compte, un mot de passe, un code d’inscription. Une clé naît pour chacune à cet "
         "instant.",
     ),
-    staff=(
-        "Le téléphone de la secrétaire",
-        "Camille tient l’accueil. Elle reçoit un compte, et une invitation au salon de l’équipe, chiffré "
-        "comme ceux des patients. Ce qu’elle y tape est exécuté par un processus à part, celui qui tient "
-        "l’agenda ; le robot ne fait que porter.",
-    ),
     agenda=(
         "L’agenda entre, et se ferme",
         "Le logiciel du cabinet exporte son agenda. Pli le lit, met chaque rendez-vous sous enveloppe, "
@@ -87,6 +81,12 @@ FRENCH: Final = Words(
         "Pendant ce temps, la mère de Zoé et Noé",
         "Elle s’inscrit de la même façon, puis demande à voir. Comme elle répond pour deux enfants, chaque "
         "rendez-vous porte un prénom. Elle demande à en déplacer un, avec ses mots à elle.",
+    ),
+    staff=(
+        "Le téléphone de la secrétaire",
+        "Camille tient l’accueil. Elle reçoit un compte, et une invitation au salon de l’équipe, chiffré "
+        "comme ceux des patients. Ce qu’elle y tape est exécuté par un processus à part, celui qui tient "
+        "l’agenda ; le robot ne fait que porter.",
     ),
     nudge=(
         "L’avis",
