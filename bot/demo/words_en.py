@@ -119,9 +119,9 @@ ENGLISH: Final = Words(
     ),
     search=(
         "The search",
-        "The programs are stopped. Every byte that they wrote is searched now: for names, places, "
-        "instructions, reasons, exact times, the agenda’s references, and for every code and every word "
-        "that was typed.",
+        "The programs are stopped. Every byte that they wrote or sent to Telegram is searched now: for "
+        "names, places, instructions, reasons, exact times, the agenda’s references, and for every code and "
+        "every word that was typed.",
     ),
     made="folder ready: settings, keys, database, vault",
     homeserver_up="the messaging server answers",

@@ -40,7 +40,7 @@ FRENCH: Final = Words(
         "Tout ce qui suit se passe vraiment, maintenant, sur cette machine : de vrais programmes, un vrai "
         "serveur et, dans la main de la patiente, une application qui n’est pas la nôtre. On y voit, côte à "
         "côte, l’écran de la patiente, le travail du cabinet, et les octets mêmes que détiennent le serveur "
-        "de messagerie et un voleur de la base. Seul Telegram, où Odette est avertie aussi, est joué : par un "
+        "de messagerie et un voleur de la base. Seul Telegram, où Odette est avertie aussi, est joué : par un "
         "serveur de cette machine qui se comporte comme lui et note ce qu’il reçoit.",
     ),
     set_up=(
@@ -67,9 +67,9 @@ FRENCH: Final = Words(
     ),
     telegram=(
         "Odette a aussi Telegram",
-        "Rien n’y est scellé ; une seule chose y part donc : l’avis, les mêmes mots pour tous. Odette "
+        "Rien n’y est scellé ; une seule chose y part donc : l’avis, les mêmes mots pour tous. Odette "
         "demande une adresse dans sa conversation, derrière son code secret, et l’ouvre dans Telegram. Dans "
-        "la dernière colonne, chaque requête que Telegram a reçue de Pli, en entier ; « … » est le jeton du "
+        "la dernière colonne, chaque requête que Telegram a reçue de Pli, en entier ; « … » est le jeton du "
         "robot.",
     ),
     booking=(
@@ -97,7 +97,7 @@ FRENCH: Final = Words(
         "Le code secret au mauvais endroit",
         "Odette répond dans Telegram, avec son code secret. Telegram l’a lu, et rien ne peut le défaire. Pli "
         "efface le message, n’en garde rien, ne l’essaie pas, et dit où écrire. Dans Telegram, ce code "
-        "n’ouvre rien ; la conversation conseille de le changer. Elle remet cela à plus tard.",
+        "n’ouvre rien ; la conversation conseille de le changer. Elle remet cela à plus tard.",
     ),
     wrong_pin=(
         "Deux chiffres inversés",
@@ -121,20 +121,20 @@ FRENCH: Final = Words(
     ),
     search=(
         "La fouille",
-        "Les programmes sont arrêtés. Chaque octet qu’ils ont écrit est maintenant fouillé : les noms, "
-        "lieux, consignes, motifs, heures exactes, références de l’agenda, ainsi que chaque code et chaque "
-        "mot tapés.",
+        "Les programmes sont arrêtés. Chaque octet qu’ils ont écrit, ou envoyé à Telegram, est maintenant "
+        "fouillé : les noms, lieux, consignes, motifs, heures exactes, références de l’agenda, ainsi que "
+        "chaque code et chaque mot tapés.",
     ),
     made="dossier prêt : réglages, clés, base, coffre",
     homeserver_up="le serveur de messagerie répond",
     bot_up="le robot est en ligne",
     in_telegram="(dans Telegram)",
     button="[ {label} ]",
-    she_typed="elle-même écrit :",
+    she_typed="elle-même écrit :",
     repeated="(le reste comme avant)",
     gone_there="(le code tapé a disparu de Telegram)",
-    chat_at_rest="voleur : le numéro de sa conversation dans Telegram, dans la base",
-    no_chat="voleur : plus aucune conversation de Telegram dans la base",
+    chat_at_rest="voleur : le numéro de sa conversation dans Telegram, dans la base",
+    no_chat="voleur : plus aucune conversation de Telegram dans la base",
     staff_added="invitée ; les clés de son téléphone sont retenues",
     staff_phone="Le téléphone de Camille",
     accounts="serveur : les comptes qu’il connaît",
@@ -179,7 +179,7 @@ FRENCH: Final = Words(
         Place.VAULT: "coffre",
         Place.BOT: "robot : clés, session",
         Place.BOT_LOG: "robot : journal",
-        Place.TELEGRAM: "Telegram : chaque requête",
+        Place.TELEGRAM: "Telegram : chaque requête",
         Place.IMPORT: "clés de l’import",
         Place.REST: "le reste du dossier",
     },
@@ -220,16 +220,16 @@ FRENCH: Final = Words(
     different="différents",
     notices="avis",
     sentences="autres phrases",
-    calls="requêtes sans texte : {method}",
+    calls="requêtes sans texte : {method}",
     telegram_knows=(
-        "Ce que Telegram sait quand même : que ce robot avertit ce compte, et quand ; et ce qu’Odette y a "
+        "Ce que Telegram sait quand même : que ce robot avertit ce compte, et quand ; et ce qu’Odette y a "
         "écrit elle-même."
     ),
-    one_body="Telegram : un seul contenu pour les {count} avis en {language}",
-    bodies_differ="Telegram : {bodies} contenus différents pour {count} avis en {language}",
-    no_notice="Telegram : il n’y a eu aucun avis",
-    constants_alone="Telegram : rien que des phrases fixes et des numéros dans les {count} autres requêtes",
-    strange="Telegram : {count} × {method} contenait autre chose",
+    one_body="Telegram : un seul contenu pour les {count} avis en {language}",
+    bodies_differ="Telegram : {bodies} contenus différents pour {count} avis en {language}",
+    no_notice="Telegram : il n’y a eu aucun avis",
+    constants_alone="Telegram : rien que des phrases fixes et des numéros dans les {count} autres requêtes",
+    strange="Telegram : {count} × {method} contenait autre chose",
     at_home=(
         "le numéro de conversation d’Odette n’est que chez Telegram, le jeton du robot chez Telegram et avec ses clés"
     ),
