@@ -19,11 +19,13 @@ from pathlib import Path
 
 from rich.text import Text
 
-from bot.demo.phone import require_client
+from bot.demo.clone import require_tests
 from bot.demo.places import Folder
 from bot.demo.programs import Programs
 from bot.demo.stage import Stage, new_console
 from bot.demo.story import Story
+from bot.demo.telegram import Telegram
+from bot.demo.telegram_saw import judge
 from bot.demo.teller import StepMissing
 from bot.demo.verdict import Verdict, search
 from bot.demo.words import Words
@@ -73,17 +75,21 @@ async def _run(stage: Stage, words: Words, folder: Folder, programs: Programs, s
         loop.add_signal_handler(sign, lambda: here.cancel() if here else None)
     began = time.monotonic()
     verdict = Verdict(stage, words)
-    require_client()
+    require_tests()
     stage.opening(words.title, *words.opening)
     try:
         with stage.pulse():
-            story = Story(stage, words, folder, programs)
-            await story.play()
+            async with Telegram() as telegram:
+                story = Story(stage, words, folder, programs, telegram)
+                await story.play()
+                stopped = await asyncio.to_thread(programs.stop)
+                story.rest_of_telegram()
             stage.chapter(*words.search)
-            stopped = await asyncio.to_thread(programs.stop)
+            telegram.keep(folder.telegram)
             searched = await search(story.scanner, story.while_running, folder, scratch)
         verdict.leaks(story.scanner, searched)
         verdict.sizes(story.ledger, story.homeserver, story.bot_user)
+        verdict.telegram(judge(telegram.requests, story.constants, telegram.token))
         verdict.note(words.stopped if stopped else words.not_stopped, good=stopped)
         verdict.note(words.all_happened.format(seconds=round(time.monotonic() - began)), good=True)
     except StepMissing as missing:

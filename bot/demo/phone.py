@@ -1,18 +1,10 @@
-"""A patient's phone: a Matrix client that is not ours (matrix-nio), in the one conversation that it has.
-
-The client is the tests' own, so the demo runs from a clone of the repository, as ``make demo`` does.
-"""
+"""A patient's phone: a Matrix client that is not ours (matrix-nio), in the one conversation that it has."""
 
 from __future__ import annotations
 
 import contextlib
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
-
-import bot
-from bot.errors import Refused
 
 if TYPE_CHECKING:
     from tests.rig.py_patient import PyPatient
@@ -20,27 +12,9 @@ if TYPE_CHECKING:
 _ANSWER_SECONDS = 40.0
 
 
-def require_client() -> None:
-    """Raises :class:`Refused` where the client is not there, before anything is begun."""
-    _client()
-
-
-def _client() -> type[PyPatient]:
-    clone = str(Path(bot.__path__[0]).parent)
-    if clone not in sys.path:
-        sys.path.append(clone)
-    try:
-        from tests.rig.py_patient import PyPatient  # noqa: PLC0415 - the tests' client is not installed with Pli
-    except ImportError:
-        raise Refused(
-            "the patient's client is not here", mend="run the demo from a clone of the repository: make demo"
-        ) from None
-    return PyPatient
-
-
 @dataclass(slots=True)
 class Phone:
-    """``next`` is the first event that was not looked at yet."""
+    """``next`` is the first event that was not looked at yet. See :func:`bot.demo.clone.require_tests`."""
 
     client: PyPatient
     room: str
@@ -50,7 +24,9 @@ class Phone:
     @classmethod
     async def log_in(cls, url: str, *, user: str, password: str, bot: str) -> Self:
         """Log in as a person does with a letter in hand, and open the one conversation that is waiting."""
-        client = await _client().start(url, user, password)
+        from tests.rig.py_patient import PyPatient  # noqa: PLC0415 - the tests' client is not installed with Pli
+
+        client = await PyPatient.start(url, user, password)
         try:
             room = await client.accept_invite()
         except BaseException:

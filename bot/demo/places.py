@@ -36,6 +36,11 @@ class Folder:
         return self.root / "stolen.db"
 
     @property
+    def telegram(self) -> Path:
+        """Every request that Telegram was sent."""
+        return self.root / "telegram" / "requests"
+
+    @property
     def database(self) -> Path:
         return self.practice / "data" / "pli.db"
 
@@ -55,6 +60,8 @@ class Folder:
         part, *rest = file.relative_to(self.root).parts
         if part == self.logs.name:
             return Place.BOT_LOG if file.stem == "bot" else Place.HOMESERVER_LOGS
+        if part == self.telegram.parent.name:
+            return Place.TELEGRAM
         if part == self.stolen.name:
             return Place.DATABASE
         if part != self.practice.name or not rest:

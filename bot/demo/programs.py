@@ -35,6 +35,7 @@ class Programs:
         self.folder = folder
         self.logs = logs
         self.port, self.health_port = _free_port(), _free_port()
+        self.settings: dict[str, str] = {}  # variables like PLI_TELEGRAM__API_URL, for every program
         self.latest = 0.0  # seconds that the latest command took
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
         logs.mkdir(mode=0o700, parents=True)
@@ -146,6 +147,7 @@ class Programs:
             "PLI_NUDGES__LEVEL": "plain",
             "PLI_NUDGES__QUIET_FROM": "00:00",
             "PLI_NUDGES__QUIET_TO": "00:00",
+            **self.settings,
         }
 
 

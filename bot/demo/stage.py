@@ -1,4 +1,4 @@
-"""How the story looks: scenes of rows in three columns, or one below the other where the window is narrow."""
+"""How the story looks: scenes of rows in three columns or four, or one below the other where the window is narrow."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ from rich.text import Text
 
 PLAIN_WIDTH: Final = 100
 MAX_WIDTH: Final = 150
-_NARROW: Final = 84
-PATIENT, PRACTICE, OUTSIDE = "green", "bright_blue", "red"
+_NARROW: Final = {3: 84, 4: 100}
+PATIENT, PRACTICE, OUTSIDE, TELEGRAM = "green", "bright_blue", "red", "magenta"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Headings:
-    """The names of the three columns."""
+    """The names of the columns; the fourth one stands in scenes in which Telegram sees something."""
 
     patient: str
     practice: str
     outside: str
+    telegram: str
 
 
 class Stage:
@@ -43,6 +44,7 @@ class Stage:
         self.console = console
         self._headings = headings
         self._phone = headings.patient
+        self._columns = 3
         self._began = time.monotonic()
         self._scenes = 0
         self._status: Status | None = None
@@ -71,16 +73,13 @@ class Stage:
             self.remark(sentence)
         self.show(Text())
 
-    def scene(self, title: str, *sentences: str, patient: str | None = None) -> None:
-        """A chapter in three columns; ``patient`` is whose phone it is."""
+    def scene(self, title: str, *sentences: str, patient: str | None = None, telegram: bool = False) -> None:
+        """A chapter in three columns, or four with what Telegram sees; ``patient`` is whose phone it is."""
         self.chapter(title, *sentences)
         self._phone = patient or self._headings.patient
+        self._columns = 4 if telegram else 3
         if self.wide:
-            self._row(
-                Text(self._phone, style=f"bold {PATIENT}"),
-                Text(self._headings.practice, style=f"bold {PRACTICE}"),
-                Text(self._headings.outside, style=f"bold {OUTSIDE}"),
-            )
+            self._row(*(Text(name, style=f"bold {style}") for name, style in self._heads))
 
     def remark(self, sentence: str) -> None:
         self.show(wrapped(Text(sentence, style="italic"), self.width))
@@ -92,13 +91,19 @@ class Stage:
 
     # -- rows ---------------------------------------------------------------------------------------------------
 
-    def row(self, *, patient: Text | str = "", practice: Text | str = "", outside: Text | str = "") -> None:
-        """One thing that happened, as each of the three sees it."""
-        cells = (
-            (self._phone, PATIENT, _text(patient, PATIENT)),
-            (self._headings.practice, PRACTICE, _text(practice, PRACTICE)),
-            (self._headings.outside, OUTSIDE, _text(outside, OUTSIDE)),
-        )
+    def row(
+        self,
+        *,
+        patient: Text | str = "",
+        practice: Text | str = "",
+        outside: Text | str = "",
+        telegram: Text | str = "",
+    ) -> None:
+        """One thing that happened, as each of them sees it; ``telegram`` in a scene that has the column."""
+        told = (patient, practice, outside, telegram)
+        cells = [
+            (name, style, _text(cell, style)) for (name, style), cell in zip(self._heads, told, strict=False)
+        ]
         if self.wide:
             self._row(*(cell for _, _, cell in cells))
             return
@@ -106,6 +111,13 @@ class Stage:
             if cell:
                 self.show(Text(name, style=f"bold {style}"))
                 self.show(Padding(wrapped(cell, self.column), (0, 0, 0, 2)))
+
+    @property
+    def _heads(self) -> list[tuple[str, str]]:
+        """Name and colour of each column."""
+        names = self._headings
+        heads = [(self._phone, PATIENT), (names.practice, PRACTICE), (names.outside, OUTSIDE)]
+        return [*heads, (names.telegram, TELEGRAM)][: self._columns]
 
     def _row(self, *cells: Text) -> None:
         table = Table(
@@ -149,11 +161,11 @@ class Stage:
     @property
     def column(self) -> int:
         """Characters of a line in a column."""
-        return (self.width - 2) // 3 - 2 if self.wide else self.width - 2
+        return (self.width - self._columns + 1) // self._columns - 2 if self.wide else self.width - 2
 
     @property
     def wide(self) -> bool:
-        return self.width >= _NARROW
+        return self.width >= _NARROW[self._columns]
 
 
 def new_console() -> Console:

@@ -20,7 +20,9 @@ from bot.demo.phone import Phone
 from bot.demo.places import Folder
 from bot.demo.programs import Programs
 from bot.demo.stage import OUTSIDE, Stage, command, lines
-from bot.demo.teller import StepMissing, Teller
+from bot.demo.telegram import Telegram
+from bot.demo.telegram_scenes import TelegramScenes
+from bot.demo.teller import StepMissing
 from bot.demo.words import Kind, Words
 from bot.domain.templates import Mark
 from bot.domain.values import RecipientId, Secret
@@ -35,7 +37,7 @@ _DOCTOR: Final = "Dr Hélène Noël"
 _LABORATORY: Final = "Laboratoire des Tanneurs"
 
 
-class Story(Teller):
+class Story(TelegramScenes):
     """One telling. ``play`` raises :class:`StepMissing` or :class:`bot.errors.PliError`.
 
     Afterwards ``scanner`` looks for everything that must not be found, and ``while_running`` is what it found while
@@ -45,8 +47,10 @@ class Story(Teller):
     scanner: Scanner
     while_running: Report
 
-    def __init__(self, stage: Stage, words: Words, folder: Folder, programs: Programs) -> None:
-        super().__init__(stage, words, folder, programs)
+    def __init__(
+        self, stage: Stage, words: Words, folder: Folder, programs: Programs, telegram: Telegram
+    ) -> None:
+        super().__init__(stage, words, folder, programs, telegram)
         self.agenda = Agenda(folder.agenda, datetime.now(ZONE).date())
 
     async def play(self) -> None:
@@ -61,12 +65,15 @@ class Story(Teller):
     async def _play(self) -> None:
         await self._set_up()
         her_letter, mothers_letter = await self._people()
-        camille = await self._staff()
         await self._import()
         odette = await self._sign_up(her_letter)
+        await self.link_telegram(odette, PIN)
         tomorrow, slot = await self._book()
-        await self._meanwhile(mothers_letter, slot)
+        await self._meanwhile(mothers_letter)
+        camille = await self._staff()
+        await self.stage.wait_until(slot, self.words.waiting.format(at=f"{slot:%H:%M}"))
         await self._nudge(odette, slot)
+        await self.wrong_place(odette, PIN)
         await self._pins(odette)
         await self._confirm(odette, camille)
         await self._cancel(odette, tomorrow)
@@ -76,7 +83,7 @@ class Story(Teller):
 
     async def _set_up(self) -> None:
         w = self.words
-        self.scene(w.set_up)
+        self.scene(w.set_up, telegram=True)
         await self.programs.pli(
             *("init", str(self.folder.practice), "--name", "Cabinet du Parc", "--phone", "01 23 45 67 89"),
             *("--language", w.language.value, "--timezone", ZONE.key),
@@ -88,8 +95,10 @@ class Story(Teller):
             practice=lines(command("pli homeserver run"), w.homeserver_up),
             outside=lines(w.accounts, *self._accounts(), style=OUTSIDE),
         )
+        self.programs.settings = self.telegram.settings(self.folder.practice / "bot")
         await self.programs.start_bot()
-        self.stage.row(practice=lines(command("pli run"), w.bot_up))
+        seen = await self.telegram_is_on()
+        self.stage.row(practice=lines(command("pli run"), w.bot_up), telegram=seen)
 
     async def _people(self) -> tuple[dict[str, Any], dict[str, Any]]:
         w = self.words
@@ -109,20 +118,6 @@ class Story(Teller):
             )
         self.stage.row(outside=lines(w.accounts, *self._accounts(), "", w.room_seen, style=OUTSIDE))
         return hers, mothers
-
-    async def _staff(self) -> Phone:
-        """The secretary's phone, in the staff room."""
-        w = self.words
-        self.scene(w.staff)
-        account = await self.programs.pli_json("homeserver", "accounts", "staff", "camille")
-        self.ledger.secrets.append(Canary(kind="password", text=account["password"]))
-        await self.programs.pli("staff", "add", account["user"], "--role", "secretary")
-        phone = await self.log_in(account)
-        self.stage.row(
-            practice=lines(command("pli staff add @camille:… --role secretary"), w.staff_added),
-        )
-        await self.order(phone, w.typed.patients, "P-1001", "P-1003", "P-1004")
-        return phone
 
     def _accounts(self) -> list[str]:
         """As far as the colon: the rest is the server's own name."""
@@ -182,7 +177,7 @@ class Story(Teller):
         )
         return tomorrow, slot
 
-    async def _meanwhile(self, letter: Mapping[str, Any], slot: datetime) -> None:
+    async def _meanwhile(self, letter: Mapping[str, Any]) -> None:
         w = self.words
         self.scene(w.meanwhile, patient=w.other_phone)
         phone = await self.log_in(letter)
@@ -198,7 +193,20 @@ class Story(Teller):
         await self.say(phone, w.typed.move)
         await self.hear(phone, Kind.ANSWER)
         self.ledger.secrets.append(Canary(kind="wish", text=w.typed.wish))
-        await self.stage.wait_until(slot, w.waiting.format(at=f"{slot:%H:%M}"))
+
+    async def _staff(self) -> Phone:
+        """The secretary's phone, in the staff room."""
+        w = self.words
+        self.scene(w.staff)
+        account = await self.programs.pli_json("homeserver", "accounts", "staff", "camille")
+        self.ledger.secrets.append(Canary(kind="password", text=account["password"]))
+        await self.programs.pli("staff", "add", account["user"], "--role", "secretary")
+        phone = await self.log_in(account)
+        self.stage.row(
+            practice=lines(command("pli staff add @camille:… --role secretary"), w.staff_added),
+        )
+        await self.order(phone, w.typed.patients, "P-1001", "P-1003", "P-1004")
+        return phone
 
     # -- Odette is told -----------------------------------------------------------------------------------------
 
@@ -206,8 +214,9 @@ class Story(Teller):
         self.title = self.words.nudge[0]
         left = (slot - datetime.now(ZONE)).total_seconds()
         event, text = await self.listen(odette, Kind.NUDGE, seconds=max(0.0, left) + 30)
-        self.scene(self.words.nudge)
+        self.scene(self.words.nudge, telegram=True)
         self.show_message(event, text, rings=True)
+        await self.notice_there()
 
     async def _pins(self, odette: Phone) -> None:
         self.scene(self.words.wrong_pin)
@@ -233,7 +242,7 @@ class Story(Teller):
 
     async def _cancel(self, odette: Phone, day: date) -> None:
         w = self.words
-        self.scene(w.cancel)
+        self.scene(w.cancel, telegram=True)
         self.agenda.cancel(day)
         counts, told = await self.import_agenda()
         self.happened(counts["cancelled"])
@@ -241,6 +250,7 @@ class Story(Teller):
         self.stage.row(practice=lines(shown, command("pli agenda import agenda.ics"), told))
         event, text = await self.listen(odette, Kind.NUDGE)
         self.show_message(event, text, rings=True)
+        await self.notice_there()
         await self.say(odette, w.typed.show)
         await self.hear(odette, Kind.ASK_PIN)
         event = await self.say(odette, PIN)
@@ -251,7 +261,7 @@ class Story(Teller):
 
     async def _leave(self, odette: Phone, recipient: RecipientId) -> None:
         w = self.words
-        self.scene(w.leave)
+        self.scene(w.leave, telegram=True)
         with (
             closing(sqlite3.connect(self.folder.database)) as live,
             closing(sqlite3.connect(self.folder.stolen)) as copy,
@@ -271,6 +281,7 @@ class Story(Teller):
         self.stage.row(
             practice=lines(command("pli patient show P-1001"), w.left_at_practice), outside=w.thief_after
         )
+        await self.nobody_there()
         await search
 
     def _copy_opens(self, recipient: RecipientId) -> bool:
@@ -294,4 +305,5 @@ class Story(Teller):
         typed = [Canary(kind="PIN", text=pin) for pin in (PIN, MISTYPED, OTHER_PIN)]
         agenda = of_agenda(self.folder.agenda, zone=ZONE, now=datetime.now(ZONE))
         self.scanner = Scanner([*agenda, *self.ledger.secrets, *typed])
+        self.telegram.keep(self.folder.telegram)
         self.while_running = self.scanner.scan(self.folder.places())

@@ -17,6 +17,7 @@ from bot.demo.phone import Phone
 from bot.demo.places import Folder
 from bot.demo.programs import Programs
 from bot.demo.stage import OUTSIDE, PATIENT, PRACTICE, Stage, excerpt, lines, typed
+from bot.demo.telegram import Telegram
 from bot.demo.words import Kind, Scene, Words
 
 _CUT: Final = "\n[…]"
@@ -41,17 +42,20 @@ class Ledger:
 class Teller:
     """Shared by the scenes."""
 
-    def __init__(self, stage: Stage, words: Words, folder: Folder, programs: Programs) -> None:
+    def __init__(
+        self, stage: Stage, words: Words, folder: Folder, programs: Programs, telegram: Telegram
+    ) -> None:
         self.stage, self.words, self.folder, self.programs = stage, words, folder, programs
+        self.telegram = telegram
         self.homeserver = HomeserverDatabase(folder.homeserver_database)
         self.ledger = Ledger()
         self.bot_user = ""
         self.title = ""
         self.phones = AsyncExitStack()
 
-    def scene(self, words: Scene, *, patient: str | None = None) -> None:
+    def scene(self, words: Scene, *, patient: str | None = None, telegram: bool = False) -> None:
         self.title, *sentences = words
-        self.stage.scene(self.title, *sentences, patient=patient)
+        self.stage.scene(self.title, *sentences, patient=patient, telegram=telegram)
 
     def happened(self, what: object) -> None:
         """Raises :class:`StepMissing` with the scene's title."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from bot.demo.forms import Form
 from bot.demo.leaks import Report, Scanner
 from bot.demo.places import Folder
 from bot.demo.stage import Stage
+from bot.demo.telegram_saw import Saw
 from bot.demo.teller import Ledger
 from bot.demo.words import Kind, Place, Words
 
@@ -25,12 +27,21 @@ _ENCRYPTED: Final = "m.room.encrypted"
 _MEGABYTE: Final = 1_000_000
 _NAMED: Final = 10
 
+HOMES: Final[Mapping[str, frozenset[Place]]] = {
+    "chat": frozenset({Place.TELEGRAM}),
+    "token": frozenset({Place.TELEGRAM, Place.BOT}),
+}
+"""Kinds of text that have their places, in which they must be found, and nowhere else."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Searched:
-    """Both searches together, the control, and the agenda file searched like the rest."""
+    """Both searches together, the control, and the agenda file searched like the rest. ``at_home`` is what was found
+    where it belongs, which is no leak.
+    """
 
     leaks: Report
+    at_home: frozenset[tuple[str, str]]
     control: Control
     agenda: Report
 
@@ -42,8 +53,11 @@ async def search(scanner: Scanner, while_running: Report, folder: Folder, scratc
         leaks = Report()
         leaks.add(while_running)
         leaks.add(scanner.scan(folder.places()))
+        at_home = frozenset((f.kind, f.place) for f in leaks.findings if f.place in HOMES.get(f.kind, ()))
+        leaks.findings = [f for f in leaks.findings if (f.kind, f.place) not in at_home]
         control = run_control(scanner, scratch / "control")
-        return Searched(leaks=leaks, control=control, agenda=scanner.scan({"agenda": [folder.agenda]}))
+        agenda = scanner.scan({"agenda": [folder.agenda]})
+        return Searched(leaks=leaks, at_home=at_home, control=control, agenda=agenda)
 
     return await asyncio.to_thread(work)
 
@@ -97,6 +111,10 @@ class Verdict:
             )
         )
         self._judge_leaks(searched)
+        homes = {(kind, str(place)) for kind in kinds for place in HOMES.get(kind, ())}
+        if homes:
+            good = searched.at_home == homes
+            self.note(w.at_home if good else w.not_at_home, good=good)
 
     def _judge_leaks(self, searched: Searched) -> None:
         w, leaks = self._words, searched.leaks
@@ -120,6 +138,38 @@ class Verdict:
         good = searched.control.passed and searched.agenda.hits("agenda", Form.UTF8) > 0
         planted = sum(searched.control.planted.values())
         self.note(w.control_passed.format(planted=planted) if good else w.control_failed, good=good)
+
+    # -- Telegram -----------------------------------------------------------------------------------------------
+
+    def telegram(self, saw: Saw) -> None:
+        w = self._words
+        table = self._table(w.telegram_title)
+        table.add_column(w.kind)
+        table.add_column(w.in_language)
+        for heading in (w.messages, w.different):
+            table.add_column(heading, justify="right")
+        for name, told in ((w.notices, saw.notices), (w.sentences, saw.sentences)):
+            for language, bodies in told.items():
+                table.add_row(name, w.languages[language], str(bodies.total()), str(len(bodies)))
+        for method, count in saw.calls.most_common():
+            table.add_row(w.calls.format(method=method), "", str(count), "")
+        self._stage.show(Text(), table)
+        self._stage.remark(w.telegram_knows)
+        self._judge_telegram(saw)
+
+    def _judge_telegram(self, saw: Saw) -> None:
+        w = self._words
+        if not saw.notices:
+            self.note(w.no_notice, good=False)
+        for language, bodies in saw.notices.items():
+            words = w.one_body if len(bodies) == 1 else w.bodies_differ
+            told = words.format(count=bodies.total(), bodies=len(bodies), language=w.languages[language])
+            self.note(told, good=len(bodies) == 1)
+        for method, count in saw.strange.items():
+            self.note(w.strange.format(method=method, count=count), good=False)
+        if not saw.strange:
+            others = sum(bodies.total() for bodies in saw.sentences.values()) + saw.calls.total()
+            self.note(w.constants_alone.format(count=others), good=True)
 
     # -- sizes --------------------------------------------------------------------------------------------------
 

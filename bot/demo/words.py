@@ -25,6 +25,7 @@ class Kind(StrEnum):
     DETAILS_OF_TWO = "details of two"
     NEWS = "news"
     ANSWER = "answer"
+    TELEGRAM = "telegram"
     FAREWELL = "farewell"
     STAFF = "staff room"
 
@@ -38,6 +39,7 @@ class Place(StrEnum):
     VAULT = "vault"
     BOT = "bot"
     BOT_LOG = "bot log"
+    TELEGRAM = "telegram"
     IMPORT = "import"
     REST = "rest"
 
@@ -51,6 +53,8 @@ class Typed:
     confirm: str
     wish: str
     move: str
+    telegram: str
+    thanks: str
     leave: str
     patients: str
     answers: str
@@ -69,12 +73,14 @@ class Words:
 
     set_up: Scene
     people: Scene
-    staff: Scene
     agenda: Scene
     sign_up: Scene
+    telegram: Scene
     booking: Scene
     meanwhile: Scene
+    staff: Scene
     nudge: Scene
+    wrong_place: Scene
     wrong_pin: Scene
     right_pin: Scene
     confirm: Scene
@@ -85,6 +91,13 @@ class Words:
     made: str
     homeserver_up: str
     bot_up: str
+    in_telegram: str
+    button: str
+    she_typed: str
+    repeated: str
+    gone_there: str
+    chat_at_rest: str
+    no_chat: str
     accounts: str
     letter: str
     staff_added: str
@@ -124,6 +137,21 @@ class Words:
     size: str
     after: str
     still_known: str
+    telegram_title: str
+    in_language: str
+    languages: Mapping[Language, str]
+    different: str
+    notices: str
+    sentences: str
+    calls: str
+    telegram_knows: str
+    one_body: str
+    bodies_differ: str
+    no_notice: str
+    constants_alone: str
+    strange: str
+    at_home: str
+    not_at_home: str
     verdict_title: str
     no_leak: str
     leak: str

@@ -16,11 +16,18 @@ ENGLISH: Final = Words(
         confirm="confirm 1",
         wish="rather a Wednesday after school",
         move="move 2 rather a Wednesday after school",
+        telegram="telegram",
+        thanks="thank you",
         leave="leave",
         patients="patients",
         answers="answers",
     ),
-    headings=Headings(patient="Odette’s phone", practice="The practice", outside="The server, and a thief"),
+    headings=Headings(
+        patient="Odette’s phone",
+        practice="The practice",
+        outside="The server, and a thief",
+        telegram="What Telegram saw",
+    ),
     other_phone="The mother’s phone",
     title="Pli: appointment reminders in a sealed envelope",
     opening=(
@@ -31,7 +38,9 @@ ENGLISH: Final = Words(
         "an app. Messages travel encrypted: the server carries them and cannot read them.",
         "Everything below really happens, now, on this machine: real programs, a real server and, in the "
         "patient’s hand, a client that is not ours. Shown side by side: the patient’s screen, the "
-        "practice’s work, and the very bytes that the messaging server and a thief of the database hold.",
+        "practice’s work, and the very bytes that the messaging server and a thief of the database hold. "
+        "Only Telegram, where Odette is told of messages as well, is played: by a server on this machine "
+        "that behaves like it and records what it is sent.",
     ),
     set_up=(
         "The practice sets up",
@@ -44,12 +53,6 @@ ENGLISH: Final = Words(
         "the two women a letter: an account, a password, a sign-up code. A key is born for each at this "
         "moment.",
     ),
-    staff=(
-        "The secretary’s own phone",
-        "Camille works at the front desk. She gets an account and is invited to a room of the staff, "
-        "encrypted like the patients’. What she types there is carried out by the import side, a process of "
-        "its own; the bot only carries it.",
-    ),
     agenda=(
         "The agenda goes in, and is sealed",
         "The practice’s software exports its agenda. Pli reads it, puts every appointment into an envelope, "
@@ -61,6 +64,12 @@ ENGLISH: Final = Words(
         "She opens the app, finds one conversation waiting for her, types the code from her letter and "
         "chooses her PIN. Each line on the right is what the server kept of the same message.",
     ),
+    telegram=(
+        "Odette also uses Telegram",
+        "Nothing is sealed there, so one thing alone goes there: the notice, the same words for everybody. "
+        "Odette asks for a link in her conversation, behind her PIN, and opens it in Telegram. In the last "
+        "column stands every request that Telegram received from Pli, whole; “…” is the bot’s own token.",
+    ),
     booking=(
         "A blood test, tomorrow",
         "The front desk notes one more appointment and exports the agenda again. The notice will leave at "
@@ -71,10 +80,22 @@ ENGLISH: Final = Words(
         "She signs up in the same way, then asks to see. As she answers for two children, each appointment "
         "carries a first name. She asks to move one, in words of her own.",
     ),
+    staff=(
+        "The secretary’s own phone",
+        "Camille works at the front desk. She gets an account and is invited to a room of the staff, "
+        "encrypted like the patients’. What she types there is carried out by the import side, a process of "
+        "its own; the bot only carries it.",
+    ),
     nudge=(
         "The notice",
         "It is time. Odette’s phone rings. The notice is the same for everybody, word for word: on a locked "
         "screen it says nothing.",
+    ),
+    wrong_place=(
+        "The PIN in the wrong place",
+        "Odette answers in Telegram, with her PIN. Telegram has read it, and nothing can undo that. Pli "
+        "deletes the message, keeps nothing of it, does not try it, and says where to write. In Telegram "
+        "the PIN opens nothing; the conversation advises her to change it. She puts that off.",
     ),
     wrong_pin=(
         "Two digits swapped",
@@ -98,13 +119,20 @@ ENGLISH: Final = Words(
     ),
     search=(
         "The search",
-        "The programs are stopped. Every byte that they wrote is searched now: for names, places, "
-        "instructions, reasons, exact times, the agenda’s references, and for every code and every word "
-        "that was typed.",
+        "The programs are stopped. Every byte that they wrote or sent to Telegram is searched now: for "
+        "names, places, instructions, reasons, exact times, the agenda’s references, and for every code and "
+        "every word that was typed.",
     ),
     made="folder ready: settings, keys, database, vault",
     homeserver_up="the messaging server answers",
     bot_up="the bot is online",
+    in_telegram="(in Telegram)",
+    button="[ {label} ]",
+    she_typed="she herself writes:",
+    repeated="(the rest as before)",
+    gone_there="(the typed PIN has gone from Telegram)",
+    chat_at_rest="thief: the number of her chat in Telegram, in the database",
+    no_chat="thief: no chat in the database any more",
     staff_added="invited; her phone’s keys are remembered",
     staff_phone="Camille’s phone",
     accounts="server: the accounts that it knows",
@@ -149,6 +177,7 @@ ENGLISH: Final = Words(
         Place.VAULT: "vault",
         Place.BOT: "bot: keys, session",
         Place.BOT_LOG: "bot: log",
+        Place.TELEGRAM: "Telegram: every request",
         Place.IMPORT: "import side’s keys",
         Place.REST: "rest of the folder",
     },
@@ -172,6 +201,7 @@ ENGLISH: Final = Words(
         Kind.DETAILS_OF_TWO: "… of two children",
         Kind.NEWS: "… with a cancellation",
         Kind.ANSWER: "answer passed on",
+        Kind.TELEGRAM: "about Telegram",
         Kind.FAREWELL: "farewell",
         Kind.STAFF: "in the staff room",
     },
@@ -182,6 +212,24 @@ ENGLISH: Final = Words(
         "What the server knows all the same: which accounts talk to the bot, and when ({events} encrypted "
         "messages)."
     ),
+    telegram_title="What Telegram saw of Pli",
+    in_language="language",
+    languages={Language.FR: "French", Language.EN: "English"},
+    different="different",
+    notices="notices",
+    sentences="other sentences",
+    calls="requests without text: {method}",
+    telegram_knows=(
+        "What Telegram knows all the same: that this account is told something by this bot, and when; and "
+        "what Odette wrote there herself."
+    ),
+    one_body="Telegram: one body for all {count} notices in {language}",
+    bodies_differ="Telegram: {bodies} different bodies for {count} notices in {language}",
+    no_notice="Telegram: there was no notice",
+    constants_alone="Telegram: fixed sentences and numbers alone in the other {count} requests",
+    strange="Telegram: {count} × {method} held something else",
+    at_home="the number of Odette’s chat is at Telegram alone, the bot’s token there and with its keys",
+    not_at_home="the number of Odette’s chat or the bot’s token was not found where it belongs",
     verdict_title="Verdict",
     no_leak="no leak: nothing of what was looked for was found",
     leak="LEAK: {times} × {kind}, shape {form}, in {file} ({place})",
@@ -197,6 +245,9 @@ ENGLISH: Final = Words(
         "time": "exact times",
         "code": "sign-up codes",
         "password": "passwords",
+        "link": "links to Telegram",
+        "chat": "chats in Telegram",
+        "token": "the bot’s token there",
         "PIN": "typed PINs",
         "wish": "a patient’s words",
     },

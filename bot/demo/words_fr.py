@@ -16,12 +16,17 @@ FRENCH: Final = Words(
         confirm="confirmer 1",
         wish="plutôt un mercredi après l’école",
         move="déplacer 2 plutôt un mercredi après l’école",
+        telegram="telegram",
+        thanks="merci",
         leave="quitter",
         patients="patients",
         answers="réponses",
     ),
     headings=Headings(
-        patient="Le téléphone d’Odette", practice="Le cabinet", outside="Le serveur, et un voleur"
+        patient="Le téléphone d’Odette",
+        practice="Le cabinet",
+        outside="Le serveur, et un voleur",
+        telegram="Ce que Telegram a vu",
     ),
     other_phone="Le téléphone de la mère",
     title="Pli : des rappels de rendez-vous sous pli fermé",
@@ -35,7 +40,8 @@ FRENCH: Final = Words(
         "Tout ce qui suit se passe vraiment, maintenant, sur cette machine : de vrais programmes, un vrai "
         "serveur et, dans la main de la patiente, une application qui n’est pas la nôtre. On y voit, côte à "
         "côte, l’écran de la patiente, le travail du cabinet, et les octets mêmes que détiennent le serveur "
-        "de messagerie et un voleur de la base.",
+        "de messagerie et un voleur de la base. Seul Telegram, où Odette est avertie aussi, est joué : par un "
+        "serveur de cette machine qui se comporte comme lui et note ce qu’il reçoit.",
     ),
     set_up=(
         "Le cabinet s’installe",
@@ -48,12 +54,6 @@ FRENCH: Final = Words(
         "lettre : un compte, un mot de passe, un code d’inscription. Une clé naît pour chacune à cet "
         "instant.",
     ),
-    staff=(
-        "Le téléphone de la secrétaire",
-        "Camille tient l’accueil. Elle reçoit un compte, et une invitation au salon de l’équipe, chiffré "
-        "comme ceux des patients. Ce qu’elle y tape est exécuté par un processus à part, celui qui tient "
-        "l’agenda ; le robot ne fait que porter.",
-    ),
     agenda=(
         "L’agenda entre, et se ferme",
         "Le logiciel du cabinet exporte son agenda. Pli le lit, met chaque rendez-vous sous enveloppe, "
@@ -65,6 +65,13 @@ FRENCH: Final = Words(
         "Elle ouvre l’application, trouve une conversation qui l’attend, tape le code de sa lettre, et "
         "choisit son code secret. Chaque ligne de droite est ce que le serveur a gardé du même message.",
     ),
+    telegram=(
+        "Odette a aussi Telegram",
+        "Rien n’y est scellé ; une seule chose y part donc : l’avis, les mêmes mots pour tous. Odette "
+        "demande une adresse dans sa conversation, derrière son code secret, et l’ouvre dans Telegram. Dans "
+        "la dernière colonne, chaque requête que Telegram a reçue de Pli, en entier ; « … » est le jeton du "
+        "robot.",
+    ),
     booking=(
         "Une prise de sang, demain",
         "Le secrétariat note un rendez-vous de plus et exporte de nouveau l’agenda. L’avis partira à la "
@@ -75,10 +82,22 @@ FRENCH: Final = Words(
         "Elle s’inscrit de la même façon, puis demande à voir. Comme elle répond pour deux enfants, chaque "
         "rendez-vous porte un prénom. Elle demande à en déplacer un, avec ses mots à elle.",
     ),
+    staff=(
+        "Le téléphone de la secrétaire",
+        "Camille tient l’accueil. Elle reçoit un compte, et une invitation au salon de l’équipe, chiffré "
+        "comme ceux des patients. Ce qu’elle y tape est exécuté par un processus à part, celui qui tient "
+        "l’agenda ; le robot ne fait que porter.",
+    ),
     nudge=(
         "L’avis",
         "C’est l’heure. Le téléphone d’Odette sonne. L’avis est le même pour tous, mot pour mot : sur un "
         "écran verrouillé, il ne dit rien.",
+    ),
+    wrong_place=(
+        "Le code secret au mauvais endroit",
+        "Odette répond dans Telegram, avec son code secret. Telegram l’a lu, et rien ne peut le défaire. Pli "
+        "efface le message, n’en garde rien, ne l’essaie pas, et dit où écrire. Dans Telegram, ce code "
+        "n’ouvre rien ; la conversation conseille de le changer. Elle remet cela à plus tard.",
     ),
     wrong_pin=(
         "Deux chiffres inversés",
@@ -102,13 +121,20 @@ FRENCH: Final = Words(
     ),
     search=(
         "La fouille",
-        "Les programmes sont arrêtés. Chaque octet qu’ils ont écrit est maintenant fouillé : les noms, "
-        "lieux, consignes, motifs, heures exactes, références de l’agenda, ainsi que chaque code et chaque "
-        "mot tapés.",
+        "Les programmes sont arrêtés. Chaque octet qu’ils ont écrit, ou envoyé à Telegram, est maintenant "
+        "fouillé : les noms, lieux, consignes, motifs, heures exactes, références de l’agenda, ainsi que "
+        "chaque code et chaque mot tapés.",
     ),
     made="dossier prêt : réglages, clés, base, coffre",
     homeserver_up="le serveur de messagerie répond",
     bot_up="le robot est en ligne",
+    in_telegram="(dans Telegram)",
+    button="[ {label} ]",
+    she_typed="elle-même écrit :",
+    repeated="(le reste comme avant)",
+    gone_there="(le code tapé a disparu de Telegram)",
+    chat_at_rest="voleur : le numéro de sa conversation dans Telegram, dans la base",
+    no_chat="voleur : plus aucune conversation de Telegram dans la base",
     staff_added="invitée ; les clés de son téléphone sont retenues",
     staff_phone="Le téléphone de Camille",
     accounts="serveur : les comptes qu’il connaît",
@@ -153,6 +179,7 @@ FRENCH: Final = Words(
         Place.VAULT: "coffre",
         Place.BOT: "robot : clés, session",
         Place.BOT_LOG: "robot : journal",
+        Place.TELEGRAM: "Telegram : chaque requête",
         Place.IMPORT: "clés de l’import",
         Place.REST: "le reste du dossier",
     },
@@ -176,6 +203,7 @@ FRENCH: Final = Words(
         Kind.DETAILS_OF_TWO: "… de deux enfants",
         Kind.NEWS: "… avec une annulation",
         Kind.ANSWER: "réponse transmise",
+        Kind.TELEGRAM: "à propos de Telegram",
         Kind.FAREWELL: "départ",
         Kind.STAFF: "dans le salon de l’équipe",
     },
@@ -186,6 +214,26 @@ FRENCH: Final = Words(
         "Ce que le serveur sait quand même : quels comptes parlent au robot, et quand ({events} messages "
         "chiffrés)."
     ),
+    telegram_title="Ce que Telegram a vu de Pli",
+    in_language="langue",
+    languages={Language.FR: "français", Language.EN: "anglais"},
+    different="différents",
+    notices="avis",
+    sentences="autres phrases",
+    calls="requêtes sans texte : {method}",
+    telegram_knows=(
+        "Ce que Telegram sait quand même : que ce robot avertit ce compte, et quand ; et ce qu’Odette y a "
+        "écrit elle-même."
+    ),
+    one_body="Telegram : un seul contenu pour les {count} avis en {language}",
+    bodies_differ="Telegram : {bodies} contenus différents pour {count} avis en {language}",
+    no_notice="Telegram : il n’y a eu aucun avis",
+    constants_alone="Telegram : rien que des phrases fixes et des numéros dans les {count} autres requêtes",
+    strange="Telegram : {count} × {method} contenait autre chose",
+    at_home=(
+        "le numéro de conversation d’Odette n’est que chez Telegram, le jeton du robot chez Telegram et avec ses clés"
+    ),
+    not_at_home="le numéro de conversation d’Odette ou le jeton du robot n’a pas été trouvé à sa place",
     verdict_title="Verdict",
     no_leak="aucune fuite : rien de ce qui était recherché n’a été trouvé",
     leak="FUITE : {times} × {kind}, forme {form}, dans {file} ({place})",
@@ -201,6 +249,9 @@ FRENCH: Final = Words(
         "time": "heures exactes",
         "code": "codes d’inscription",
         "password": "mots de passe",
+        "link": "adresses pour Telegram",
+        "chat": "conversations de Telegram",
+        "token": "jeton du robot à Telegram",
         "PIN": "codes secrets tapés",
         "wish": "mots d’une patiente",
     },

@@ -1,4 +1,5 @@
-"""The demo itself: the whole journey with the real programs, every place searched (P1), every size compared (P6)."""
+"""The demo itself: the whole journey with the real programs, every place searched (P1), every size compared (P6), and
+every notice in Telegram (P2)."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ import pytest
 
 from bot.demo.__main__ import main
 from bot.demo.words_en import ENGLISH
+from bot.domain.values import Language
 from tests.rig.waiting import until
 
 _SECONDS = 420.0
@@ -47,7 +49,7 @@ def processes_of(folder: Path) -> list[int]:
     return found
 
 
-def test_p1_p6_the_journey_happens_and_nothing_leaks(tmp_path: Path) -> None:
+def test_p1_p2_p6_the_journey_happens_and_nothing_leaks(tmp_path: Path) -> None:
     kept, transcript = tmp_path / "kept", tmp_path / "transcript.txt"
     demo = start(
         "--lang", "en", "--keep", str(kept), "--transcript", str(transcript), output=tmp_path / "out"
@@ -57,10 +59,23 @@ def test_p1_p6_the_journey_happens_and_nothing_leaks(tmp_path: Path) -> None:
     assert code == 0, told[-3000:]
     assert "Traceback" not in told
     assert " ".join(told.split()).endswith(ENGLISH.kept.format(folder=kept))  # wherever the line was broken
-    for scene in (ENGLISH.nudge, ENGLISH.wrong_pin, ENGLISH.cancel, ENGLISH.leave, ENGLISH.search):
+    for scene in (
+        ENGLISH.telegram,
+        ENGLISH.nudge,
+        ENGLISH.wrong_place,
+        ENGLISH.wrong_pin,
+        ENGLISH.cancel,
+        ENGLISH.leave,
+        ENGLISH.search,
+    ):
         assert scene[0] in transcript.read_text(encoding="utf-8")
     assert ENGLISH.no_leak in told
     assert ENGLISH.stopped in told
+    english = ENGLISH.languages[Language.EN]
+    assert ENGLISH.one_body.format(count=2, language=english, bodies=1) in told
+    assert " ".join(ENGLISH.at_home.split()) in " ".join(told.split())
+    asked = (kept / "telegram" / "requests").read_text(encoding="utf-8")
+    assert asked.count("/sendMessage\n") == told.count("/bot…/sendMessage") == 5, "each stands in the column"
     assert max(map(len, told.splitlines())) <= 100
     assert (kept / "cabinet" / "data" / "pli.db").exists()
     assert processes_of(tmp_path) == []
@@ -75,7 +90,7 @@ async def test_interrupted_it_stops_everything_and_leaves_nothing(
 
     async def homeserver_is_up() -> bool:
         assert demo.poll() is None
-        return ENGLISH.homeserver_up.encode() in out.read_bytes()
+        return b"$ pli homeserver run" in out.read_bytes()  # shown when it answers
 
     await until(homeserver_is_up, "the demo's homeserver", seconds=_SECONDS)
     assert processes_of(tmp_path)

@@ -169,7 +169,7 @@ def test_what_is_looked_for_is_every_name_place_time_and_instruction(canaries: t
         "2026-12-01 13:30": "time",
         "20261201T1330": "time",
         "1796131800": "time",
-        "mardi 1 décembre 2026 à 14:30": "time",
+        "mardi 1er décembre 2026 à 14:30": "time",
         "Tuesday, 1 December 2026 at 14:30": "time",
     }
     assert {text: texts.get(text) for text in expected} == expected

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Folder:
             folder.practice / name
             for name in ("vault/vault.db", "bot/data.key", "import/signer.key", "pli.toml")
         ),
-        *(folder.logs / "bot.log", folder.logs / "homeserver.log", folder.stolen),
+        *(folder.logs / "bot.log", folder.logs / "homeserver.log", folder.stolen, folder.telegram),
     ]
     for file in files:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -48,10 +48,10 @@ def folder(tmp_path: Path) -> Folder:
     return folder
 
 
-def judge(stage: Stage, folder: Folder, tmp_path: Path) -> Verdict:
-    searched = asyncio.run(search(SCANNER, SCANNER.scan(folder.places()), folder, tmp_path / "scratch"))
+def judge(stage: Stage, folder: Folder, tmp_path: Path, scanner: Scanner = SCANNER) -> Verdict:
+    searched = asyncio.run(search(scanner, scanner.scan(folder.places()), folder, tmp_path / "scratch"))
     verdict = Verdict(stage, ENGLISH)
-    verdict.leaks(SCANNER, searched)
+    verdict.leaks(scanner, searched)
     return verdict
 
 
@@ -74,6 +74,27 @@ def test_one_leak_anywhere_is_bad(place: Place, stage: Stage, folder: Folder, tm
     with folder.places()[place][0].open("ab") as file:
         file.write("Dr Hélène Noël".encode("utf-16-be"))
     assert not judge(stage, folder, tmp_path).good
+
+
+@pytest.mark.parametrize(
+    ("places", "good"),
+    [
+        ({Place.TELEGRAM}, True),
+        ({Place.TELEGRAM, Place.BOT_LOG}, False),
+        ({Place.TELEGRAM, Place.DATABASE}, False),
+        ({Place.BOT}, False),
+        (set(), False),
+    ],
+    ids=["there alone", "in the log", "in the database", "elsewhere alone", "nowhere"],
+)
+def test_the_number_of_a_chat_is_at_telegram_and_nowhere_else(
+    places: set[Place], good: bool, stage: Stage, folder: Folder, tmp_path: Path
+) -> None:
+    scanner = Scanner([*SCANNER.canaries, Canary(kind="chat", text="6120457893")])
+    for place in places:
+        with folder.places()[place][0].open("a", encoding="utf-8") as file:
+            file.write("chat_id=6120457893")
+    assert judge(stage, folder, tmp_path, scanner).good is good
 
 
 def test_a_leak_that_was_there_while_the_programs_ran_is_bad(

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from bot.demo.verdict import HOMES
 from bot.demo.words import Kind, Place, Words
 from bot.demo.words_en import ENGLISH
 from bot.demo.words_fr import FRENCH
 from bot.domain.intents import understand
-from bot.domain.values import Secret
+from bot.domain.values import Language, Secret
 from bot.domain.vocabulary import IntentKind
 
 BOTH = pytest.mark.parametrize("words", [FRENCH, ENGLISH], ids=["fr", "en"])
@@ -40,6 +41,8 @@ def test_every_kind_and_place_has_a_name(words: Words) -> None:
     assert set(words.kinds) == set(Kind)
     assert set(words.places) == set(Place)
     assert len(set(words.places.values())) == len(Place)
+    assert set(words.languages) == set(Language)
+    assert set(HOMES) <= set(words.secrets)
 
 
 @BOTH
@@ -51,6 +54,7 @@ def test_the_bot_understands_what_the_patients_type(words: Words) -> None:
         typed.confirm: IntentKind.CONFIRM,
         typed.move: IntentKind.MOVE,
         typed.leave: IntentKind.LEAVE,
+        typed.telegram: IntentKind.TELEGRAM,
     }
     assert {text: understand(Secret(text)).kind for text in meant} == meant
     wish = understand(Secret(typed.move)).wish
