@@ -22,4 +22,6 @@ def homeserver_and_practice(
         homeserver = RigHomeserver(
             url=embedded.url, server_name=embedded.server_name, folder=embedded.folder, embedded=embedded
         )
-        yield homeserver, Practice.make(folder / "practice", homeserver, values)
+        practice = Practice.make(folder / "practice", homeserver, values)
+        practice.forked = False
+        yield homeserver, practice

@@ -28,12 +28,15 @@ from bot.domain.messages import OpenSentence
 from bot.domain.templates import Template
 from bot.domain.values import Language, Secret, UserId, new_id
 from config.settings import FILE_NAME
+from tests.rig.forked import Forked
 from tests.rig.homeserver import RigHomeserver
 from tests.rig.waiting import until
 from tests.view.lines import why_not
 
 PHONE = "01 23 45 67 89"
 STOP_SECONDS = 10.0
+# What lies in the memory of these is the point: they have one of their own from the beginning.
+_LOOKED_INTO = frozenset({"tests.view.readable", "tests.view.loud", "tests.forgetful.runner"})
 DELAY = 0.2
 
 Values = Mapping[tuple[str, str], object]
@@ -76,15 +79,19 @@ class Done:
 
 @dataclass
 class Practice:
-    """One practice: its folder, its homeserver, its bot. ``log`` collects what the bot writes to both outputs."""
+    """One practice: its folder, its homeserver, its bot. ``log`` collects what the bot writes to both outputs.
+
+    A bot that is not ``forked`` is started as in life, with ``python``.
+    """
 
     folder: Path
     homeserver: RigHomeserver
     bot_user: str
     health_port: int
     python: Sequence[str] = (sys.executable,)
+    forked: bool = True
     home: Installation = field(init=False)
-    _process: subprocess.Popen[bytes] | None = None
+    _process: subprocess.Popen[bytes] | Forked | None = None
 
     def __post_init__(self) -> None:
         self.home = Installation.at(self.folder / FILE_NAME)
@@ -166,13 +173,17 @@ class Practice:
 
     def spawn(self, *, program: Sequence[str] = ("bot",), **environment: str) -> None:
         """``pli run``, without waiting. ``program`` is the module that stands for ``pli``, and its own arguments."""
+        command, environment = [*program, "--config", str(self.folder), "run"], {**os.environ, **environment}
+        if self.forked and program[0] not in _LOOKED_INTO:
+            self._process = Forked(command, log=self.log, environment=environment)
+            return
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self.python, "-m", *program, "--config", str(self.folder), "run"],
+                [*self.python, "-m", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **environment},
+                env=environment,
             )
 
     async def stop(self) -> int:
@@ -298,12 +309,13 @@ def running_practice(
     values: Values | None = None,
     *,
     errors: bool = False,
-    python: Sequence[str] = (sys.executable,),
+    python: Sequence[str] = (),
     options: Sequence[str] = (),
 ) -> Iterator[Practice]:
-    """A practice whose bot runs. What the bot wrote is judged in the end: see :func:`judge_log`."""
+    """A practice whose bot runs, with ``python`` as in life. What it wrote is judged in the end: :func:`judge_log`."""
     made = Practice.make(folder, homeserver, values, options)
-    made.python = python
+    if python:
+        made.python, made.forked = python, False
     asyncio.run(made.start())
     try:
         yield made

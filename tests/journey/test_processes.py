@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -34,7 +35,7 @@ def practice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
             folder=embedded.folder,
             embedded=embedded,
         )
-        with running_practice(folder / "practice", own, errors=True) as made:
+        with running_practice(folder / "practice", own, errors=True, python=(sys.executable,)) as made:
             yield made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,7 +35,9 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def practice(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
-    with running_practice(tmp_path_factory.mktemp("p") / "practice", homeserver, SETTINGS) as made:
+    python = (sys.executable,)  # a process as in life
+    folder = tmp_path_factory.mktemp("p") / "practice"
+    with running_practice(folder, homeserver, SETTINGS, python=python) as made:
         yield made
 
 

@@ -1,4 +1,4 @@
-"""Argon2id at the price of a test. What it costs, and that nothing weaker is made by chance, `test_wrap` shows.
+"""Argon2id at the price of a test. ``tests/storage/test_wrap.py`` shows what it costs elsewhere.
 
 Secrets made under one price do not open under the other: all who open a practice's keys share one.
 """
@@ -8,15 +8,9 @@ from __future__ import annotations
 from collections.abc import MutableMapping
 
 from bot.app import Installation
-from storage.wrap import Profile
 
 
 def defaults() -> MutableMapping[str, object]:
     """What an :class:`Installation` takes where it is told nothing, to be changed by who knows how to put it back."""
     found: MutableMapping[str, object] = vars(Installation)["__init__"].__kwdefaults__
     return found
-
-
-def hash_cheaply() -> None:
-    """From now on, for this process."""
-    defaults()["profile"] = Profile.testing()
