@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from bot.domain.choices import Wishes
 from bot.domain.held_data import HeldAnswer, HeldData, HeldPatient, Logged
 from bot.domain.records import AnswerState
+from bot.domain.telegram import TelegramChat
 from bot.domain.templates import Template
 from config.catalogue import Catalogue
 from config.day_format import day_in_words
-from config.rendering import clock, isolate, item, plain
+from config.rendering import clock, hour, isolate, item, plain
 
 _FRAME_BYTES = 400  # title and foot
 _NOTE, _VALUE = 1200, 160
@@ -96,9 +98,40 @@ def _about(held: HeldData, zone: ZoneInfo, catalogue: Catalogue) -> Iterator[str
         when = _moment(held.consented_at, zone, catalogue)
         yield catalogue.fill("held.consent", when=when, version=held.consent_version)
     yield catalogue.fill("held.reminders_on" if held.reminders_on else "held.reminders_off")
-    if held.telegram_since is not None:
-        yield catalogue.fill("held.telegram", when=_moment(held.telegram_since, zone, catalogue))
+    yield from _wished(held.wishes, catalogue)
+    if held.telegram is not None:
+        yield from _telegram(held.telegram, zone, catalogue)
     yield catalogue.fill("held.secret")
+
+
+def _wished(wishes: Wishes, catalogue: Catalogue) -> Iterator[str]:
+    """Only what was asked for."""
+    if wishes.level is not None:
+        yield catalogue.fill("held.wish_level", level=catalogue.fill(f"held.level_{wishes.level}"))
+    if wishes.days_before is not None:
+        yield catalogue.fill("held.wish_days", days=", ".join(map(str, wishes.days_before)))
+    if wishes.confirmed is not None:
+        yield catalogue.fill(f"held.wish_confirmed_{wishes.confirmed}")
+    if wishes.slots is not None:
+        yield catalogue.fill("held.wish_slots", hours=", ".join(hour(s, catalogue) for s in wishes.slots))
+    if wishes.quiet is not None:
+        begins, ends = hour(wishes.quiet.begins, catalogue), hour(wishes.quiet.ends, catalogue)
+        yield catalogue.fill("held.wish_quiet", begins=begins, ends=ends)
+    if wishes.daily_cap is not None:
+        yield catalogue.fill("held.wish_cap", count=str(wishes.daily_cap))
+
+
+def _telegram(chat: TelegramChat, zone: ZoneInfo, catalogue: Catalogue) -> Iterator[str]:
+    language = chat.language.value
+    yield catalogue.fill(
+        "held.telegram",
+        when=_moment(chat.linked_at, zone, catalogue),
+        number=str(chat.chat),
+        language=catalogue.locale.languages.get(language, language),
+    )
+    for level, on in chat.nudge_on:
+        name = catalogue.fill(f"held.level_{level}")
+        yield catalogue.fill("held.telegram_on", level=name, where=catalogue.fill(f"held.on_{on}"))
 
 
 def _patient(patient: HeldPatient, catalogue: Catalogue) -> str:

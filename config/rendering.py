@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, time
 from math import ceil
 from zoneinfo import ZoneInfo
 
@@ -69,6 +69,11 @@ def isolate(value: str, catalogue: Catalogue) -> str:
 def clock(moment: datetime, zone: ZoneInfo, catalogue: Catalogue) -> str:
     """The hour of an aware moment on the clocks of ``zone``."""
     return format_time(moment.astimezone(zone), "short", tzinfo=zone, locale=catalogue.locale)
+
+
+def hour(of_day: time, catalogue: Catalogue) -> str:
+    """An hour of any day, on the practice's clocks."""
+    return format_time(of_day, "short", locale=catalogue.locale)
 
 
 def duration(seconds: float, catalogue: Catalogue) -> str:

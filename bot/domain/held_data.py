@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.domain.choices import Wishes
 from bot.domain.records import AnswerKind, AnswerState, AuditKind
+from bot.domain.telegram import TelegramChat
 from bot.domain.templates import Listed
 from bot.domain.values import Language, UserId
 
@@ -42,7 +44,8 @@ class HeldData:
     """``fingerprint`` is that of the identity which the recipient's phone showed when the code was redeemed.
 
     ``waiting`` are the times of notices that are planned; ``unsent`` counts other messages that have not left yet;
-    ``log`` is newest first; ``telegram_since``: when a chat of Telegram was linked, if there is one.
+    ``wishes``: what was asked for of the times of notices; ``log`` is newest first; ``telegram`` is the chat of
+    Telegram that is linked, if there is one.
     """
 
     account: UserId
@@ -57,7 +60,8 @@ class HeldData:
     waiting: Sequence[datetime]
     unsent: int
     log: Sequence[Logged]
-    telegram_since: datetime | None = None
+    wishes: Wishes = field(default_factory=Wishes)
+    telegram: TelegramChat | None = None
 
     def __repr__(self) -> str:
         return "HeldData(…)"

@@ -23,7 +23,6 @@ class CollectData:
 
     def __call__(self, recipient: Recipient, room: Room, window: Window, now: datetime) -> HeldData:
         with self._uow() as uow:
-            chat = uow.telegram.by_recipient(recipient.id)
             patients = [
                 HeldPatient(reference=patient.reference, given_name=patient.given_name)
                 for i in uow.patients.patients_of(recipient.id)
@@ -44,7 +43,8 @@ class CollectData:
                 waiting=sorted({r.slot for r in uow.reminders.after(recipient.id, now) if r.slot > now}),
                 unsent=uow.outbox.unsent(recipient.id, now),
                 log=list(_log(uow, recipient)),
-                telegram_since=chat.linked_at if chat else None,
+                wishes=recipient.wishes,
+                telegram=uow.telegram.by_recipient(recipient.id),
             )
 
 

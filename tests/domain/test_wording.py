@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from bot.domain.choices import Confirmed, Level
 from bot.domain.conversation import State
 from bot.domain.dialogue.table import TABLE
 from bot.domain.dialogue.telegram import with_help
@@ -16,7 +17,7 @@ from bot.domain.intents import understand
 from bot.domain.messages import OpenSentence
 from bot.domain.records import AnswerKind
 from bot.domain.staff import StaffSentence
-from bot.domain.telegram import TelegramSentence
+from bot.domain.telegram import NudgeOn, TelegramSentence
 from bot.domain.telling import telling
 from bot.domain.templates import CONSENT_VERSION, LISTS, Mark, Template, asked_of, is_release, values_of
 from bot.domain.values import Language, Secret
@@ -57,7 +58,16 @@ _WITHOUT_VALUES = (
 HELD: dict[str, set[str]] = {
     **{name: set() for name in _WITHOUT_VALUES},
     "held.account": {"account"},
-    "held.telegram": {"when"},
+    **{f"held.level_{level}": set() for level in Level},
+    **{f"held.wish_confirmed_{confirmed}": set() for confirmed in Confirmed},
+    "held.wish_level": {"level"},
+    "held.wish_days": {"days"},
+    "held.wish_slots": {"hours"},
+    "held.wish_quiet": {"begins", "ends"},
+    "held.wish_cap": {"count"},
+    "held.telegram": {"when", "number", "language"},
+    "held.telegram_on": {"level", "where"},
+    **{f"held.on_{on}": set() for on in NudgeOn},
     "held.fingerprint": {"fingerprint"},
     "held.patient": {"reference"},
     "held.patient_named": {"name", "reference"},

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import pytest
@@ -20,6 +24,7 @@ from bot.domain.telegram import (
     HeardOnTelegram,
     Started,
     TelegramChat,
+    TelegramLink,
     TelegramSentence,
     Typed,
 )
@@ -27,6 +32,7 @@ from bot.domain.values import Language, RecipientId, Secret
 from bot.errors import ChannelError, StorageError
 from bot.ports_storage import UnitOfWork
 from bot.services.link_telegram import VALID
+from storage.telegram_rows import TelegramTables
 from tests.services.kit import PIN, Person, Practice
 from tests.services.telegram import Answer, FakeTelegram, Listening, token_of
 from tests.storage.emptied import emptied
@@ -147,6 +153,33 @@ async def test_rule_1_used_twice_by_a_second_account(practice: Practice, there: 
     assert practice.audited().count("telegram_refused") == 1
 
 
+async def test_rule_1_two_accounts_at_the_very_same_time(
+    practice: Practice, there: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both look at the link before either has written, where the database lets them."""
+    anna = await practice.enrolled()
+    token = await token_for(anna)
+    both, look = Barrier(2), TelegramTables.link
+
+    def link(self: TelegramTables, digest: str) -> TelegramLink | None:
+        found = look(self, digest)
+        with suppress(BrokenBarrierError):
+            both.wait(0.5)  # the other one does not come where it waits for this one
+        return found
+
+    monkeypatch.setattr(TelegramTables, "link", link)
+    other = Listening(practice.uow, there.telegram, practice.clock, numbers=count(50))
+    await asyncio.gather(there.start_chat(CHAT, token), other.start_chat(OTHER, token))
+    monkeypatch.undo()
+    said = {chat: sentence for chat, sentence, _ in there.telegram.said}
+    bound = chat_of(practice, anna.recipient.id)
+    assert bound is not None
+    loser = OTHER if bound.chat == CHAT else CHAT
+    assert said == {bound.chat: TelegramSentence.LINKED, loser: TelegramSentence.LINK_REFUSED}
+    assert sorted(told(practice)) == ["reply.telegram_linked", "reply.telegram_refused"]
+    assert practice.audited().count("telegram_linked") == 1
+
+
 async def test_rule_1_used_again_after_it_was_undone(practice: Practice, there: Listening) -> None:
     anna = await practice.enrolled()
     token = await bind(anna, there)
@@ -228,6 +261,70 @@ async def test_rule_3_wrong_tokens_bring_pauses_in_which_nothing_is_looked_at(
     assert told(practice) == [], "and is not spent"
     practice.clock.forward(minutes=1)
     assert await there.start_chat(CHAT, token) == LINKED
+
+
+async def test_rule_3_in_the_pause_of_one_chat_the_right_token_is_accepted_of_another(
+    practice: Practice, there: Listening
+) -> None:
+    """Whoever tries tokens from one account keeps nobody from linking, with the very token that was refused too."""
+    anna = await practice.enrolled()
+    token = await token_for(anna)
+    for _ in range(6):
+        await there.start_chat(OTHER, UNKNOWN)
+    assert await there.start_chat(OTHER, token) == [], "refused in the pause, and not spent"
+    assert await there.start_chat(CHAT, token) == LINKED
+    bound = chat_of(practice, anna.recipient.id)
+    assert bound is not None
+    assert bound.chat == CHAT
+
+
+async def test_rule_5_after_a_restart_everything_that_comes_again_changes_nothing(
+    practice: Practice, there: Listening
+) -> None:
+    """Also in another order, as Telegram numbers anew after a week without anything."""
+    anna, ben = await practice.enrolled("P-1", name="anna"), await practice.enrolled("P-2", name="ben")
+    token, late = await token_for(anna), await token_for(ben)
+    came: list[HeardOnTelegram] = [
+        Started(chat=CHAT, token=token),
+        Started(chat=GROUP, token=late, private=False),
+        Asked(chat=CHAT, what=Command.LANGUAGE, language=FR),
+        Typed(chat=CHAT, message=4, like_secret=True),
+        Asked(chat=CHAT, what=Command.STOP),
+    ]
+    for number, heard in enumerate(came):
+        await there(heard, number=1000 + number)
+    await practice.send_replies()
+    again = await token_for(anna)
+    assert await there.start_chat(CHAT, again) == LINKED
+    await there(Asked(chat=CHAT, what=Command.HELP), number=3)
+    await practice.send_replies()
+    before, linked = chat_of(practice, anna.recipient.id), practice.audited().count("telegram_linked")
+    practice.start_bot()
+    there.start()
+    for order in (came, came[::-1]):
+        for heard in order:
+            await there(heard, number=1000 + came.index(heard))
+    assert chat_of(practice, anna.recipient.id) == before
+    assert chat_of(practice, ben.recipient.id) is None
+    assert practice.audited().count("telegram_linked") == linked
+    assert practice.audited().count("telegram_unlinked") == 1
+    assert told(practice) == ["reply.telegram_refused"], "the first link, worthless since, for a second time"
+
+
+async def test_a_chat_that_was_one_recipients_is_anothers(practice: Practice, there: Listening) -> None:
+    """Nothing of the first one's goes there, nor does what they do in their room touch it."""
+    anna, ben = await practice.enrolled("P-1", name="anna"), await practice.enrolled("P-2", name="ben")
+    await bind(anna, there)
+    assert await anna.say("telegram off") == ["reply.telegram_unlinked"]
+    await bind(ben, there)
+    assert await anna.say("telegram off") == ["reply.telegram_none"]
+    bound = chat_of(practice, ben.recipient.id)
+    assert bound is not None
+    assert bound.chat == CHAT
+    await there(Typed(chat=CHAT, message=9, like_secret=True))
+    await there(Asked(chat=CHAT, what=Command.STOP))
+    rows = [r for r in practice.outbox(OutboxKind.REPLY) if r.state is OutboxState.QUEUED]
+    assert {row.recipient for row in rows} == {ben.recipient.id}
 
 
 async def test_rule_3_a_flood_of_wrong_tokens_slows_nobody_else(practice: Practice, there: Listening) -> None:

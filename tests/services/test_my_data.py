@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from dataclasses import fields, replace
+from datetime import time, timedelta
 
 import pytest
 
+from bot.domain.choices import Confirmed, Level, Quiet, Wishes
 from bot.domain.records import AuditKind, OutboxKind
+from bot.domain.telegram import ChatId, NudgeOn, TelegramChat
 from bot.domain.values import Language
 from config.wording import MAX_TEXT_BYTES
 from tests.services.kit import PIN, WRONG_PIN, Person, Practice, entry
@@ -196,3 +199,76 @@ async def test_who_is_not_enrolled_or_locked_is_told_nothing(practice: Practice,
         await anna.say(WRONG_PIN)
     assert await anna.say(word) == ["reply.locked"]
     assert "data_shown" not in practice.audited()
+
+
+WISHES = Wishes(
+    level=Level.PRIVATE,
+    days_before=(7, 1),
+    confirmed=Confirmed.NONE,
+    slots=(time(12), time(18)),
+    quiet=Quiet(time(17), time(18)),
+    daily_cap=2,
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        (
+            Language.EN,
+            (
+                *("asked for: high", "days before: 7, 1", "no more reminders", "asked for: 12:00, 18:00"),
+                *("between 17:00 and 18:00", "at most: 2", "Telegram is connected since"),
+                *("chat 4242424242, in French", "With high discretion you are told on Telegram only."),
+            ),
+        ),
+        (
+            Language.FR,
+            (
+                *(
+                    "demandée\u00a0: forte",
+                    "jours avant\u00a0: 7, 1",
+                    "plus demandé de rappel",
+                    "12:00, 18:00",
+                ),
+                *("entre 17:00 et 18:00", "au plus\u00a0: 2", "Telegram est relié depuis"),
+                *("conversation 4242424242, en français", "Avec la discrétion forte, vous êtes averti sur"),
+            ),
+        ),
+    ],
+)
+async def test_what_was_wished_and_telegram_are_told(
+    practice: Practice, language: Language, words: tuple[str, ...]
+) -> None:
+    anna = await practice.enrolled("P-1")
+    plain = await everything(anna)
+    for held in ("asked for", "Telegram is", "discretion you are told"):
+        assert held not in plain, "nothing was asked for"
+    await anna.say("français" if language is Language.FR else "english")
+    wishing = replace(anna.recipient, wishes=WISHES)
+    with practice.uow() as uow:
+        uow.recipients.save(wishing)
+        uow.telegram.put_chat(
+            TelegramChat(
+                id="link-1",
+                recipient=wishing.id,
+                chat=ChatId(4_242_424_242),
+                language=Language.FR,
+                linked_at=practice.now,
+                nudge_on=((Level.PRIVATE.value, NudgeOn.TELEGRAM),),
+            )
+        )
+        uow.commit()
+    ask, more = ("mes données", "suite") if language is Language.FR else ("my data", "more")
+    practice.clock.forward(hours=1)
+    told = await everything(anna, ask, more)
+    for held in words:
+        assert held in told, held
+
+
+def test_every_wish_is_told() -> None:
+    """One that is added to the values is missed here first."""
+    assert {f.name for f in fields(Wishes)} == {
+        f.name for f in fields(WISHES) if getattr(WISHES, f.name) is not None
+    }
+    assert len(fields(Wishes)) == 6

@@ -25,8 +25,8 @@ SECONDS, EVERY = 5.0, 0.5
 # So many of the same that wait as well, behind those that leave in the time of the test.
 FILL = """
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count)
-INSERT INTO outbox
-       (kind, state, txn, due, room, recipient, template, params, redact_after, rotate, attempts, claimed_by)
+INSERT INTO outbox (kind, state, txn, due, room, recipient, template, params, redact_after, rotate, attempts,
+                    claimed_by)
 SELECT 'telegram', 'queued', '~' || i, (SELECT max(due) FROM outbox WHERE kind = 'telegram'), '', NULL, '', '{}', 0,
        false, 0, '' FROM n
 """
