@@ -11,6 +11,7 @@
    log that does not verify keeps all of its rows.
 7. A purge that took something is in the audit log, in numbers.
 8. A dry run does all of it, and commits nothing.
+9. A nudge that still waits for what is deleted is given up before, and reported (:mod:`bot.services.give_up_nudges`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from bot.domain.retention import Retention
 from bot.domain.values import RecipientId
 from bot.errors import InvalidSeal
 from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
+from bot.services.give_up_nudges import give_up_nudges
 
 OTHERS = tuple(kind for kind in OutboxKind if kind is not OutboxKind.NUDGE)
 LAST = "purged"  # the name of the time of the last night's purge
@@ -57,6 +59,7 @@ class Purge:
         """Everything that is due."""
         with self._uow() as uow:
             counts = self._settled(uow, now)
+            give_up_nudges(uow, now - min(self._keep.envelopes, self._keep.appointments), now)  # rule 9
             counts |= self._past(uow, now)
             rows, broken = self._audit(uow, now)
             overdue = uow.outbox.overdue(now)

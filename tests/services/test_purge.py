@@ -11,17 +11,20 @@ from typing import Any
 
 import pytest
 
+from bot.domain.appointment import Status
 from bot.domain.records import (
     AnswerState,
     Invitation,
     InvitationKind,
     OutboxKind,
+    OutboxState,
     ProblemKind,
     StoredEnvelope,
 )
 from bot.domain.retention import Retention
 from bot.domain.telegram import TelegramLink
 from bot.domain.values import EventId
+from bot.services.pause_nudges import PauseNudges
 from bot.services.purge import Purge
 from bot.services.record_answer import ReadAnswers
 from storage.audit_rows import verify_audit
@@ -45,6 +48,28 @@ KEEP_ALL = Retention(
 def keeping(practice: Practice, **changed: timedelta | None) -> Purge:
     values: dict[str, Any] = {name: getattr(KEEP_ALL, name) for name in KEEP_ALL.__dataclass_fields__}
     return Purge(practice.home.uow, practice.keys, Retention(**{**values, **changed}))
+
+
+async def test_rule_9_what_a_long_pause_made_too_late_is_reported_before_nobody_can_see_it(
+    practice: Practice,
+) -> None:
+    """Of one the reminder, of the other that the visit is off; once each."""
+    anna = await practice.enrolled("P-1", name="anna")
+    ben = await practice.enrolled("P-2", name="ben")
+    practice.take(entry("u-1"), entry("u-2", patient="P-2"))
+    practice.take(entry("u-1"), entry("u-2", patient="P-2", status=Status.CANCELLED, sequence=1))
+    PauseNudges(practice.home.uow, practice.rules).pause(practice.now)
+    practice.clock.moment = at("2026-09-20 03:00")
+    await practice.send_nudges()
+    with practice.uow() as uow:
+        assert [p for p in uow.problems.all() if p.kind is ProblemKind.TOO_LATE] == []
+    for _ in range(2):
+        Purge(practice.home.uow, practice.keys)(practice.now)
+    with practice.uow() as uow:
+        late = [p.recipient for p in uow.problems.all() if p.kind is ProblemKind.TOO_LATE]
+    assert {anna.recipient.id, ben.recipient.id} == set(late)
+    assert late.count(anna.recipient.id) == 1
+    assert practice.nudge_rows(OutboxState.QUEUED) == []
 
 
 async def lived(practice: Practice) -> None:
