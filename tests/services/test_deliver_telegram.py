@@ -449,7 +449,7 @@ async def test_rule_4_a_chat_that_was_bound_meanwhile_is_not_the_one_that_refuse
     practice.clock.forward(minutes=1)
     if when == "between":
         link_anew()
-        telegram.channel.fault = lambda chat: CLOSED if len(telegram.channel.tried) < 3 else None
+        telegram.channel.fault = lambda _: CLOSED if len(telegram.channel.tried) < 3 else None
     else:
 
         def before() -> None:
