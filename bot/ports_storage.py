@@ -258,6 +258,9 @@ class Outbox(Protocol):
     def copies_due(self, now: datetime, limit: int) -> Sequence[OutboxRow]:
         """Copies that may leave, in the order in which they do; nothing is claimed."""
 
+    def copies_over(self, now: datetime) -> Sequence[OutboxRow]:
+        """Copies that wait and are of no use any more, by what their nudges say."""
+
     def mark(self, row: int, *, now: datetime, device: str) -> None:
         """Claim this one."""
 

@@ -1,8 +1,7 @@
 """``pli run``: the bot's process. Supervised tasks, a clean stop, health pages and metrics on loopback.
 
-1. A task that fails is started again with growing pauses, and ``/readyz`` is red and names it until it has worked
-   (:mod:`bot.supervise`). It is red as well while the database keeps anybody waiting, from a refusal until something
-   could be written, while the wall clock is in doubt, while Telegram refuses the token, and when it was away for long.
+1. A task that fails is started again with growing pauses (:mod:`bot.supervise`), and ``/readyz`` names it
+   (:mod:`bot.health_pages`).
 2. At the start the database decides what a crash left between it and the vault, and the outbox is put right.
 3. On SIGTERM nothing new is claimed, what is being sent is finished, the rest waits for the next start.
 """
@@ -16,21 +15,16 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
-from aiohttp import web
-
 from bot.app import Installation
 from bot.channels.matrix.channel import MatrixChannel
-from bot.channels.matrix.client import Health
 from bot.channels.matrix.hearing import Listener
-from bot.domain.clock_watch import Clockwork
-from bot.domain.figures import Figures
 from bot.domain.messages import Incoming
 from bot.domain.records import AuditKind, ProblemKind
 from bot.domain.retention import is_due
 from bot.domain.values import RoomId, UserId
 from bot.errors import InvalidSeal, StorageError, WrongUse
+from bot.health_pages import HealthPages
 from bot.instance import begin
-from bot.metrics import CONTENT_TYPE, Live, exposition, free_bytes
 from bot.ports import IncomingHandler
 from bot.services.choose_nudges import Delivery
 from bot.services.converse import Converse
@@ -39,7 +33,6 @@ from bot.services.enrol import Enrol
 from bot.services.keep_plans import KeepPlans
 from bot.services.note_seen import NoteSeen
 from bot.services.open_rooms import OpenRooms
-from bot.services.pause_nudges import is_paused
 from bot.services.purge import Purge
 from bot.services.reconcile_stores import ReconcileStores
 from bot.services.release_details import ReleaseDetails
@@ -75,7 +68,9 @@ class BotProcess:
         self._channel: MatrixChannel | None = None
         self._plans = KeepPlans(installation.uow, installation.settings.nudge_rules())
         self._staff: StaffDuty | None = None
-        self._instance = ""
+        self._pages = HealthPages(
+            installation, clock=self._clock, loops=self._loops, dry=self._show is not None
+        )
 
     def stop(self) -> None:
         self._stopping.set()
@@ -84,7 +79,7 @@ class BotProcess:
         """Raises :class:`PliError` where the start is refused."""
         home = self._installation
         await asyncio.to_thread(self._prepare)
-        channel = self._channel = home.channel()
+        channel = self._channel = self._pages.channel = home.channel()
         delivery = home.delivery(self._clock.agrees, self._show)
         deliver = Deliver(
             home.uow,
@@ -96,7 +91,7 @@ class BotProcess:
             rules=home.settings.nudge_rules(),
             delivery=delivery,
         )
-        telegram = self._telegram = self._on_telegram(delivery, deliver.wake.set)
+        telegram = self._telegram = self._pages.telegram = self._on_telegram(delivery, deliver.wake.set)
         enrol = Enrol(home.uow, home.keyring, home.settings.nudge_rules())
         converse = Converse(
             home.uow,
@@ -111,7 +106,7 @@ class BotProcess:
         )
         rooms = OpenRooms(home.uow, channel, clock=home.clock, language=home.settings.practice.language)
         desk = home.desk()
-        staff = self._staff = home.staff_duty(channel, desk)
+        staff = self._staff = self._pages.staff = home.staff_duty(channel, desk)
         await asyncio.to_thread(
             staff.load
         )  # before the first answer: what is said in an unknown room is passed over
@@ -131,9 +126,9 @@ class BotProcess:
         await channel.start(listener)  # takes the device's lock before anything is changed
         try:
             health = (
-                await self._serve_health()
+                await self._pages.serve()
             )  # fails where the port is taken: then the other's name stays right
-            self._instance = await asyncio.to_thread(begin, home.bot_dir)
+            self._pages.instance = await asyncio.to_thread(begin, home.bot_dir)
             await asyncio.to_thread(self._begin, deliver, enrol)
         except BaseException:
             await channel.stop()
@@ -295,85 +290,7 @@ class BotProcess:
         truncate_wal(home.engine)
 
     def _connected(self) -> bool:
-        return self._channel is not None and self._channel.health is Health.CONNECTED
-
-    # -- health -------------------------------------------------------------------------------------------------
-
-    async def _serve_health(self) -> web.AppRunner:
-        app = web.Application()
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._readyz)
-        app.router.add_get("/metrics", self._metrics)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        settings = self._installation.settings.health
-        try:
-            await web.TCPSite(runner, settings.host, settings.port).start()
-        except OSError:
-            await runner.cleanup()
-            raise WrongUse("the health port is taken", mend="set [health] port in pli.toml") from None
-        return runner
-
-    async def _healthz(self, _: web.Request) -> web.Response:
-        return web.json_response({"alive": True, "instance": self._instance})
-
-    async def _readyz(self, _: web.Request) -> web.Response:
-        ready, checks = self._checks()
-        return web.json_response(
-            {"ready": ready, "instance": self._instance, **checks}, status=200 if ready else 503
-        )
-
-    async def _metrics(self, _: web.Request) -> web.Response:
-        home, channel = self._installation, self._channel
-        ready, checks = self._checks()
-        live = Live(
-            ready=ready,
-            connected=self._connected(),
-            own_account_clean=bool(checks["own_account_clean"]),
-            storage_answers=home.watch.answers,
-            storage_refusals=home.watch.refusals,
-            failing_tasks=len(self._failing()),
-            clock_good=self._clock.thinks is Clockwork.GOOD,
-            sync_age=channel.sync_age if channel else None,
-        )
-        figures, paused = None, False
-        with contextlib.suppress(StorageError):
-            figures, paused = await asyncio.to_thread(self._figures)
-        page = exposition(live, figures, paused=paused, free_bytes=free_bytes(home.settings.folder))
-        return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE})
-
-    def _figures(self) -> tuple[Figures, bool]:
-        with self._installation.uow() as uow:
-            return uow.figures.read(self._installation.clock.now()), is_paused(uow)
-
-    def _failing(self) -> list[str]:
-        """The loops that fail, by the words of :class:`Loop` alone."""
-        deaf = self._channel is not None and not self._channel.listens
-        return [name.value for name in (*self._loops.failing, *([Loop.SYNC] if deaf else []))]
-
-    def _checks(self) -> tuple[bool, dict[str, object]]:
-        failing = self._failing()
-        checks: dict[str, object] = {
-            "homeserver": self._channel.health.value if self._channel else "starting",
-            "own_account_clean": self._channel is not None and self._channel.own_account_clean,
-            "storage": self._installation.watch.answers,
-            "desk": self._staff.desk if self._staff else "unused",
-            "clock": self._clock.thinks.value,
-            "telegram": self._telegram.health.value if self._telegram else "off",
-            "dry": self._show is not None,
-            "failing_tasks": len(failing),
-            "failing": failing,
-        }
-        ready = (
-            self._connected()
-            and bool(checks["own_account_clean"])
-            and bool(checks["storage"])
-            and checks["desk"] != "away"
-            and self._clock.thinks is Clockwork.GOOD
-            and not (self._telegram is not None and self._telegram.broken)
-            and not failing
-        )
-        return ready, checks
+        return self._pages.connected
 
 
 def _listener(rooms: OpenRooms, staff: StaffDuty, on_message: IncomingHandler, on_read: NoteSeen) -> Listener:

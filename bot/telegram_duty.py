@@ -2,7 +2,8 @@
 
 1. Without a token there is none of this, and nothing of the library is loaded.
 2. The staff are told once of a token that is refused.
-3. Nudges wait while Telegram does not answer or refuses the token; another listener does not hold them up.
+3. Nudges wait while Telegram does not answer; another listener does not hold them up. While it refuses the token,
+   they go to Matrix.
 """
 
 from __future__ import annotations
@@ -137,6 +138,8 @@ class TelegramDuty:
 
     def tidy(self) -> None:
         """Now and then."""
+        if self._line.health is Health.REVOKED:  # rule 3
+            self._copies.give_up()
         self._copies.tidy()
 
     def _told(self, health: Health) -> None:

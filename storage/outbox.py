@@ -233,6 +233,10 @@ class OutboxRows(NudgeRows):
         waiting = (_c.kind == OutboxKind.TELEGRAM.value, _c.state == OutboxState.QUEUED.value, _c.due <= now)
         return self._select(*waiting, limit=limit, order=(_c.due, _c.txn))  # random, as nudges leave
 
+    def copies_over(self, now: datetime) -> Sequence[OutboxRow]:
+        waiting = (_c.kind == OutboxKind.TELEGRAM.value, _c.state == OutboxState.QUEUED.value)
+        return self._select(*waiting, _c.useful_until <= now)
+
     def mark(self, row: int, *, now: datetime, device: str) -> None:
         query = update(t.outbox).where(_c.id == row)
         values = {"state": OutboxState.CLAIMED.value, "claimed_at": now, "claimed_by": device}

@@ -11,6 +11,7 @@
 3. Passing failures are repeated with growing pauses until the nudge is of no use. A pause that Telegram named holds
    all. What may have left is "unknown", whatever failed: rather lost and reported than twice. A proxy that answers in
    Telegram's stead makes each one unknown, so that each in a row holds all for longer: an outage costs a few.
+   Where Telegram refuses the bot itself (a revoked token), what waits goes to Matrix: nobody knows for how long.
 4. A chat that refuses for good twice, a minute apart, is closed (:func:`bot.services.settle_copies.close_chat`). Many
    that refuse at once are no readers who left, but a token or an account that is out of order: all are tried again.
 5. A storage that refuses is a passing failure: what a call answered is kept until it can be written, and nothing else
@@ -31,7 +32,7 @@ from bot.domain.messages import Nudge
 from bot.domain.pacing import UNPACED, Bucket, Pace
 from bot.domain.records import OutboxRow, OutboxState, ProblemKind
 from bot.domain.slots import NudgeRules
-from bot.domain.telegram import ChatAddress
+from bot.domain.telegram import ChatAddress, ChatId
 from bot.domain.values import Language, TransactionId
 from bot.errors import ChannelError, PliError
 from bot.ports import Clock
@@ -44,6 +45,7 @@ from bot.services.recheck_nudge import NudgeLimits, RecheckNudges
 from bot.services.settle_copies import (
     close_chat,
     drop_copy,
+    give_up_waiting,
     recover_copies,
     settle_copy,
     to_matrix,
@@ -71,6 +73,11 @@ class _Try:
     error: PliError | None = None
 
     @property
+    def refusal(self) -> tuple[int, ChatId]:
+        """What is remembered of one: by another chat, bound meanwhile, it was not refused yet."""
+        return self.copy.id, self.to.chat
+
+    @property
     def is_refused(self) -> bool:
         return isinstance(self.error, ChannelError) and self.error.permanent
 
@@ -95,7 +102,7 @@ class DeliverTelegram:
         self._uow, self._channel, self._clock = uow, channel, clock
         self._device, self._rules = device, rules
         self._held: list[_Try] = []  # at most two: one whose end could not be written, and one not tried yet
-        self._refused: dict[int, datetime] = {}
+        self._refused: dict[tuple[int, ChatId], datetime] = {}
         self._doubts = 0  # in a row
         self._taken: deque[datetime] = deque()
         self._task: asyncio.Task[int] | None = None
@@ -108,8 +115,11 @@ class DeliverTelegram:
         return number
 
     def tidy(self) -> int:
-        """Now and then: copies that are marked, and not by what this process knows of, are unknown; how many."""
+        """Now and then, also while nothing leaves: copies that are of no use any more are dropped (rule 2), and those
+        that are marked, and not by what this process knows of, are unknown; how many of these.
+        """
         now = self._clock.now()
+        self._end_useless(now)
         with self._uow() as uow:
             known = {held.copy.id for held in self._held}
             stuck = [copy for copy in uow.outbox.marked_copies() if copy.id not in known]
@@ -118,6 +128,27 @@ class DeliverTelegram:
             if stuck:
                 uow.commit()
         return len(stuck)
+
+    def _end_useless(self, now: datetime) -> None:
+        """Telegram may be away for longer than they are of use: whoever has to telephone learns of it in time."""
+        if self._delivery.show is not None:
+            return
+        with self._uow() as uow:
+            if is_paused(uow) or not self._delivery.trusted(now):
+                return
+            ended = [self._judge(uow, copy, now) for copy in uow.outbox.copies_over(now)]
+            if ended:
+                uow.commit()
+
+    def give_up(self) -> int:
+        """Where Telegram refuses the bot: what waits goes to Matrix; how many copies."""
+        if self._delivery.show is not None:
+            return 0
+        with self._uow() as uow:
+            number = give_up_waiting(uow, self._clock.now())
+            if number:
+                uow.commit()
+        return number
 
     def at(self) -> float:
         """The next moment of the monotonic clock at which one may leave (rule 6): now, or later."""
@@ -183,10 +214,10 @@ class DeliverTelegram:
         if done.error is None:
             self._taken.append(now)
         elif done.is_refused:
-            self._refused.setdefault(done.copy.id, now)
+            self._refused.setdefault(done.refusal, now)
 
     def _forget(self, now: datetime) -> None:
-        self._refused = {copy: at for copy, at in self._refused.items() if now - at <= REMEMBERED}
+        self._refused = {which: at for which, at in self._refused.items() if now - at <= REMEMBERED}
         while self._taken and now - self._taken[0] > REMEMBERED:
             self._taken.popleft()
 
@@ -219,16 +250,16 @@ class DeliverTelegram:
                 uow.outbox.put_back(held.copy, due=held.copy.due)
             elif not held.is_refused:
                 settle_copy(uow, copy, held.error, now)
-            elif self._is_believed(copy, now):
+            elif self._is_believed(held, now):
                 log.warning("a chat is closed to the bot")
-                close_chat(uow, copy, now)
+                close_chat(uow, copy, held.to.chat, now)
             else:
                 uow.outbox.postpone(copy.id, due=now + BELIEVED)
 
-    def _is_believed(self, copy: OutboxRow, now: datetime) -> bool:
+    def _is_believed(self, held: _Try, now: datetime) -> bool:
         """Rule 4: refused before, and not everybody is."""
         everybody = len(self._refused) > MANY and len(self._refused) > len(self._taken)
-        return now - self._refused.get(copy.id, now) >= BELIEVED and not everybody
+        return now - self._refused.get(held.refusal, now) >= BELIEVED and not everybody
 
     def _choose(self, uow: UnitOfWork, now: datetime) -> tuple[int, _Try | None]:
         if is_paused(uow) or not self._delivery.trusted(now):

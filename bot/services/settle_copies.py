@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.domain.records import DECOY, OutboxKind, OutboxRow, OutboxState, ProblemKind
+from bot.domain.telegram import ChatId
 from bot.domain.templates import Template
 from bot.errors import ChannelError, PliError
 from bot.ports_storage import UnitOfWork
@@ -71,8 +72,12 @@ def _take_back(uow: UnitOfWork, copy: OutboxRow) -> None:
         uow.recipients.note_nudged([copy.recipient], None)
 
 
-def close_chat(uow: UnitOfWork, copy: OutboxRow, now: datetime) -> None:
-    """Rule 3: ``copy`` was refused for good."""
+def close_chat(uow: UnitOfWork, copy: OutboxRow, chat: ChatId, now: datetime) -> None:
+    """Rule 3: ``copy`` was refused for good by ``chat``. Where another one was bound meanwhile, that one is tried."""
+    bound = uow.telegram.by_recipient(copy.recipient) if copy.recipient is not None else None
+    if bound is not None and bound.chat != chat:
+        uow.outbox.postpone(copy.id, due=now)
+        return
     if copy.recipient is not None:
         unbind_telegram(uow, copy.recipient, now, tell=Template.TELEGRAM_BLOCKED)
     to_matrix(uow, copy, now, state=OutboxState.FAILED)
@@ -86,9 +91,14 @@ def recover_copies(uow: UnitOfWork, now: datetime) -> int:
     return len(marked)
 
 
-def give_up_copies(uow: UnitOfWork, now: datetime) -> int:
-    """Rules 1 and 2, where Telegram was switched off; how many."""
+def give_up_waiting(uow: UnitOfWork, now: datetime) -> int:
+    """Rule 2, where Telegram refuses the bot; how many."""
     waiting = uow.outbox.waiting(OutboxKind.TELEGRAM)
     for copy in waiting:
         to_matrix(uow, copy, now, state=OutboxState.DROPPED)
-    return recover_copies(uow, now) + len(waiting)
+    return len(waiting)
+
+
+def give_up_copies(uow: UnitOfWork, now: datetime) -> int:
+    """Rules 1 and 2, where Telegram was switched off; how many."""
+    return recover_copies(uow, now) + give_up_waiting(uow, now)

@@ -9,6 +9,7 @@
    once more if need be: that harms nobody.
 4. Whoever's key is not in the vault any more is locked, as after ten wrong PINs, with a line for the staff; codes that
    open nothing are closed.
+5. Links to Telegram bind nothing any more: one may have been used after the backup was made.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from bot.domain.values import RecipientId
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.copy_nudges import is_alone
 from bot.services.keep_plans import DECOYS
+from bot.services.link_telegram import VALID
 from bot.services.pause_nudges import PAUSED
 from bot.services.settle_copies import unknown_copy
 from bot.services.watch_clock import forget_clock
@@ -65,6 +67,7 @@ class SettleRestored:
             uow.meta.set(PAUSED, now.isoformat(timespec="seconds"))
             uow.meta.remove(DECOYS)
             forget_clock(uow)
+            uow.telegram.purge_links(now + 2 * VALID)  # rule 5: all of them
             to_invite = 0
             for recipient in lost:
                 stopped = self._lock(uow, recipient, now)

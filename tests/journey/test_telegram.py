@@ -1,42 +1,42 @@
-"""Linking Telegram from a strict phone (matrix-js-sdk) on a real homeserver; Telegram itself is recorded in memory."""
+"""Telegram from end to end: ``pli run``, a strict phone on a real homeserver, a Bot API of the tests."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
-import pytest
-
-from bot.domain.telegram import Asked, ChatId, Command, Started, TelegramSentence, Typed
+from bot.domain.telegram import TelegramSentence
 from bot.domain.templates import Template
 from bot.domain.values import Language
 from tests.journey.practice import Practice, judge_log
 from tests.journey.talk import PIN, WRONG_PIN, People, Talk, body
 from tests.journey.test_sizes import now, traffic
+from tests.rig.bot_api import BotApi
 from tests.rig.homeserver import RigHomeserver
-from tests.services.telegram import FakeTelegram, Listening, token_of
+from tests.rig.waiting import until
+from tests.telegram.test_wire_process import made, says
 
 CHAT = 4_242_424_242
 
 
-@pytest.fixture(scope="module")
-def practice(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
-    made = Practice.make(tmp_path_factory.mktemp("telegram") / "practice", homeserver)
-    made.spawn(program=("tests.journey.telegram_bot",))
-    asyncio.run(made.wait_ready())
-    try:
-        yield made
-    finally:
-        made.kill()
-    log = made.log.read_text(encoding="utf-8")
+@asynccontextmanager
+async def running(folder: Path, homeserver: RigHomeserver) -> AsyncIterator[tuple[People, BotApi]]:
+    """A practice whose bot is on Telegram; its log is judged at the end."""
+    async with BotApi() as api, AsyncExitStack() as stack:
+        practice = await asyncio.to_thread(made, folder, homeserver, api)
+        try:
+            await practice.start()
+            await says(practice, "connected")
+            yield People(practice=practice, stack=stack), api
+        finally:
+            if practice.running:
+                practice.kill()
+    log = practice.log.read_text(encoding="utf-8")
     judge_log(log, errors=False)
     assert "t.me" not in log
-
-
-@pytest.fixture
-def there(practice: Practice) -> Listening:
-    """The service that hears, over the practice's own database."""
-    return Listening(practice.home.uow, FakeTelegram(), practice.home.clock)
 
 
 def sizes(practice: Practice, room: str) -> set[int]:
@@ -49,29 +49,63 @@ def sizes(practice: Practice, room: str) -> set[int]:
     return {row["size"] for row in practice.seen_by_homeserver(sql, room, practice.bot_user)}
 
 
-async def test_a_patient_links_telegram_and_ends_it(
-    people: People, practice: Practice, there: Listening
-) -> None:
-    talk = await people.enrolled("T-1", strict=True)
-    await talk.unlock()
-    link = await talk.ask("telegram")
-    token = token_of(body(link))
-    assert await there(Started(chat=ChatId(CHAT), token=token)) == [(TelegramSentence.LINKED, Language.EN)]
+def token_of(text: str) -> str:
+    (token,) = re.findall(r"https://t\.me/pli_messages_bot\?start=(\S+)", text)
+    return str(token)
+
+
+async def linked(talk: Talk, api: BotApi) -> str:
+    """The token; details are open."""
+    token = token_of(await talk.tell("telegram"))
+    api.types(CHAT, f"/start {token}")
     assert body(await talk.hear()) == talk.text(Template.TELEGRAM_LINKED)
-    await there(Typed(chat=ChatId(CHAT), message=7, like_secret=True))
-    assert body(await talk.hear()) == practice.text(Template.TELEGRAM_SECRET, language=Language.EN)
-    assert there.telegram.taken == [(ChatId(CHAT), 7)]
-    assert await there.start_chat(CHAT + 1, token) == [(TelegramSentence.LINK_REFUSED, Language.FR)]
-    assert body(await talk.hear()) == practice.text(Template.TELEGRAM_REFUSED, language=Language.EN)
-    assert await talk.tell("telegram only") == talk.text(Template.TELEGRAM_ONLY)
-    await there(Asked(chat=ChatId(CHAT), what=Command.STOP))
-    assert body(await talk.hear()) == talk.text(Template.TELEGRAM_STOPPED)
-    assert await talk.tell("telegram off") == talk.text(Template.TELEGRAM_NONE)
-    assert len(sizes(practice, talk.room)) == 1, "a link has the size of everything else"
-    practice.bring_forward("redact")
-    await talk.wait_redacted(link.event)
-    written = practice.folder.rglob("*")
-    assert not any(token.reveal().encode() in f.read_bytes() for f in written if f.is_file())
+    return token
+
+
+async def test_a_patient_links_telegram_is_nudged_there_and_ends_it(
+    homeserver: RigHomeserver, tmp_path: Path
+) -> None:
+    async with running(tmp_path, homeserver) as (people, api):
+        practice = people.practice
+        words = practice.home.words[Language.EN]
+        talk = await people.enrolled("T-1", strict=True)
+        await talk.unlock()
+        token = await linked(talk, api)
+
+        def said(text: str, times: int = 1) -> Callable[[], Awaitable[bool]]:
+            async def it_was() -> bool:
+                return [m["text"] for m in api.sent].count(text) >= times
+
+            return it_was
+
+        await until(said(words.telegram_text(TelegramSentence.LINKED)), "an answer to /start")
+        api.types(CHAT + 1, f"/start {token}")
+        assert body(await talk.hear()) == talk.text(Template.TELEGRAM_REFUSED)
+        assert (await talk.tell("telegram only")) == talk.text(Template.TELEGRAM_ONLY)
+        assert (await talk.tell("telegram both")) == talk.text(Template.TELEGRAM_BOTH)
+
+        assert len(sizes(practice, talk.room)) == 1, "a link has the size of everything else"
+
+        await people.news("T-1", at="11:00")
+        await until(said(words.telegram_nudge()), "a nudge on Telegram", seconds=60.0)
+        await talk.wait_nudges(1)
+        typed = api.types(CHAT, talk.pin)
+        assert body(await talk.hear()) == talk.text(Template.TELEGRAM_SECRET)
+        api.types(CHAT, "/stop")
+        assert body(await talk.hear()) == talk.text(Template.TELEGRAM_STOPPED)
+        await until(said(words.telegram_text(TelegramSentence.STOPPED)), "the last word on Telegram")
+        assert api.deleted == [(CHAT, typed)]
+        assert await talk.tell("telegram off") == talk.text(Template.TELEGRAM_NONE)
+
+        await talk.unlock()
+        again = await linked(talk, api)
+        api.blocks(CHAT)
+        assert body(await talk.hear()) == talk.text(Template.TELEGRAM_BLOCKED)
+        with practice.home.uow() as uow:
+            assert uow.telegram.count() == 0
+        written = [f.read_bytes() for f in practice.folder.rglob("*") if f.is_file()]
+        assert not any(each.encode() in content for each in (token, again) for content in written)
+        assert await practice.stop() == 0
 
 
 async def link_and_after(talk: Talk, pin: str) -> object:
@@ -90,8 +124,12 @@ async def link_and_after(talk: Talk, pin: str) -> object:
     return traffic(talk, since=start)
 
 
-async def test_a_right_pin_before_a_link_looks_like_a_wrong_one(people: People) -> None:
+async def test_a_right_pin_before_a_link_looks_like_a_wrong_one(
+    homeserver: RigHomeserver, tmp_path: Path
+) -> None:
     """P6."""
-    talk = await people.enrolled("T-2")
-    wrong = await link_and_after(talk, WRONG_PIN)
-    assert await link_and_after(talk, PIN) == wrong
+    async with running(tmp_path, homeserver) as (people, _):
+        talk = await people.enrolled("T-2")
+        wrong = await link_and_after(talk, WRONG_PIN)
+        assert await link_and_after(talk, PIN) == wrong
+        assert await people.practice.stop() == 0

@@ -17,6 +17,7 @@ from bot.domain.telegram import ChatId, NudgeOn
 from bot.domain.templates import Template
 from bot.errors import ChannelError, StorageError
 from bot.ports_storage import UnitOfWork
+from bot.services.judge_reach import JudgeReach, Why
 from bot.services.pause_nudges import PauseNudges
 from bot.services.settle_restored import SettleRestored
 from bot.services.settle_sent import MANY
@@ -425,6 +426,113 @@ async def test_rule_4_those_who_left_among_many_are_believed(plain: Telegram) ->
     assert len(plain.channel.sent) == 30
     await plain.practice.send_nudges()
     assert len(plain.practice.channel.of("nudge")) == 10
+
+
+@pytest.mark.parametrize("when", ["between", "meanwhile"])
+async def test_rule_4_a_chat_that_was_bound_meanwhile_is_not_the_one_that_refused(
+    telegram: Telegram, when: str
+) -> None:
+    """After the first refusal, and during the second call: the new chat stays, and gets the nudge."""
+    practice = telegram.practice
+    who = (await waiting(telegram)).recipient.id
+    old, new = telegram.link(who, NudgeOn.TELEGRAM), ChatId(77)
+
+    def link_anew() -> None:
+        with practice.home.uow() as uow:
+            bound = uow.telegram.by_recipient(who)
+            assert bound is not None
+            uow.telegram.put_chat(replace(bound, id="another", chat=new))
+            uow.commit()
+
+    telegram.channel.fault = lambda chat: CLOSED if chat == old else None
+    await telegram.copies()
+    practice.clock.forward(minutes=1)
+    if when == "between":
+        link_anew()
+        telegram.channel.fault = lambda _: CLOSED if len(telegram.channel.tried) < 3 else None
+    else:
+
+        def before() -> None:
+            if len(telegram.channel.tried) == 1:
+                link_anew()
+
+        telegram.channel.before = before
+    await telegram.copies()
+    assert chats(practice) == 1, "one refusal of the new one may be a mistake as well"
+    practice.clock.forward(minutes=1)
+    await telegram.copies()
+    assert [chat for chat, _, _ in telegram.channel.sent] == [new]
+    assert telegram.states() == [OutboxState.SENT]
+    assert practice.problems() == []
+
+
+# -- Telegram is away, or refuses the bot -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("on", "told"), [(NudgeOn.TELEGRAM, [ProblemKind.TOO_LATE]), (NudgeOn.BOTH, [])])
+async def test_rule_2_what_is_of_no_use_any_more_ends_also_while_nothing_leaves(
+    telegram: Telegram, on: NudgeOn, told: list[ProblemKind]
+) -> None:
+    await waiting(telegram, on)
+    practice = telegram.practice
+    assert telegram.deliver.tidy() == 0
+    assert telegram.states() == [OutboxState.QUEUED], "it is of use still"
+    practice.clock.moment = at("2026-09-10 09:00")
+    telegram.set(trusted=lambda _: False)
+    telegram.deliver.tidy()
+    assert telegram.states() == [OutboxState.QUEUED], "not on the word of a clock in doubt"
+    telegram.set(trusted=lambda _: True)
+    telegram.deliver.tidy()
+    assert telegram.channel.tried == []
+    assert telegram.states() == [OutboxState.DROPPED]
+    assert practice.problems() == told
+    assert unreached(practice) == len(told)
+
+
+@pytest.mark.parametrize("on", [NudgeOn.TELEGRAM, NudgeOn.BOTH])
+async def test_rule_3_where_telegram_refuses_the_bot_what_waits_goes_to_matrix(
+    telegram: Telegram, on: NudgeOn
+) -> None:
+    practice = telegram.practice
+    telegram.set(apart=timedelta(minutes=30))
+    await waiting(telegram, on)
+    assert telegram.deliver.give_up() == 1
+    assert telegram.deliver.give_up() == 0
+    await telegram.send(2)
+    assert telegram.channel.tried == []
+    assert len(practice.channel.of("nudge")) == 1, "once"
+    assert telegram.states() == [OutboxState.DROPPED]
+    assert chats(practice) == 1, "a token that is refused unbinds nobody"
+    assert practice.problems() == []
+
+
+async def test_rule_2_a_dry_run_ends_nothing(plain: Telegram) -> None:
+    await waiting(plain)
+    plain.set(show=lambda _: None)
+    plain.practice.clock.moment = at("2026-09-10 09:00")
+    assert plain.deliver.give_up() == 0
+    plain.deliver.tidy()
+    assert plain.states() == [OutboxState.QUEUED]
+
+
+async def test_rule_4_blocked_where_the_room_was_left_as_well(telegram: Telegram) -> None:
+    """Telegram was the one way: nobody is nudged, and somebody telephones."""
+    practice = telegram.practice
+    who = (await waiting(telegram)).recipient.id
+    telegram.channel.fault = lambda _: CLOSED
+    telegram.channel.before = lambda: practice.execute(ROOM_LEFT) if telegram.channel.tried else None
+    await telegram.copies()
+    await refused_twice(telegram)
+    assert chats(practice) == 0
+    await telegram.send(2)
+    assert practice.channel.of("nudge") == []
+    (nudge,) = practice.nudge_rows()
+    assert nudge.state is OutboxState.FAILED
+    assert unreached(practice) == 1
+    with practice.uow() as uow:
+        (patient,) = uow.patients.patients_of(who)
+        reach = JudgeReach(uow, [patient])
+        assert reach.why_not(patient, [who], news=False) is Why.DEAD
 
 
 # -- rule 5 ---------------------------------------------------------------------------------------------------------

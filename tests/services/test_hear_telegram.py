@@ -32,6 +32,7 @@ from bot.domain.values import Language, RecipientId, Secret
 from bot.errors import ChannelError, StorageError
 from bot.ports_storage import UnitOfWork
 from bot.services.link_telegram import VALID
+from bot.services.settle_restored import SettleRestored
 from storage.telegram_rows import TelegramTables
 from tests.services.kit import PIN, Person, Practice
 from tests.services.telegram import Answer, FakeTelegram, Listening, token_of
@@ -187,6 +188,16 @@ async def test_rule_1_used_again_after_it_was_undone(practice: Practice, there: 
     await practice.send_replies()
     await refused(practice, there, CHAT, token)
     assert chat_of(practice, anna.recipient.id) is None
+
+
+async def test_rule_1_after_a_restore_no_link_of_before_binds(practice: Practice, there: Listening) -> None:
+    """One may have been used after the backup was made."""
+    anna = await practice.enrolled()
+    token = await token_for(anna)
+    SettleRestored(practice.home.uow)(practice.now, lost=())
+    assert await there.start_chat(CHAT, token) == [(TelegramSentence.LINK_REFUSED, FR)]
+    assert chat_of(practice, anna.recipient.id) is None
+    await bind(anna, there)
 
 
 async def test_rule_1_too_late(practice: Practice, there: Listening) -> None:

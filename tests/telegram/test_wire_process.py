@@ -15,7 +15,7 @@ import pytest
 from bot.domain.telegram import TelegramSentence
 from bot.domain.templates import Template
 from bot.domain.values import Language
-from tests.journey.practice import PHONE, Practice, judge_log, write_settings
+from tests.journey.practice import PHONE, Practice, free_port, judge_log, write_settings
 from tests.journey.talk import People, body, tomorrow
 from tests.rig.bot_api import TOKEN, BotApi
 from tests.rig.homeserver import RigHomeserver
@@ -225,3 +225,54 @@ _NAMES = {
     "sendMessage": {"chat_id", "text", "reply_markup", "protect_content", "link_preview_options"},
     "deleteMessage": {"chat_id", "message_id"},
 }
+
+
+async def test_in_webhook_mode_only_telegram_itself_is_heard(
+    homeserver: RigHomeserver, tmp_path: Path
+) -> None:
+    """A process behind a proxy: brought with the secret it is handled, with any other it is refused and not read."""
+    secret, port = "w" * 20 + "0123456789abcdef", free_port()
+    async with BotApi(chats={STRANGER}) as api:
+        practice = await asyncio.to_thread(made, tmp_path, homeserver, api)
+        hook = practice.home.bot_dir / "webhook.secret"
+        hook.write_text(secret, encoding="ascii")
+        hook.chmod(0o600)
+        write_settings(
+            practice.folder / "pli.toml",
+            {
+                ("telegram", "mode"): "webhook",
+                ("telegram", "webhook_url"): "https://practice.example/hook/x",
+                ("telegram", "webhook_port"): port,
+                ("telegram", "webhook_secret_file"): "bot/webhook.secret",
+            },
+        )
+        try:
+            await practice.start()
+            assert (await says(practice, "connected"))["ready"] is True
+            assert (api.webhook["url"], api.webhook["secret_token"]) == (
+                "https://practice.example/hook/x",
+                secret,
+            )
+            api.webhook_through = f"http://127.0.0.1:{port}/hook/x"
+            api.types(STRANGER, "482916 canary of the patient")
+            for wrong in ("", "w" * 36, secret.upper()):
+                api.webhook["secret_token"] = wrong
+                assert await api.deliver() == [403]
+            assert (api.sent, api.deleted) == ([], [])
+            api.webhook["secret_token"] = secret
+            assert await api.deliver() == [200]
+            stranger = {
+                practice.home.words[lang].telegram_text(TelegramSentence.STRANGER) for lang in Language
+            }
+            (answer,) = api.sent
+            assert answer["text"] in stranger
+            assert len(api.deleted) == 1
+            assert api.of("getUpdates") == []
+            assert await practice.stop() == 0
+        finally:
+            if practice.running:
+                practice.kill()
+    log = practice.log.read_text(encoding="utf-8")
+    judge_log(log, errors=False)
+    for word in (TOKEN, secret, "canary", "482916", str(STRANGER), "/hook"):
+        assert word not in log
