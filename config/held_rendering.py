@@ -126,7 +126,6 @@ def _telegram(chat: TelegramChat, zone: ZoneInfo, catalogue: Catalogue) -> Itera
     yield catalogue.fill(
         "held.telegram",
         when=_moment(chat.linked_at, zone, catalogue),
-        number=str(chat.chat),
         language=catalogue.locale.languages.get(language, language),
     )
     for level, on in chat.nudge_on:

@@ -2,65 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import ceil
 
-from bot.domain.conversation import Action, Held, Outcome, Session, Step
+from bot.domain.conversation import Action, Outcome, Step
 from bot.domain.dialogue.times import wish
 from bot.domain.intents import Intent
 from bot.domain.pin import PinFault, judge_pin
 from bot.domain.records import AuditKind, Recipient, Room
 from bot.domain.templates import Words
 from bot.domain.trust import Device
-from bot.domain.values import AppointmentId, Language, RecipientId, Secret
+from bot.domain.values import Language, RecipientId, Secret
 from bot.errors import InvalidSeal, KeyDestroyed, MustWait, StaleGeneration, WrongSecret
 from bot.ports_storage import KeyRing, UnitOfWorkFactory
 from bot.services.collect_data import CollectData
 from bot.services.enrol import Enrol
 from bot.services.link_telegram import LinkTelegram
+from bot.services.memory import Memory
 from bot.services.redeem_code import RedeemCode
 from bot.services.release_details import Opened, ReleaseDetails, Window
 
 TRIES = 10
 NAMED_FROM = 5  # from this wrong PIN on, the tries left are named
-
-
-@dataclass(slots=True, repr=False)
-class Memory:
-    """What is held between two messages of one room; ``before`` is what the last list's numbers stood for."""
-
-    session: Session
-    code: Secret | None = None
-    code_at: datetime | None = None
-    enrolling: RecipientId | None = None
-    new_pin: Secret | None = None
-    old_pin: Secret | None = None
-    old_pin_at: datetime | None = None
-    window: Window | None = None
-    before: tuple[tuple[AppointmentId, int], ...] = ()
-    asked_at: datetime | None = None
-
-    def keep_only(self, held: Collection[Held]) -> None:
-        """Forget everything that is not named."""
-        if Held.CODE not in held:
-            self.code = self.code_at = None
-        if Held.NEW_PIN not in held:
-            self.new_pin = None
-        if Held.OLD_PIN not in held:
-            self.old_pin = self.old_pin_at = None
-        if Held.LIST not in held and self.window is not None:
-            self.before, self.window = self.window.numbers(), None
-
-
-@dataclass(slots=True, repr=False)
-class Told:
-    """Where the steps ended, and what the answer says."""
-
-    step: Step
-    values: dict[str, int | str] = field(default_factory=dict)
-    chosen: Opened | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)

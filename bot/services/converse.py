@@ -59,10 +59,11 @@ from bot.domain.vocabulary import IntentKind
 from bot.errors import PliError
 from bot.ports import Clock
 from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
-from bot.services.acts import Acts, Memory, Told
+from bot.services.acts import Acts
 from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol
 from bot.services.link_telegram import LinkTelegram
+from bot.services.memory import Memory, Told
 from bot.services.release_details import ReleaseDetails
 from bot.services.settle_sent import Release
 from bot.services.tallies import Counted, tally

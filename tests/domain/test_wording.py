@@ -65,7 +65,7 @@ HELD: dict[str, set[str]] = {
     "held.wish_slots": {"hours"},
     "held.wish_quiet": {"begins", "ends"},
     "held.wish_cap": {"count"},
-    "held.telegram": {"when", "number", "language"},
+    "held.telegram": {"when", "language"},
     "held.telegram_on": {"level", "where"},
     **{f"held.on_{on}": set() for on in NudgeOn},
     "held.fingerprint": {"fingerprint"},

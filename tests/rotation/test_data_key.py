@@ -8,8 +8,11 @@ import pytest
 
 from bot.app import CRYPTO_STORE
 from bot.channels.matrix.files import DeviceLock
-from bot.domain.values import SecretBytes
+from bot.domain.telegram import Asked, ChatId, Command, TelegramSentence
+from bot.domain.values import Language, SecretBytes
+from bot.domain.vocabulary import IntentKind
 from bot.errors import Refused, StorageError
+from bot.services.link_telegram import LinkTelegram
 from storage import data_key
 from storage import tables as t
 from storage.audit_chain import AuditChain, BrokenChain, Fault
@@ -21,6 +24,7 @@ from storage.next_keys import locked
 from storage.rekey import ACCOUNTS, OF_THE_IMPORT_SIDE, SEALED
 from tests.rotation.dying import EVERYWHERE, again, audit_rows, back, die
 from tests.services.kit import PIN, WRONG_PIN, Practice, entry, numbers
+from tests.services.telegram import FakeTelegram, Listening, token_of
 
 NEXT = f"{DATA}.next"
 
@@ -84,6 +88,43 @@ async def test_everything_goes_on_under_the_new_key(anywhere: Practice) -> None:
         with practice.home.uow() as uow:
             assert uow.guesses.wait_seconds(uow.rooms.user_index(guesser.room.user), practice.now) >= 0
         assert practice.everything()["guess"]
+    finally:
+        practice.close()
+
+
+async def test_chats_of_telegram_go_on_and_links_of_before_bind_nothing(anywhere: Practice) -> None:
+    """What is kept of a link is a digest under the old key: it cannot be made anew, and is refused."""
+    anna, ben = await anywhere.enrolled("P-1", name="anna"), await anywhere.enrolled("P-2", name="ben")
+    rules, address = anywhere.rules, FakeTelegram().link
+    tokens = [
+        token_of(
+            LinkTelegram(anywhere.uow, address=address, rules=rules)(
+                each.recipient.id, IntentKind.TELEGRAM, anywhere.now
+            ).link
+        )
+        for each in (anna, ben)
+    ]
+    who, other = anna.recipient.id, ben.recipient.id
+    there = Listening(anywhere.uow, FakeTelegram(), anywhere.clock)
+    assert await there.start_chat(71, tokens[0]) == [(TelegramSentence.LINKED, Language.EN)]
+    rotate(anywhere)
+    practice = again(anywhere)
+    try:
+        there = Listening(practice.uow, FakeTelegram(), practice.clock)
+        assert await there.start_chat(72, tokens[1]) == [(TelegramSentence.LINK_REFUSED, Language.FR)]
+        assert await there(Asked(chat=ChatId(71), what=Command.HELP)) == [
+            (TelegramSentence.HELP, Language.EN)
+        ]
+        new = LinkTelegram(practice.uow, address=address, rules=rules)(
+            other, IntentKind.TELEGRAM, practice.now
+        )
+        assert await there.start_chat(72, token_of(new.link)) == [(TelegramSentence.LINKED, Language.EN)]
+        with practice.home.uow() as uow:
+            found = uow.telegram.by_recipients([who, other])
+        assert {recipient: chat.chat for recipient, chat in found.items()} == {who: 71, other: 72}
+        await there(Asked(chat=ChatId(71), what=Command.STOP))
+        with practice.home.uow() as uow:
+            assert uow.telegram.by_recipient(who) is None
     finally:
         practice.close()
 

@@ -219,7 +219,7 @@ WISHES = Wishes(
             (
                 *("asked for: high", "days before: 7, 1", "no more reminders", "asked for: 12:00, 18:00"),
                 *("between 17:00 and 18:00", "at most: 2", "Telegram is connected since"),
-                *("chat 4242424242, in French", "With high discretion you are told on Telegram only."),
+                *(", in French.", "With high discretion you are told on Telegram only."),
             ),
         ),
         (
@@ -232,7 +232,7 @@ WISHES = Wishes(
                     "12:00, 18:00",
                 ),
                 *("entre 17:00 et 18:00", "au plus\u00a0: 2", "Telegram est relié depuis"),
-                *("conversation 4242424242, en français", "Avec la discrétion forte, vous êtes averti sur"),
+                *(", en français.", "Avec la discrétion forte, vous êtes averti sur"),
             ),
         ),
     ],

@@ -14,11 +14,12 @@ from bot.domain.intents import understand
 from bot.domain.records import Patient, RecipientState, Room
 from bot.domain.trust import Device
 from bot.domain.values import Language, PatientId, RecipientId, RoomId, Secret, UserId
-from bot.services.acts import Acts, Memory
+from bot.services.acts import Acts
 from bot.services.enrol import Enrol
 from bot.services.import_agenda import ImportAgenda
 from bot.services.import_batch import ImportOptions
 from bot.services.invite_recipient import InviteRecipient
+from bot.services.memory import Memory
 from bot.services.reconcile_stores import ReconcileStores
 from bot.services.release_details import ReleaseDetails
 from config.settings import Practice as PracticeSettings
