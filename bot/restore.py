@@ -217,7 +217,7 @@ class _Build:
         if self._filling is None or self._connection is None:
             raise Refused("the backup has no beginning", mend="take another copy of it")
         self._filling.end()
-        if differing(count_rows(self._connection), rows):
+        if differing(count_rows(self._connection, self._filling.tables), rows):
             raise Refused("the backup has other rows than it had when it was made", mend="take another copy")
         migrate_within(self._connection)
 

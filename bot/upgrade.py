@@ -35,7 +35,7 @@ from bot.workplace import sync_folder
 from storage.checkup import Checkup, look_through
 from storage.columns import Columns
 from storage.schema import migrate_within
-from storage.snapshot import schema_of, tables_of
+from storage.snapshot import schema_of, table_of
 from storage.vault_file import changing_vault, upgrade_within
 
 COPY: Final = ".before-upgrade"
@@ -147,8 +147,7 @@ def _opening(db: Connection, vault: sqlite3.Connection | None) -> frozenset[str]
     """Recipients whose key, of the generation that the database names, is in the vault, as far as it is here."""
     if vault is None:
         return frozenset()
-    (table,) = (t for t in tables_of(db) if t.name == "recipient")
-    c = table.c
+    c = table_of(db, "recipient").c
     rows = db.execute(select(c.id, c.key_id, c.generation).where(c.state.not_in(WITHOUT_KEY)))
     sql = (
         "SELECT 1 FROM recipient JOIN key ON key.recipient = recipient.id"

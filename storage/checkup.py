@@ -49,7 +49,9 @@ def look_through(
     last = _Last(kept)
     chain.verify(last.through(_audit(connection, tables["audit"])), length=length, head=head, checkpoint=kept)
     sealed = sum(_open_cells(connection, table, columns) for table in tables.values())
-    return Checkup(rows=count_rows(connection), audit_rows=last.number, head=last.mac, sealed=sealed)
+    return Checkup(
+        rows=count_rows(connection, tables.values()), audit_rows=last.number, head=last.mac, sealed=sealed
+    )
 
 
 class _Last:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -129,11 +129,16 @@ def _rows(connection: Connection, table: Table, counts: dict[str, int]) -> Itera
         yield tuple(row)
 
 
-def count_rows(connection: Connection) -> dict[str, int]:
-    """How many rows each table has."""
+def table_of(connection: Connection, name: str) -> Table:
+    """One that is there, without those that it refers to."""
+    return Table(name, MetaData(), autoload_with=connection, resolve_fks=False)
+
+
+def count_rows(connection: Connection, tables: Iterable[Table]) -> dict[str, int]:
+    """How many rows each of ``tables`` has."""
     return {
         table.name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
-        for table in tables_of(connection)
+        for table in tables
     }
 
 
@@ -146,6 +151,10 @@ class Filling:
         self._table: Table | None = None
         self._columns: Sequence[str] = ()
         self._waiting: list[dict[str, Any]] = []
+
+    @property
+    def tables(self) -> Iterable[Table]:
+        return self._known.values()
 
     def table(self, name: str, columns: Sequence[str]) -> None:
         """Raises :class:`Refused` for a table or column that this schema has not."""

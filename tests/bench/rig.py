@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,5 +24,5 @@ def homeserver_and_practice(
             url=embedded.url, server_name=embedded.server_name, folder=embedded.folder, embedded=embedded
         )
         practice = Practice.make(folder / "practice", homeserver, values)
-        practice.forked = False
+        practice.python = (sys.executable,)
         yield homeserver, practice

@@ -81,15 +81,14 @@ class Done:
 class Practice:
     """One practice: its folder, its homeserver, its bot. ``log`` collects what the bot writes to both outputs.
 
-    A bot that is not ``forked`` is started as in life, with ``python``.
+    With ``python``, the bot is started as in life, by that; else it is forked.
     """
 
     folder: Path
     homeserver: RigHomeserver
     bot_user: str
     health_port: int
-    python: Sequence[str] = (sys.executable,)
-    forked: bool = True
+    python: Sequence[str] = ()
     home: Installation = field(init=False)
     _process: subprocess.Popen[bytes] | Forked | None = None
 
@@ -174,12 +173,12 @@ class Practice:
     def spawn(self, *, program: Sequence[str] = ("bot",), **environment: str) -> None:
         """``pli run``, without waiting. ``program`` is the module that stands for ``pli``, and its own arguments."""
         command, environment = [*program, "--config", str(self.folder), "run"], {**os.environ, **environment}
-        if self.forked and program[0] not in _LOOKED_INTO:
+        if not self.python and program[0] not in _LOOKED_INTO:
             self._process = Forked(command, log=self.log, environment=environment)
             return
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self.python, "-m", *command],
+                [*(self.python or (sys.executable,)), "-m", *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -314,8 +313,7 @@ def running_practice(
 ) -> Iterator[Practice]:
     """A practice whose bot runs, with ``python`` as in life. What it wrote is judged in the end: :func:`judge_log`."""
     made = Practice.make(folder, homeserver, values, options)
-    if python:
-        made.python, made.forked = python, False
+    made.python = python
     asyncio.run(made.start())
     try:
         yield made

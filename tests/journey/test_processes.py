@@ -105,6 +105,7 @@ async def test_a_homeserver_that_is_gone_for_a_while(people: People, practice: P
         "own_account_clean": True,
         "storage": True,
         "desk": "unused",
+        "telegram": "off",
         "clock": "good",
         "dry": False,
         "failing_tasks": 0,

@@ -6,6 +6,7 @@ The process that is forked has done nothing but import: it knows no practice, an
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import runpy
@@ -32,9 +33,15 @@ def start(target: Callable[..., None], *given: Any) -> ForkServerProcess:
 
 
 class Forked:
-    """``python -m PROGRAM …``; the rest is as with :class:`subprocess.Popen`."""
+    """``python -m PROGRAM …``; the rest is as with :class:`subprocess.Popen`. ``log`` takes both outputs."""
 
-    def __init__(self, program: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        program: Sequence[str],
+        *,
+        log: Path = Path(os.devnull),
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
         self._process = start(_run, list(program), str(log), dict(environment))
 
     @property
@@ -66,4 +73,5 @@ def _run(program: list[str], log: str, environment: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = program
+    gc.freeze()  # what was imported is never looked through again: its pages stay shared
     runpy.run_module(program[0], run_name="__main__", alter_sys=True)

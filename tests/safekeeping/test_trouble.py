@@ -16,6 +16,7 @@ from bot.domain.records import AuditKind, Patient
 from bot.domain.values import PatientId, new_id
 from bot.errors import PliError
 from bot.workplace import publish, work_file, work_folder
+from tests.rig.forked import Forked
 from tests.rig.small_disk import FileSizeLimit, small_disk
 from tests.safekeeping.scene import Scene, contents, everything_below
 
@@ -40,8 +41,8 @@ RESTORE_KILLS = [
 
 def die(point: str, act: str, *rest: Path) -> None:
     place, when = point.split()
-    command = [sys.executable, "-m", "tests.safekeeping.mortal", place, when, act, *map(str, rest)]
-    assert subprocess.run(command, check=False).returncode == -9
+    command = ["tests.safekeeping.mortal", place, when, act, *map(str, rest)]
+    assert Forked(command).wait() == -9
 
 
 @pytest.mark.parametrize("point", BACKUP_KILLS)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 import stat
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +21,7 @@ from bot.restore import restore
 from bot.upgrade import COPY, copies, remove_copies, upgrade
 from storage.schema import migrate_within
 from storage.vault_file import VaultFile, upgrade_vault
+from tests.rig.forked import Forked
 from tests.safekeeping import released
 from tests.safekeeping.scene import PASSPHRASE, Restarted, contents, without
 from tests.services.kit import NOW, PIN, HandClock
@@ -99,19 +98,8 @@ def test_every_released_schema_is_brought_forward_with_all_that_was_in_it(
 def test_rule_3_killed_at_any_step_it_goes_on_the_next_time(point: str, tmp_path: Path) -> None:
     home = released.unpack("0001", tmp_path / "practice")
     place, when = point.split()
-    died = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "tests.safekeeping.mortal",
-            place,
-            when,
-            "upgrade",
-            str(tmp_path / "practice"),
-        ],
-        check=False,
-    )
-    assert died.returncode == -9
+    command = ["tests.safekeeping.mortal", place, when, "upgrade", str(tmp_path / "practice")]
+    assert Forked(command).wait() == -9
     for copy in copies(home):
         assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     upgrade(home)
