@@ -259,9 +259,7 @@ async def test_rule_3_what_may_have_left_is_unknown_and_reported_once(
     assert len(telegram.channel.sent) == 1
     assert telegram.states() == [OutboxState.UNKNOWN]
     alone = on is NudgeOn.TELEGRAM
-    assert telegram.practice.problems() == [
-        ProblemKind.UNKNOWN_SEND if alone else ProblemKind.UNKNOWN_COPY
-    ]
+    assert telegram.practice.problems() == [ProblemKind.UNKNOWN_SEND if alone else ProblemKind.UNKNOWN_COPY]
     assert unreached(telegram.practice) == int(alone)
 
 
