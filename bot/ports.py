@@ -25,6 +25,12 @@ class Clock(Protocol):
 class NudgeChannel(Protocol):
     """Pushes generic nudges. No method takes text."""
 
+    async def prepare(self, to: Sequence[Address]) -> None:
+        """Do ahead of time what each needs once and keeps. Called for everybody alike, whether a nudge waits for them
+        or not, again and again, for a few at a time: whoever needs nothing costs nothing. Whoever is not in their room
+        is passed over. Best effort; never raises for one address, nor where the other side refuses.
+        """
+
     async def warm(self, to: Sequence[Address]) -> None:
         """Do at once for many what :meth:`nudge` would do one by one. Best effort; never raises for one address."""
 

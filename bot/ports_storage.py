@@ -246,6 +246,9 @@ class Outbox(Protocol):
     ) -> Sequence[OutboxRow]:
         """Mark due rows as claimed and return them, oldest first; none of the rooms that are ``busy``."""
 
+    def nudges_due(self, now: datetime, *, most: int) -> int:
+        """How many nudges could be claimed, counted up to ``most``."""
+
     def claimed(self) -> Sequence[OutboxRow]:
         """All but copies for Telegram."""
 

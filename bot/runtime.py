@@ -33,6 +33,7 @@ from bot.services.enrol import Enrol
 from bot.services.keep_plans import KeepPlans
 from bot.services.note_seen import NoteSeen
 from bot.services.open_rooms import OpenRooms
+from bot.services.prepare_nudges import PrepareNudges
 from bot.services.purge import Purge
 from bot.services.reconcile_stores import ReconcileStores
 from bot.services.release_details import ReleaseDetails
@@ -47,6 +48,7 @@ log = logging.getLogger("pli.run")
 POLL_SECONDS = 0.5
 PROVE_SECONDS = 2.0
 UPKEEP_SECONDS = 60.0
+PREPARE_SECONDS = 5.0  # so many people in so long: slowly, beside everything else
 STOP_SECONDS = 8.0
 
 Show = Callable[[Mapping[datetime, int]], None]
@@ -160,6 +162,9 @@ class BotProcess:
         self._loops.start(Loop.STORAGE, self._storage)
         self._loops.start(Loop.STAFF_ROOM, lambda: self._on_duty(staff.keep))
         self._loops.start(Loop.STAFF_NEWS, lambda: self._on_duty(staff.tell))
+        if self._channel is not None and self._show is None:  # a dry run reaches nobody's device
+            ahead = PrepareNudges(self._installation.uow, self._channel)
+            self._loops.start(Loop.PREPARE, lambda: self._preparing(ahead))
         if self._telegram is not None:
             self._telegram.start(self._loops)
 
@@ -250,6 +255,11 @@ class BotProcess:
         await rooms.close_left()
         self._loops.worked(Loop.UPKEEP)
         await asyncio.sleep(UPKEEP_SECONDS)
+
+    async def _preparing(self, ahead: PrepareNudges) -> None:
+        over = self._connected() and not await ahead.turn()
+        self._loops.worked(Loop.PREPARE)
+        await asyncio.sleep(UPKEEP_SECONDS if over else PREPARE_SECONDS)
 
     async def _purging(self) -> None:
         await asyncio.to_thread(self._purge)

@@ -29,6 +29,7 @@ class Loop(StrEnum):
 
     NUDGES = "nudges"
     REPLIES = "replies"
+    PREPARE = "prepare"
     UPKEEP = "upkeep"
     PURGE = "purge"
     CLOCK = "clock"

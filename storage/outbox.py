@@ -45,6 +45,12 @@ _DUE_NUDGES = (
     .limit(bindparam("most", type_=Integer))
     .with_for_update(skip_locked=True)  # SQLite has one writer, and no such clause
 )
+_HOW_MANY_DUE = select(func.count()).select_from(
+    select(_c.id)
+    .where(_c.kind == OutboxKind.NUDGE.value, *_QUEUED)
+    .limit(bindparam("most", type_=Integer))
+    .subquery()
+)
 _DUE_OTHERS = (
     select(t.outbox)
     .where(_c.kind.in_(bindparam("kinds", expanding=True)), *_QUEUED)
@@ -178,6 +184,9 @@ class OutboxRows(NudgeRows):
             # When and by which device a row was first claimed decides how long its transaction id is remembered.
             self._db.execute(taken.where(_c.claimed_at.is_(None)).values(claimed_at=now, claimed_by=device))
         return rows
+
+    def nudges_due(self, now: datetime, *, most: int) -> int:
+        return int(self._db.execute(_HOW_MANY_DUE, {"now": now, "most": most}).scalar_one())
 
     def purge(self, before: datetime, kinds: Collection[OutboxKind] = tuple(OutboxKind)) -> int:
         done = [

@@ -4,7 +4,8 @@ A bucket is a value: it is asked with the moment at hand and answers with number
 Moments are seconds of a clock that is never set (:meth:`bot.ports.Clock.monotonic`).
 
 1. In any stretch of ``t`` seconds at most ``burst + t * per_second`` leave, whatever gathered before.
-2. What may leave at :meth:`Bucket.permitted_at` may not leave any earlier, and waits no longer than that.
+2. What may leave at :meth:`Bucket.permitted_at` may not leave any earlier, and waits no longer than that: one, or
+   several together.
 3. After a pause that the other side named the first to leave is one alone: the rest follows at the rate.
 """
 
@@ -42,9 +43,11 @@ class Bucket:
         missing = (self.full_at - now) * self.per_second
         return max(0, math.floor(self.burst - missing + _ROUNDING)) if math.isfinite(missing) else 0
 
-    def permitted_at(self, now: float) -> float:
-        """The next moment at which one may leave: ``now``, or later (rule 2)."""
-        return max(now, self.full_at - (self.burst - 1) / self.per_second)
+    def permitted_at(self, now: float, count: int = 1) -> float:
+        """The next moment at which ``count`` may leave, or the whole burst where that is less: ``now``, or later
+        (rule 2).
+        """
+        return max(now, self.full_at - max(0, self.burst - count) / self.per_second)
 
     def taken(self, count: int, now: float) -> Bucket:
         """After ``count`` left."""
@@ -71,9 +74,13 @@ class Pace:
         """How many may leave now on ``channel``."""
         return min(bucket.room(now) for bucket in self._of(channel))
 
-    def permitted_at(self, channel: str, now: float) -> float:
-        """The next moment at which one may leave on ``channel``."""
-        return max(bucket.permitted_at(now) for bucket in self._of(channel))
+    def permitted_at(self, channel: str, now: float, count: int = 1) -> float:
+        """The next moment at which ``count`` may leave on ``channel``, or as many as ever may at once."""
+        return max(bucket.permitted_at(now, count) for bucket in self._of(channel))
+
+    def half(self, channel: str) -> int:
+        """Half of what may leave at once on ``channel`` after a rest, and one at least."""
+        return max(1, min(bucket.burst for bucket in self._of(channel)) // 2)
 
     def taken(self, channel: str, count: int, now: float) -> Pace:
         own = {**self.own, channel: self.own[channel].taken(count, now)} if channel in self.own else self.own

@@ -17,7 +17,7 @@
 8. A channel that refuses a nudge for good is switched off for that reader, and the staff are told once. Many at once
    are no readers who left: these are tried again.
 9. Nudges leave at a pace: no more are claimed than may leave now, so that the end of an outage looks like any slot. A
-   pause that the other side named holds all of them.
+   pause that the other side named holds all of them (:mod:`bot.services.pace_nudges`).
 10. In a dry run what would leave is judged, shown by slot, and rolled back.
 """
 
@@ -36,12 +36,13 @@ from bot.domain.slots import NudgeRules
 from bot.domain.templates import Template, Words
 from bot.domain.trust import Address
 from bot.domain.values import Language, TransactionId, UserId
-from bot.errors import ChannelError, StorageError
+from bot.errors import StorageError
 from bot.ports import Clock, NudgeChannel, PrivateChannel
 from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.choose_nudges import ChooseNudges, Delivery, is_forgotten
+from bot.services.pace_nudges import PaceNudges
 from bot.services.settle_copies import give_up_copies
-from bot.services.settle_sent import LONGEST_HOLD, Release, Sending, Work, settle_sent
+from bot.services.settle_sent import Release, Sending, Work, settle_sent
 
 log = logging.getLogger("pli.deliver")
 
@@ -73,7 +74,7 @@ class Deliver:
         delivery: Delivery | None = None,
     ) -> None:
         self._delivery = delivery or Delivery()
-        self._pace = self._delivery.pace
+        self._pace = PaceNudges(self._delivery.pace, self._delivery.channel, clock)
         self._choose = ChooseNudges(rules, device=device, delivery=self._delivery)
         self._shown: Mapping[datetime, int] = {}
         self._uow, self._nudges, self._private = uow, nudges, private
@@ -152,20 +153,19 @@ class Deliver:
         return await asyncio.shield(task)
 
     def nudges_at(self) -> float:
-        """The next moment of the monotonic clock at which one may leave (rule 9): now, or later."""
-        return self._pace.permitted_at(self._delivery.channel, self._clock.monotonic())
+        """The next moment of the monotonic clock at which some may leave (rule 9): now, or later."""
+        return self._pace.at()
 
     async def _send_nudges(self) -> int:
-        room = self._pace.room(self._delivery.channel, self._clock.monotonic())
+        room = self._pace.room()
         if not room:
             return 0
-        taken, works = await asyncio.to_thread(self._claim_nudges, min(room, NUDGE_BATCH))
+        taken, works, behind = await asyncio.to_thread(self._claim_nudges, min(room, NUDGE_BATCH))
+        self._pace.leave(len(works), behind=behind)
         try:
             if works:
-                now = self._clock.monotonic()
-                self._pace = self._pace.taken(self._delivery.channel, len(works), now)
                 outcomes = await self._send_all(works)
-                self._slow_down(outcomes)
+                self._pace.slow_down(outcomes)
                 await asyncio.to_thread(self._settle, outcomes)
         except StorageError:
             self._unstick_at = self._clock.now() + UNSTICK
@@ -185,13 +185,6 @@ class Deliver:
 
         parts = [works[start : start + PART] for start in range(0, len(works), PART)]
         return [sending for sent in await asyncio.gather(*map(send, parts)) for sending in sent]
-
-    def _slow_down(self, outcomes: Sequence[Sending]) -> None:
-        """Rule 9."""
-        named = [o.error.retry_after or 0.0 for o in outcomes if isinstance(o.error, ChannelError)]
-        if pause := min(max(named, default=0.0), LONGEST_HOLD.total_seconds()):
-            until = self._clock.monotonic() + pause
-            self._pace = self._pace.held(self._delivery.channel, until)
 
     async def _show(self, show: Callable[[Mapping[datetime, int]], None]) -> None:
         """Rule 10."""
@@ -222,16 +215,19 @@ class Deliver:
                 return Sending.failed(work, error)
             return Sending(work=work, event=event)
 
-    def _claim_nudges(self, limit: int) -> tuple[int, list[Work]]:
-        now = self._clock.now()
+    def _claim_nudges(self, limit: int) -> tuple[int, list[Work], int]:
+        """How many rows were taken, what is to be sent of them, and how many more are due, as far as it matters."""
+        now, behind = self._clock.now(), 0
         with self._uow() as uow:
             taken, works = self._choose(uow, now, limit)
             self._flying.update(
                 row.id for w in works for row in w.rows
             )  # first: :meth:`tidy` leaves these alone
+            if taken >= limit:
+                behind = uow.outbox.nudges_due(now, most=self._pace.most_together)
             if taken:
                 uow.commit()
-        return taken, works
+        return taken, works, behind
 
     # -- everything else ----------------------------------------------------------------------------------------
 

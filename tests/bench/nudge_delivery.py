@@ -6,8 +6,15 @@ Raw PUTs and deliveries take turns, a second or a few of each, now one first and
 the machine slows both, and the ratio of two neighbours says what their times alone do not. Beside it stands processor
 time. The bot listens meanwhile, to both; what that costs the homeserver is seen in the raw PUTs while there is no bot.
 
-Each run is two lives of the bot. *Cold*, in parts of 250: no Olm session with anybody, so that one-time keys are
-claimed and every device gets a first key. *Warm*, in parts of 100: both are there.
+Each run is twice two lives of the bot, each begun without any Olm session.
+
+In the first nothing is prepared. *First contact*, in parts of 250: a practice's very first slot, right after the start,
+as if nobody had ever spoken with the bot. One-time keys are claimed while nudges leave.
+
+In the second everybody is prepared before, as the bot does in the background: a round of
+:class:`bot.services.prepare_nudges.PrepareNudges`, whose pauses are lifted, and whose cost stands beside. *Cold*, in
+parts of 250: a bot that was just started and prepared. It has no Megolm session, so that every device gets a first key.
+*Warm*, in parts of 100: everything is there.
 """
 
 from __future__ import annotations
@@ -16,8 +23,8 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +37,7 @@ from bot.channels.matrix.channel import MatrixChannel
 from bot.domain.records import OutboxState
 from bot.domain.values import RoomId
 from bot.services.deliver import Deliver
+from bot.services.prepare_nudges import PrepareNudges
 from tests.bench.booked import Booked, book, plan
 from tests.bench.figures import Figure, Result
 from tests.bench.phones import Phone, call, new_phones
@@ -41,10 +49,11 @@ from tests.rig.homeserver import RigHomeserver
 
 PEOPLE = 500
 UNHEARD = 100  # raw PUTs before each life
-LIVES = 2  # a run
-COLD, WARM = "cold", "warm"
-PARTS = ((COLD, 250), (WARM, 100))
-GOALS = {WARM: "goal: 0.95", COLD: "goal: 0.90; plain nio loop: 0.65"}
+PAIRS = 2  # of lives a run
+FIRST, COLD, WARM = "first contact", "cold", "warm"
+UNPREPARED = ((FIRST, 250),)
+PREPARED = ((COLD, 250), (WARM, 100))
+GOALS = {WARM: "goal: 0.95", COLD: "goal: 0.90", FIRST: "plain nio loop: 0.65"}
 
 
 @asynccontextmanager
@@ -92,6 +101,7 @@ class _Trial:
         self._slot = home.clock.now() - timedelta(days=1)
         self.turns: list[_Turn] = []
         self.unheard: list[Cost] = []
+        self.prepared: list[Cost] = []
 
     async def settle_in(self, phones: Sequence[Phone]) -> None:
         """Rooms opened by the bot, joined by the phones; people enrolled, each with an appointment."""
@@ -102,16 +112,34 @@ class _Trial:
                 await call(self._http, "POST", join, phone.token, {})
                 self._people.append((room, book(self._home, phone.user, phone.pin, room)))
 
-    async def live(self, lives: int) -> None:
-        """Every life begins without any session."""
+    async def live(self, pairs: int) -> None:
         await self._raw(self._people)  # the homeserver's own caches
-        for _ in range(lives):
+        for _ in range(pairs):
             self.unheard.append(await self._raw(self._people[:UNHEARD]))
             self._forget_sessions()
             async with _alive(self._home) as (_, deliver):
-                for kind, size in PARTS:
-                    for start in range(0, PEOPLE, size):
-                        await self._turn(kind, deliver, self._people[start : start + size])
+                await self._turns(deliver, UNPREPARED)
+            self._forget_sessions()
+            async with _alive(self._home) as (channel, deliver):
+                await self._prepare(channel)
+                await self._turns(deliver, PREPARED)
+
+    async def _turns(self, deliver: Deliver, parts: Sequence[tuple[str, int]]) -> None:
+        for kind, size in parts:
+            for start in range(0, PEOPLE, size):
+                await self._turn(kind, deliver, self._people[start : start + size])
+
+    async def _prepare(self, channel: MatrixChannel) -> None:
+        ahead = PrepareNudges(self._home.uow, channel)
+
+        async def a_round() -> None:
+            while await ahead.turn():
+                pass
+
+        self.prepared.append(await cost(a_round, server=self._server.pid))
+        with self._sessions() as connection:
+            (number,) = connection.execute("SELECT count(DISTINCT sender_key) FROM olmsessions").fetchone()
+        assert number == PEOPLE, f"{number} prepared"
 
     async def _turn(self, kind: str, deliver: Deliver, to: Sequence[tuple[RoomId, Booked]]) -> None:
         raw_first = len(self.turns) % 2 == 0
@@ -132,7 +160,7 @@ class _Trial:
                 pass
 
         took = await cost(all_due, server=self._server.pid)
-        sent = deliver.counts()[OutboxState.SENT.value] - before
+        sent = deliver.counts().get(OutboxState.SENT.value, 0) - before
         assert sent == len(to), f"{sent} sent"
         return took
 
@@ -144,9 +172,14 @@ class _Trial:
 
     def _forget_sessions(self) -> None:
         """As if the bot had never spoken with anybody."""
+        with self._sessions() as connection:
+            connection.execute("DELETE FROM olmsessions")
+
+    @contextmanager
+    def _sessions(self) -> Iterator[sqlite3.Connection]:
         store = self._home.bot_dir / CRYPTO_STORE / "olm.db"
         with contextlib.closing(sqlite3.connect(store)) as connection, connection:
-            connection.execute("DELETE FROM olmsessions")
+            yield connection
 
 
 def bench(folder: Path, runs: int) -> Result:
@@ -159,7 +192,7 @@ def bench(folder: Path, runs: int) -> Result:
         *_figures("raw PUTs", [(turn.count, turn.raw) for turn in turns]),
         *_figures("raw PUTs, no bot", [(UNHEARD, raw) for raw in trial.unheard]),
     ]
-    for kind in (WARM, COLD):
+    for kind in (WARM, COLD, FIRST):
         found = [turn for turn in turns if turn.kind == kind]
         walls = tuple(turn.ratio(lambda c: c.wall) for turn in found)
         servers = tuple(turn.ratio(lambda c: c.server) for turn in found)
@@ -168,6 +201,7 @@ def bench(folder: Path, runs: int) -> Result:
             Figure(name=f"{kind}, by the homeserver's processor", unit="ratio", runs=servers),
             *_figures(kind, [(turn.count, turn.ours) for turn in found]),
         ]
+    figures += _figures("preparing", [(PEOPLE, spent) for spent in trial.prepared], of="people")
     return Result(
         name="nudges",
         what=f"{PEOPLE} people, one device each, raw PUTs 32 at once = 1",
@@ -175,9 +209,9 @@ def bench(folder: Path, runs: int) -> Result:
     )
 
 
-def _figures(name: str, costs: Sequence[tuple[int, Cost]]) -> list[Figure]:
+def _figures(name: str, costs: Sequence[tuple[int, Cost]], *, of: str = "events") -> list[Figure]:
     return [
-        Figure(name=f"{name}: rate", unit="events/s", runs=tuple(n / c.wall for n, c in costs)),
+        Figure(name=f"{name}: rate", unit=f"{of}/s", runs=tuple(n / c.wall for n, c in costs)),
         Figure(name=f"{name}: homeserver", unit="ms each", runs=tuple(1000 * c.server / n for n, c in costs)),
         Figure(name=f"{name}: own", unit="ms each", runs=tuple(1000 * c.own / n for n, c in costs)),
     ]
@@ -187,5 +221,5 @@ async def _measure(homeserver: RigHomeserver, home: Installation, runs: int) -> 
     async with aiohttp.ClientSession() as http:
         trial = _Trial(home, http, homeserver)
         await trial.settle_in(await new_phones(homeserver.embedded, http, PEOPLE))
-        await trial.live(LIVES * runs)
+        await trial.live(PAIRS * runs)
         return trial

@@ -52,6 +52,19 @@ def test_rule_2_the_permitted_moment_is_the_earliest(rate: float, burst: int, no
         assert after.room(now) >= 1
 
 
+@given(RATES, BURSTS, st.floats(0, 1e6), st.integers(0, 400), st.integers(1, 400))
+def test_rule_2_several_together_as_well(
+    rate: float, burst: int, now: float, count: int, together: int
+) -> None:
+    after = Bucket(per_second=rate, burst=burst).taken(min(count, burst), now)
+    permitted, together = after.permitted_at(now, together), min(together, burst)
+    assert after.room(permitted + A_MOMENT) >= together
+    if permitted > now:
+        assert after.room(permitted - 0.01 / rate) < together
+    else:
+        assert after.room(now) >= together
+
+
 @given(RATES, BURSTS, st.floats(0, 1e6))
 def test_rule_2_nobody_waits_for_ever(rate: float, burst: int, now: float) -> None:
     """Whoever takes each as soon as it may leave is given them at the rate."""
@@ -105,6 +118,13 @@ def test_a_channel_of_its_own_rate_is_under_both_and_slows_no_other_down() -> No
     pace = pace.taken("other", 8, 0.0)
     assert pace.room("slow", 0.5) == 1, "the common rate has room again by then"
     assert pace.taken("slow", 1, 0.5).room("other", 0.5) == 4
+
+
+def test_half_of_what_may_leave_at_once_is_that_of_the_slower_and_one_at_least() -> None:
+    pace = Pace(overall=bucket(21), own={"slow": bucket(4), "slowest": bucket(0.5)})
+    assert [pace.half(channel) for channel in ("other", "slow", "slowest")] == [10, 2, 1]
+    assert pace.taken("slow", 4, 0.0).permitted_at("slow", 0.0, 2) == 0.5
+    assert pace.taken("slow", 4, 0.0).permitted_at("slow", 0.0, 100) == 1.0
 
 
 def test_a_channel_without_one_is_held_by_the_common_bucket() -> None:

@@ -267,6 +267,11 @@ class Practice:
         rows = _query(self.folder / "bot" / "crypto" / "olm.db", "SELECT count(*) FROM megolminboundsessions")
         return int(rows[0][0])
 
+    def can_reach(self, curve25519: str) -> bool:
+        """Whether the bot's device has an Olm session with that one."""
+        file = self.folder / "bot" / "crypto" / "olm.db"
+        return bool(_query(file, "SELECT 1 FROM olmsessions WHERE sender_key = ?", curve25519))
+
     def seen_by_homeserver(self, sql: str, *values: object) -> list[Any]:
         """Look into the homeserver's own database."""
         return self.homeserver.rows(sql, *values)

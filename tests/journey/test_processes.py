@@ -20,6 +20,7 @@ from tests.journey.practice import Practice, free_port, running_practice
 from tests.journey.talk import PIN, People
 from tests.journey.test_news import IN_A_YEAR
 from tests.rig.homeserver import RigHomeserver
+from tests.rig.py_patient import PyPatient
 from tests.rig.waiting import until
 
 
@@ -144,6 +145,24 @@ async def test_failure_16_a_database_that_refuses_turns_health_red_and_ends_no_l
     await people.news("C-8")
     await talk.wait_nudges(1)
     assert await talk.tell("help") == talk.text(Template.HELP)
+
+
+async def test_a_phone_that_appeared_is_prepared_before_it_is_nudged(
+    people: People, practice: Practice
+) -> None:
+    talk = await people.enrolled("C-13")
+    assert isinstance(talk.patient, PyPatient)
+    assert await practice.stop() == 0
+    fresh = await people.stack.enter_async_context(await talk.patient.second_device())
+    key = (await fresh.identity()).curve25519
+    assert not practice.can_reach(key)
+    await practice.start()
+
+    async def prepared() -> bool:
+        return practice.can_reach(key)
+
+    await until(prepared, "the new phone to be prepared")
+    assert await talk.nudges() == []
 
 
 async def test_a_dry_run_shows_the_nudge_that_a_real_one_sends(people: People, practice: Practice) -> None:

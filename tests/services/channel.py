@@ -28,6 +28,7 @@ class FakeChannel:
 
     sent: list[Sent] = field(default_factory=list)
     fault: Callable[[str, Address], BaseException | None] = lambda _kind, _to: None
+    prepared: list[Sequence[Address]] = field(default_factory=list)
     warmed: list[Sequence[Address]] = field(default_factory=list)
     rooms: list[RoomId] = field(default_factory=list)
     left: list[RoomId] = field(default_factory=list)
@@ -46,6 +47,9 @@ class FakeChannel:
         self._by_txn[txn] = event
         self.sent.append(Sent(kind=kind, to=to, txn=txn, event=event, text=text, rotate=rotate))
         return event
+
+    async def prepare(self, to: Sequence[Address]) -> None:
+        self.prepared.append(to)
 
     async def warm(self, to: Sequence[Address]) -> None:
         self.warmed.append(to)

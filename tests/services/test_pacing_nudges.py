@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ import pytest
 
 from bot.domain.appointment import Status
 from bot.domain.choices import Level
-from bot.domain.pacing import Pace, bucket
+from bot.domain.pacing import UNPACED, Pace, bucket
 from bot.domain.records import OutboxState, ProblemKind, Reminder, ReminderKind
 from bot.domain.trust import Address
 from bot.domain.values import UserId
@@ -18,6 +19,7 @@ from bot.errors import ChannelError, StorageError, Untrusted
 from bot.services.choose_nudges import Delivery
 from bot.services.judge_reach import JudgeReach, Why
 from bot.services.note_seen import NoteSeen
+from bot.services.pace_nudges import PaceNudges
 from bot.services.pause_nudges import PauseNudges
 from bot.services.settle_sent import MANY
 from config.nudge_settings import Nudges
@@ -84,7 +86,70 @@ async def test_rule_9_no_more_is_claimed_than_may_leave(practice: Practice) -> N
     assert await practice.deliver.nudges_due() == 5
     assert await practice.deliver.nudges_due() == 0
     assert states(practice) == {OutboxState.SENT: 5, OutboxState.QUEUED: 7}
-    assert practice.deliver.nudges_at() == pytest.approx(practice.clock.monotonic() + 0.2)
+    assert practice.deliver.nudges_at() == pytest.approx(practice.clock.monotonic() + 0.4)
+
+
+async def batches(practice: Practice, seconds: float) -> list[tuple[int, float]]:
+    """How many left together, and how many seconds after the start, asked at the moments that the bot asks at."""
+    found: list[tuple[int, float]] = []
+    began, left = practice.clock.monotonic(), len(practice.channel.of("nudge"))
+    while (passed := practice.clock.monotonic() - began) < seconds:
+        if await practice.deliver.nudges_due():
+            sent = len(practice.channel.of("nudge"))
+            found.append((sent - left, round(passed, 2)))
+            left = sent
+            continue
+        wait = practice.deliver.nudges_at() - practice.clock.monotonic()
+        practice.clock.forward(milliseconds=math.ceil(1000 * min(wait, 0.5)) if wait > 0 else 500)
+    return found
+
+
+async def test_rule_9_what_waits_leaves_together(practice: Practice) -> None:
+    """At a rate of twenty a second, one at a time would be twenty preparations a second."""
+    await planned(practice, 55)
+    with_delivery(practice, Delivery(pace=Pace(overall=bucket(20))))
+    assert await batches(practice, 5) == [(20, 0.0), (10, 0.5), (10, 1.0), (10, 1.5), (5, 1.75)]
+    assert [len(part) for part in practice.channel.warmed] == [20, 10, 10, 10, 5]
+
+
+async def test_rule_9_nobody_waits_for_others_who_are_not_there(practice: Practice) -> None:
+    await planned(practice, 21)
+    with_delivery(practice, Delivery(pace=Pace(overall=bucket(20))))
+    assert await batches(practice, 5) == [(20, 0.0), (1, 0.05)]
+
+
+class _Ticking:
+    """A clock that goes on between two looks at it, as real ones do."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def now(self) -> datetime:
+        return EVE
+
+    def monotonic(self) -> float:
+        self.seconds += 0.000_001
+        return self.seconds
+
+
+@pytest.mark.parametrize("pace", [UNPACED, Pace(overall=bucket(20))])
+def test_rule_9_what_may_leave_does_with_a_clock_that_goes_on(pace: Pace) -> None:
+    clock = _Ticking()
+    paced = PaceNudges(pace, "matrix", clock)
+    assert paced.room() >= 20
+    paced.leave(20, behind=10)
+    clock.seconds = paced.at()
+    assert paced.room() >= 10
+
+
+async def test_rule_9_one_leaves_alone_after_a_named_pause(practice: Practice) -> None:
+    """And the rest together again."""
+    await planned(practice, 42)
+    with_delivery(practice, Delivery(pace=Pace(overall=bucket(20))))
+    slow = ChannelError("slow down", permanent=False, retry_after=40.0)
+    practice.channel.fault = lambda *_: slow if len(practice.channel.attempts) == 1 else None
+    assert await batches(practice, 39) == [(19, 0.0)]
+    assert (await batches(practice, 3))[:3] == [(1, 1.0), (10, 1.5), (10, 2.0)]
 
 
 async def test_rule_9_a_channel_has_a_rate_of_its_own(practice: Practice) -> None:

@@ -110,6 +110,10 @@ class Line:
         fate.passes(f"after the answer to a {kind}")
         return event
 
+    async def prepare(self, to: Sequence[Address]) -> None:
+        del to
+        self._fate.passes("before people are prepared")
+
     async def warm(self, to: Sequence[Address]) -> None:
         self._fate.passes("before rooms are warmed")
         await asyncio.sleep(self._server.draw.uniform(0.0, 0.02 * len(to)))

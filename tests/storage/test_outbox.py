@@ -64,6 +64,15 @@ def test_rule_1_each_row_has_a_transaction_id_of_its_own_from_birth(peopled: Sto
     assert all(txn.startswith("pli") and len(txn) == 27 for txn in txns)
 
 
+def test_nudges_that_could_be_claimed_are_counted_as_far_as_it_matters(peopled: Store) -> None:
+    with peopled.uow() as uow:
+        uow.outbox.add_nudges({(WHO, NOW - n * HOUR): NOW + 10 * HOUR for n in range(-2, 4)})
+        reply(uow)
+        assert [uow.outbox.nudges_due(NOW, most=most) for most in (1, 3, 100)] == [1, 3, 4]
+        uow.outbox.claim(now=NOW, device="D", kinds=(NUDGE,), limit=1)  # and with it all of this person's
+        assert uow.outbox.nudges_due(NOW, most=100) == 0
+
+
 def test_rule_2_a_claimed_row_is_claimed_once(peopled: Store) -> None:
     with peopled.uow() as uow:
         first, second, later = reply(uow), reply(uow, due=-HOUR), reply(uow, due=HOUR)

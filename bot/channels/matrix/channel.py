@@ -163,6 +163,14 @@ class MatrixChannel:
 
     # -- NudgeChannel --------------------------------------------------------------------------------------
 
+    async def prepare(self, to: Sequence[Address]) -> None:
+        client, directory, _ = self._parts()
+        there = {address.user for address in to if client.is_with(address)}
+        try:
+            await client.upkeep.prepare(directory, there)
+        except ChannelError as error:
+            _log.warning("devices were not prepared (permanent: %s)", error.permanent)
+
     async def warm(self, to: Sequence[Address]) -> None:
         await self._out().warm(to)
 

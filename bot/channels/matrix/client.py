@@ -37,8 +37,9 @@ from bot.channels.matrix.reading import read_receipts, room_event
 from bot.channels.matrix.rooms import STATE_TYPES, RoomState, leave
 from bot.channels.matrix.safejson import JsonObject, as_list, as_object, as_text
 from bot.channels.matrix.upkeep import Upkeep
+from bot.domain.trust import Address
 from bot.domain.values import RoomId, UserId
-from bot.errors import ChannelError, StorageError
+from bot.errors import ChannelError, StorageError, Untrusted
 
 _LONG_POLL_SECONDS: Final = 30
 _SILENCE_SECONDS: Final = 10.0  # beyond the long poll: then the homeserver counts as gone
@@ -119,6 +120,17 @@ class Client:
     def state_of(self, room: RoomId) -> RoomState | None:
         """The room's clear state as followed since the start; None where it is not known (yet)."""
         return self._rooms.get(room)
+
+    def is_with(self, to: Address) -> bool:
+        """Whether the room is known to be fit for that patient, and both are in it. Nobody is asked."""
+        state = self._rooms.get(to.room)
+        if state is None:
+            return False
+        try:
+            state.check(bot=self._machine.user, patient=to.user)
+        except Untrusted:
+            return False
+        return True
 
     async def run(self) -> None:
         """Sync until :meth:`stop`; never raises for what the homeserver does."""

@@ -74,11 +74,15 @@ class Directory:
         people = self._known.get(user)
         return people is not None and any(device.curve25519 == curve25519 for device in people.devices)
 
+    def remembered(self, user: UserId) -> People:
+        """As the last answer showed them, however old: for what decides about nothing."""
+        return self._known.get(user, People(devices=(), master_key=None))
+
     async def current(self, user: UserId) -> People:
         """As remembered, or asked for where a change was announced (rule 2)."""
         if self.stale([user]):
             await self.refresh([user])
-        return self._known.get(user, People(devices=(), master_key=None))
+        return self.remembered(user)
 
     async def fresh(self, user: UserId) -> People:
         """Asked for now, together with the bot's own account. Raises :class:`Untrusted` where that is not

@@ -1,4 +1,5 @@
-"""Keys that others need to reach this device: published at the start and topped up for ever.
+"""Keys that others need to reach this device: published at the start and topped up for ever. And Olm sessions, where
+they were lost, and ahead of their use.
 
 1. The number of one-time keys on the homeserver is asked for at the start, and zero is a number.
 2. A fallback key is published: whoever claims all one-time keys silences nobody. It is replaced after the
@@ -12,6 +13,10 @@
 4. A device of a room's member whose Olm messages no longer decrypt gets a new session, once an hour at most.
 5. So does, at once, whoever comes back after theirs were deleted: their client goes on with the old one, and
    the keys of what they say next would be lost.
+6. Devices without a session are given one ahead of its use, for everybody alike. It is used at once, with an empty
+   message: their client would forget in time a key that was claimed and never used. A device that has no key to give,
+   or a wrong one, is not asked again for an hour. Being given a session entitles to nothing: who gets a room's key is
+   decided when it is sent.
 """
 
 from __future__ import annotations
@@ -22,7 +27,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Final
 
-from bot.channels.matrix.directory import Directory
+from bot.channels.matrix.directory import KEYS_PER_CLAIM, Directory
 from bot.channels.matrix.http import CLIENT, Http
 from bot.channels.matrix.olm import Machine
 from bot.channels.matrix.safejson import JsonObject, as_list, as_object
@@ -35,6 +40,7 @@ FALLBACK_SECONDS: Final = 25 * 60.0
 _FIRST_WAIT: Final = 10.0
 _LONGEST_WAIT: Final = 3600.0
 _HEAL_AGAIN_SECONDS: Final = 3600.0
+_PREPARE_AGAIN_SECONDS: Final = 3600.0
 
 _log = logging.getLogger("pli.matrix.keys")
 
@@ -49,6 +55,7 @@ class Upkeep:
         self._machine = machine
         self._monotonic = monotonic
         self._healed_at: dict[str, float] = {}
+        self._prepared_at: dict[Device, float] = {}
         self._uploading = asyncio.Lock()
         self._born = monotonic()
         self._replaced_at: float | None = None
@@ -130,18 +137,38 @@ class Upkeep:
         await self._greet(directory, {d for d in people.devices if not self._machine.has_session(d)})
         self._machine.met_again(user)
 
+    async def prepare(self, directory: Directory, users: Collection[UserId]) -> None:
+        """Open Olm sessions with all devices of ``users`` that have none (rule 6). Raises :class:`ChannelError`."""
+        if stale := directory.stale(users):
+            users = set(users) - await directory.refresh(stale)
+        now = self._monotonic()
+        self._prepared_at = {
+            device: at for device, at in self._prepared_at.items() if now - at < _PREPARE_AGAIN_SECONDS
+        }
+        missing = [
+            device
+            for user in sorted(users)
+            for device in directory.remembered(user).devices
+            if device not in self._prepared_at and not self._machine.has_session(device)
+        ]
+        for start in range(0, len(missing), KEYS_PER_CLAIM):
+            part = missing[start : start + KEYS_PER_CLAIM]
+            await self._greet(directory, part)
+            self._prepared_at |= dict.fromkeys(part, now)
+
     async def _greet(self, directory: Directory, devices: Collection[Device]) -> None:
         if not devices:
             return
         await directory.claim(devices)
         contents = {}
-        for device in devices:
-            content = self._machine.encrypt_to(device, "m.dummy", {})
-            if content is not None:
-                contents[device] = content
+        with self._machine.batch():
+            for device in devices:
+                content = self._machine.encrypt_to(device, "m.dummy", {})
+                if content is not None:
+                    contents[device] = content
         if contents:
             await send_to_device(self._http, contents)
-        _log.info("renewed Olm sessions: %d", len(contents))
+        _log.info("opened Olm sessions: %d", len(contents))
 
     async def _upload(self, body: JsonObject) -> None:
         answer = await self._http.call("POST", f"{CLIENT}/keys/upload", body)
