@@ -36,6 +36,7 @@ TARGETS: Final = (
             "bot/domain/dialogue/parts.py",
             "bot/domain/dialogue/enrolment.py",
             "bot/domain/dialogue/enrolled.py",
+            "bot/domain/dialogue/telegram.py",
             "bot/domain/dialogue/times.py",
             "bot/domain/states.py",
             "bot/domain/conversation_picture.py",
@@ -50,6 +51,11 @@ TARGETS: Final = (
     Target(
         files=("bot/domain/date_words.py", "bot/domain/human_dates.py"),
         tests=("tests/domain/test_date_words.py", "tests/domain/test_human_dates.py"),
+    ),
+    Target(files=("bot/domain/telling.py",), tests=("tests/domain/test_telling.py",)),
+    Target(
+        files=("bot/domain/typed_secret.py", "bot/domain/telegram.py"),
+        tests=("tests/domain/test_telegram.py", "tests/telegram/test_wire_reading.py"),
     ),
     Target(files=("bot/domain/late.py",), tests=("tests/domain/test_late.py",)),
     Target(files=("bot/domain/long_texts.py",), tests=("tests/domain/test_long_texts.py",)),
