@@ -171,7 +171,7 @@ def test_whose_quiet_hours_moved_a_nudge_is_told(booked: Installation) -> None:
     assert {(r["because"], r["scope"]) for n in before for r in n["reasons"]} == {("lead", None)}
     assert pli("nudges", "wish", "P-1", "--quiet", "17:00-10:30", "--slots", "18:00", "--cap", "1").code == 0
     told = pli("nudges", "preview", "--recipient", "P-1")
-    assert "heures calmes demandées par cette personne : déplacé à 10:30" in told.out
+    assert "heures calmes demandées par cette personne : déplacé à 10:30" in " ".join(told.out.split())
     found = pli("nudges", "preview", "--recipient", "P-1", "--json").json()["nudges"]
     assert {(r["because"], r["scope"]) for n in found for r in n["reasons"]} == {("quiet", "recipient")}
 

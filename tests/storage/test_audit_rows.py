@@ -380,7 +380,10 @@ def test_a_log_from_before_the_staff_verifies_after_the_upgrade(home: Installati
     """Rows of an older version are chained as they were written, and new ones behind them."""
     _add(home, 3)
     with home.engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE audit_checkpoint")
+        for table in ("audit_checkpoint", "telegram_chat", "telegram_link"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+        connection.exec_driver_sql("DROP INDEX ix_outbox_copy_of")
+        connection.exec_driver_sql("ALTER TABLE outbox DROP COLUMN copy_of")
         for table, column in (
             *(("recipient", name) for name in ("left_at", "wishes_enc", "off_since")),
             ("appointment", "tell_until"),
