@@ -249,6 +249,11 @@ async def test_in_webhook_mode_only_telegram_itself_is_heard(
         try:
             await practice.start()
             assert (await says(practice, "connected"))["ready"] is True
+
+            async def announced() -> bool:
+                return bool(api.webhook.get("url"))  # Telegram answers before it is told where to bring what
+
+            await until(announced, "the webhook to be set")
             assert (api.webhook["url"], api.webhook["secret_token"]) == (
                 "https://practice.example/hook/x",
                 secret,
