@@ -67,7 +67,7 @@ def level_of(rules: NudgeRules, wishes: Wishes) -> Level:
 @lru_cache(maxsize=4096)
 def timing(rules: NudgeRules, kind: str, wishes: Wishes) -> Timing:
     """Rules 1 to 3. A kind that the rules do not name (any more) is timed as the practice's."""
-    own = next((k for k in rules.kinds if k.name == kind), KindRule(name=kind, type=kind or "-"))
+    own = next((k for k in rules.kinds if k.name == kind), KindRule(name=kind, type="-"))
     days = next(d for d in (wishes.days_before, own.days_before, rules.days_before) if d is not None)
     set_quiet = (rules.quiet_of(own),)
     quiet = united((*set_quiet, wishes.quiet)) if wishes.quiet is not None else set_quiet

@@ -217,3 +217,9 @@ def test_news_keep_the_practices_slots_and_the_kinds_quiet_hours() -> None:
     own = timing(replace(RULES, kinds=(replace(LONG, slots=(time(10),)),)), "long", Wishes())
     assert own.slots == (time(10),)
     assert own.usual == (NOON, time(9, 30))
+
+
+@pytest.mark.parametrize("gone", ["IRM (tête", "[", "*", "long gone"])
+def test_a_kind_that_the_rules_no_longer_name_is_timed_as_the_practices(gone: str) -> None:
+    """Whatever it was called: its name is no pattern."""
+    assert timing(RULES, gone, Wishes()) == timing(RULES, "", Wishes())
