@@ -81,7 +81,7 @@ def test_p1_p2_p6_the_journey_happens_and_nothing_leaks(tmp_path: Path) -> None:
     assert processes_of(tmp_path) == []
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)])
 async def test_interrupted_it_stops_everything_and_leaves_nothing(
     tmp_path: Path, sign: signal.Signals
 ) -> None:
