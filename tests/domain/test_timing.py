@@ -223,3 +223,19 @@ def test_news_keep_the_practices_slots_and_the_kinds_quiet_hours() -> None:
 def test_a_kind_that_the_rules_no_longer_name_is_timed_as_the_practices(gone: str) -> None:
     """Whatever it was called: its name is no pattern."""
     assert timing(RULES, gone, Wishes()) == timing(RULES, "", Wishes())
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_rule_4_the_lowest_cap_of_a_slot_counts_in_whatever_order_its_reasons_come(order: int) -> None:
+    """Two reasons share the later slot; the one with the cap of one moves both to the slot before it."""
+    kinds = (
+        KindRule(name="early", type="a", slots=(NOON,)),
+        KindRule(name="strict", type="b", slots=(SIX,), daily_cap=1),
+        KindRule(name="loose", type="c", slots=(SIX,), daily_cap=5),
+    )
+    visits = [
+        ("early", "2026-09-10 10:00"),
+        *[("strict", "2026-09-10 11:00"), ("loose", "2026-09-10 15:00")][::order],
+    ]
+    found = nudges(*visits, rules=replace(RULES, kinds=kinds, days_before=(1,), spread_days=1))
+    assert {n.slot for n in found} == {local("2026-09-09 12:00")}
