@@ -23,7 +23,7 @@ from bot.app import Installation
 from bot.channels.matrix.http import CLIENT, Http
 from bot.channels.matrix.identity import verify_published
 from bot.channels.matrix.session import Seeds
-from bot.doctor_telegram import examine_telegram
+from bot.doctor_telegram import Bad, examine_telegram
 from bot.errors import PliError
 from bot.probe import Probe
 from bot.services.pause_nudges import is_paused
@@ -45,14 +45,6 @@ class Check:
     ok: bool
     found: str
     mend: str = ""
-
-
-class _Bad(Exception):
-    """A check failed; what was found, and the mend."""
-
-    def __init__(self, found: str, mend: str) -> None:
-        super().__init__(found)
-        self.found, self.mend = found, mend
 
 
 async def examine(home: Installation) -> list[Check]:
@@ -84,7 +76,7 @@ async def examine(home: Installation) -> list[Check]:
 async def _one(name: str, check: Callable[[], Awaitable[str]]) -> Check:
     try:
         return Check(name=name, ok=True, found=await check())
-    except _Bad as bad:
+    except Bad as bad:
         return Check(name=name, ok=False, found=bad.found, mend=bad.mend)
     except PliError as error:
         return Check(name=name, ok=False, found=str(error), mend=error.mend or "see the checks above")
@@ -106,12 +98,12 @@ class _Doctor:
         for path in self._private():
             status = path.lstat()
             if stat.S_ISLNK(status.st_mode):
-                raise _Bad(f"{path} is a link", "put the file itself there")
+                raise Bad(f"{path} is a link", "put the file itself there")
             if status.st_uid != os.geteuid():
-                raise _Bad(f"{path} belongs to another account", f"chown it, or run pli as its owner: {path}")
+                raise Bad(f"{path} belongs to another account", f"chown it, or run pli as its owner: {path}")
             if status.st_mode & 0o077:
                 mode = "700" if path.is_dir() else "600"
-                raise _Bad(f"{path} is open to other accounts", f"chmod {mode} {path}")
+                raise Bad(f"{path} is open to other accounts", f"chmod {mode} {path}")
             checked += 1
         _ = self._home.keys
         return f"{checked} files and folders, private to this account"
@@ -128,13 +120,13 @@ class _Doctor:
             if not folder.exists():
                 if folder == home.import_dir:
                     continue  # the import side may live under another account
-                raise _Bad(f"{folder} is not there", "restore it, or run: pli init")
+                raise Bad(f"{folder} is not there", "restore it, or run: pli init")
             yield folder
             yield from (p for p in sorted(folder.rglob("*")) if p.name != "lock")
 
     async def database(self) -> str:
         if not self._home.schema_is_current():
-            raise _Bad(
+            raise Bad(
                 "the database has another schema",
                 "stop the bot and run: pli upgrade; or use the newer version of pli that made it",
             )
@@ -143,20 +135,20 @@ class _Doctor:
 
     async def vault(self) -> str:
         if left := copies(self._home):
-            raise _Bad(
+            raise Bad(
                 f"{left[0]} was left by an upgrade that was cut off", "stop the bot and run: pli upgrade"
             )
         with self._home.uow() as uow:
             recipients = uow.recipients.all()
         missing = sum(not self._home.vault.known(r.id) for r in recipients)
         if missing:
-            raise _Bad(
+            raise Bad(
                 f"not in it: {_people(missing)}",
                 "an old database or another vault was put here: restore the right pair, or invite again",
             )
         old = sum(self._home.vault.is_old(r.id) for r in recipients if r.state not in WITHOUT_KEY)
         if old:
-            raise _Bad(
+            raise Bad(
                 f"it is older than the database, for {_people(old)}",
                 "an old copy of the vault was put here: put the newest one back, or invite again",
             )
@@ -176,11 +168,11 @@ class _Doctor:
             try:
                 async with session.get(url) as answer:
                     if answer.status != 200:
-                        raise _Bad(f"answers with status {answer.status}", "check [matrix] homeserver")
+                        raise Bad(f"answers with status {answer.status}", "check [matrix] homeserver")
             except aiohttp.ClientSSLError:
-                raise _Bad("its certificate is not believed", "check [homeserver] ca_file") from None
+                raise Bad("its certificate is not believed", "check [homeserver] ca_file") from None
             except aiohttp.ClientError:
-                raise _Bad(
+                raise Bad(
                     "does not answer", "start it (pli homeserver run), or check [matrix] homeserver"
                 ) from None
         return "answers"
@@ -193,7 +185,7 @@ class _Doctor:
             await http.close()
         session = self._home.session()
         if found.get("user_id") != session.user or found.get("device_id") != session.device_id:
-            raise _Bad("the token belongs to another account or device", "log in again: pli login")
+            raise Bad("the token belongs to another account or device", "log in again: pli login")
         return "the token is valid"
 
     def _http(self) -> Http:
@@ -226,28 +218,28 @@ class _Doctor:
         left = counts.get("signed_curve25519", 0) if isinstance(counts, dict) else 0
         unused = sync.get("device_unused_fallback_key_types")
         if not left and not unused:
-            raise _Bad("no one-time key and no fallback key are left", "start the bot: it uploads new ones")
+            raise Bad("no one-time key and no fallback key are left", "start the bot: it uploads new ones")
         return f"{left} one-time keys, fallback key {'unused' if unused else 'in use'}"
 
     async def running(self) -> str:
         health = self._home.settings.health
         state, _ = await asyncio.to_thread(running, self._home)
         if state == NOT_RUNNING:
-            raise _Bad("it does not answer", "start it: pli run")
+            raise Bad("it does not answer", "start it: pli run")
         if state == ANOTHER:
-            raise _Bad(
+            raise Bad(
                 "another program, or another practice's bot, answers on its port",
                 "stop that one, or set another [health] port in pli.toml; then: pli run",
             )
         if state != READY:
-            raise _Bad("it runs, but is not ready", f"see http://{health.host}:{health.port}/readyz")
+            raise Bad("it runs, but is not ready", f"see http://{health.host}:{health.port}/readyz")
         self._is_running = True
         with self._home.uow() as uow:
             return "ready, but all nudges are paused: pli resume" if is_paused(uow) else "ready"
 
     async def round_trip(self) -> str:
         if not self._is_running:
-            raise _Bad("not tried: the bot is not ready", "see the check above")
+            raise Bad("not tried: the bot is not ready", "see the check above")
         probe = await self._probe()
         started = time.monotonic()
         await probe.round_trip(seconds=ROUND_TRIP_SECONDS)
@@ -262,14 +254,14 @@ class _Doctor:
             async with session.get(url) as answer:
                 told = answer.headers.get("Date")
         if told is None:
-            raise _Bad("the homeserver does not tell the time", "check the reverse proxy")
+            raise Bad("the homeserver does not tell the time", "check the reverse proxy")
         off = abs((datetime.now(UTC) - parsedate_to_datetime(told)).total_seconds())
         if off > CLOCK_SECONDS:
-            raise _Bad(f"{off:.0f} s away from the homeserver's", "set the clock (timedatectl set-ntp true)")
+            raise Bad(f"{off:.0f} s away from the homeserver's", "set the clock (timedatectl set-ntp true)")
         return "agrees with the homeserver's"
 
     async def zones(self) -> str:
         zone = self._home.settings.practice.timezone
         if zone not in available_timezones():
-            raise _Bad("the practice's zone is not known here", "install tzdata")
+            raise Bad("the practice's zone is not known here", "install tzdata")
         return f"{zone}, now {datetime.now(ZoneInfo(zone)):UTC%z}"

@@ -36,7 +36,9 @@ class Finding:
     mend: str = ""
 
 
-class _Bad(Exception):
+class Bad(Exception):
+    """A check failed; what was found, and the mend."""
+
     def __init__(self, found: str, mend: str) -> None:
         super().__init__(found)
         self.found, self.mend = found, mend
@@ -59,7 +61,7 @@ async def _one(
     try:
         async with _line(home) as line:
             return Finding(name=name, found=await check(home, line))
-    except _Bad as bad:
+    except Bad as bad:
         return Finding(name=name, found=bad.found, mend=bad.mend)
     except ChannelError as error:
         return _no_answer(name, revoked=str(error) == "Telegram: revoked")
@@ -68,9 +70,9 @@ async def _one(
 
 
 def _no_answer(name: str, *, revoked: bool) -> Finding:
-    bad = _Bad("Telegram does not answer", "let this machine reach it, or check [telegram] api_url")
+    bad = Bad("Telegram does not answer", "let this machine reach it, or check [telegram] api_url")
     if revoked:
-        bad = _Bad("the token is refused", "get a new one from @BotFather, into [telegram] token_file")
+        bad = Bad("the token is refused", "get a new one from @BotFather, into [telegram] token_file")
     return Finding(name=name, found=bad.found, mend=bad.mend)
 
 
@@ -93,7 +95,7 @@ async def _token(home: Installation, line: Line) -> str:  # noqa: ARG001 - all c
 async def _groups(home: Installation, line: Line) -> str:  # noqa: ARG001 - as above
     """Rule 2."""
     if (await line.call(line.api.get_me)).can_join_groups is not False:
-        raise _Bad("it can be put into groups", "tell @BotFather: /setjoingroups, Disable")
+        raise Bad("it can be put into groups", "tell @BotFather: /setjoingroups, Disable")
     return "it can be put into none"
 
 
@@ -101,7 +103,7 @@ async def _seen(home: Installation, line: Line) -> str:
     """Rule 1."""
     me = await line.call(line.api.get_me)
     if _tells(home, [me.username or ""]):
-        raise _Bad(
+        raise Bad(
             "the account's name tells what it is for", "it stays for good: make another bot with @BotFather"
         )
     texts = [me.first_name, me.last_name or ""]
@@ -112,7 +114,7 @@ async def _seen(home: Installation, line: Line) -> str:
         short = await line.call(lambda code=code: line.api.get_my_short_description(language_code=code))  # type: ignore[misc]
         texts += [name.name, long.description, short.short_description]
     if _tells(home, texts):
-        raise _Bad(
+        raise Bad(
             "its name or description tells what it is for",
             "make them neutral with @BotFather: /setname, /setdescription, /setabouttext",
         )
@@ -139,12 +141,12 @@ async def _listens(home: Installation, line: Line) -> str:
     url = (await line.call(line.api.get_webhook_info)).url
     chosen = home.settings.telegram
     if chosen.mode == "polling" and url:
-        raise _Bad(
+        raise Bad(
             "a webhook is set, so nothing can be asked for",
             "start the bot, which takes it away; if it comes back somebody else has the token: make a new one",
         )
     if chosen.mode == "webhook" and url != chosen.webhook_url:
-        raise _Bad(
+        raise Bad(
             "its webhook is not the one of [telegram] webhook_url",
             "start the bot, which sets it; if that does not last somebody else has the token: make a new one",
         )

@@ -40,12 +40,12 @@ def now(practice: Practice) -> int:
     return int(practice.seen_by_homeserver("SELECT max(stream_ordering) FROM events")[0][0])
 
 
-async def pin_and_after(talk: Talk, pin: str) -> Traffic:
-    """From "show" until the answer is taken back."""
+async def pin_and_after(talk: Talk, pin: str, *, word: str = "show") -> Traffic:
+    """From ``word`` until the answer is taken back."""
     talk.practice.bring_forward("redact")
     await talk.practice.settled()
     start = now(talk.practice)
-    await talk.ask("show")
+    await talk.ask(word)
     typed = await talk.say(pin)
     answer = await talk.hear()
     await talk.wait_redacted(typed)

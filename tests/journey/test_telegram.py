@@ -13,7 +13,7 @@ from bot.domain.templates import Template
 from bot.domain.values import Language
 from tests.journey.practice import Practice, judge_log
 from tests.journey.talk import PIN, WRONG_PIN, People, Talk, body
-from tests.journey.test_sizes import now, traffic
+from tests.journey.test_sizes import pin_and_after
 from tests.rig.bot_api import BotApi
 from tests.rig.homeserver import RigHomeserver
 from tests.rig.waiting import until
@@ -108,28 +108,12 @@ async def test_a_patient_links_telegram_is_nudged_there_and_ends_it(
         assert await practice.stop() == 0
 
 
-async def link_and_after(talk: Talk, pin: str) -> object:
-    """From the word until its answer is taken back, as the homeserver has it."""
-    talk.practice.bring_forward("redact")
-    await talk.practice.settled()
-    start = now(talk.practice)
-    await talk.ask("telegram")
-    typed = await talk.say(pin)
-    answer = await talk.hear()
-    await talk.wait_redacted(typed)
-    await talk.practice.settled()
-    talk.practice.bring_forward("redact")
-    await talk.wait_redacted(answer.event)
-    await talk.practice.settled()
-    return traffic(talk, since=start)
-
-
 async def test_a_right_pin_before_a_link_looks_like_a_wrong_one(
     homeserver: RigHomeserver, tmp_path: Path
 ) -> None:
     """P6."""
     async with running(tmp_path, homeserver) as (people, _):
         talk = await people.enrolled("T-2")
-        wrong = await link_and_after(talk, WRONG_PIN)
-        assert await link_and_after(talk, PIN) == wrong
+        wrong = await pin_and_after(talk, word="telegram", pin=WRONG_PIN)
+        assert await pin_and_after(talk, word="telegram", pin=PIN) == wrong
         assert await people.practice.stop() == 0
