@@ -37,7 +37,10 @@ async def test_killed_at_each_point_of_a_pin_dialogue(
         mortal(practice, point, armed := tmp_path / point)
         await practice.wait_ready()
         await put_right(talk, last)
-        assert await talk.tell("show") == talk.text(Template.ASK_PIN)
+        shown = await talk.tell("show")
+        # Killed before the token was there, and maybe before the PIN was: then this life hears it first, and opens.
+        opened = last == "storing-token" and "Dr Quill" in shown
+        assert opened or shown == talk.text(Template.ASK_PIN), f"after {last}"
         armed.touch()
         await talk.say(PIN)
         assert await practice.died() == -signal.SIGKILL
