@@ -94,7 +94,11 @@ class Stage:
         """Of these alone: the appointments of everybody else are to come again."""
         self.past = frozenset(patients)
         for patient, rows in self.rows.items():
-            moment = datetime.now(UTC) - timedelta(hours=1) if patient in self.past else datetime(2031, 6, 1)
+            moment = (
+                datetime.now(UTC) - timedelta(hours=1)
+                if patient in self.past
+                else datetime(2031, 6, 1, tzinfo=UTC)
+            )
             for row in rows:
                 self.practice.query(
                     "UPDATE appointment SET past_after = ? WHERE id = ?",
