@@ -9,42 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
-from bot.domain.appointment import Detail
 from bot.domain.figures import Figures
 from bot.domain.records import (
-    AnswerState,
     AuditEntry,
     AuditKind,
     Invitation,
-    OutboxKind,
-    OutboxRow,
-    OutboxState,
     Patient,
     Problem,
     ProblemKind,
     Recipient,
-    Reminder,
     Room,
     Signs,
-    StoredAnswer,
-    StoredAppointment,
-    StoredEnvelope,
-    Told,
 )
 from bot.domain.staff import HeardOrder, Member, MemberId, StaffRoom
-from bot.domain.values import (
-    AppointmentId,
-    EventId,
-    Language,
-    PatientId,
-    RecipientId,
-    RoomId,
-    Secret,
-    SecretBytes,
-    UserId,
-)
+from bot.domain.values import PatientId, RecipientId, RoomId, UserId
+from bot.ports_agenda import Answers, Appointments, Envelopes, Reminders
+from bot.ports_outbox import Outbox
 from bot.ports_telegram import TelegramRows
 
 
@@ -113,216 +95,6 @@ class Rooms(Protocol):
     def by_recipients(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Room]: ...
     def remove(self, room_id: str) -> None: ...
     def user_index(self, user: UserId) -> str: ...
-
-
-class Appointments(Protocol):
-    def add(self, rows: Iterable[StoredAppointment]) -> None: ...
-    def save(self, row: StoredAppointment) -> None: ...
-    def get(self, appointment: AppointmentId) -> StoredAppointment | None: ...
-    def many(self, appointments: Iterable[AppointmentId]) -> Mapping[AppointmentId, StoredAppointment]: ...
-    def by_sources(self, indexes: Sequence[str]) -> Mapping[str, StoredAppointment]: ...
-    def by_series(self, indexes: Sequence[str]) -> Sequence[StoredAppointment]: ...
-    def by_days(self, tags: Sequence[str]) -> Sequence[StoredAppointment]: ...
-    def of_patient(self, patient: PatientId) -> Sequence[StoredAppointment]: ...
-    def past(self, before: datetime) -> Sequence[StoredAppointment]: ...
-    def remove(self, appointment: AppointmentId) -> None: ...
-
-
-class Envelopes(Protocol):
-    def put(self, rows: Iterable[StoredEnvelope]) -> None: ...
-    def of_appointments(self, appointments: Sequence[AppointmentId]) -> Sequence[StoredEnvelope]: ...
-    def to_come(
-        self, recipient: RecipientId, now: datetime
-    ) -> Sequence[tuple[StoredAppointment, StoredEnvelope]]:
-        """Not past, of this recipient; those limited to somebody else left out."""
-
-    def booked_for(
-        self, recipients: Iterable[RecipientId], now: datetime
-    ) -> Mapping[RecipientId, Sequence[StoredAppointment]]:
-        """What is booked, to come, and readable by each; those limited to somebody else left out."""
-
-    def mark_told(self, appointment: AppointmentId, recipient: RecipientId, change: int) -> None: ...
-    def remove_of(self, recipient: RecipientId) -> None: ...
-    def purge(self, before: datetime) -> int:
-        """Delete those of appointments that were past before then; how many."""
-
-
-class Reminders(Protocol):
-    def of_many(self, appointments: Iterable[AppointmentId]) -> Mapping[AppointmentId, Sequence[Reminder]]:
-        """What has no reminder is left out."""
-
-    def replace(self, appointment: AppointmentId, rows: Iterable[Reminder]) -> None: ...
-    def replace_many(self, rows: Mapping[AppointmentId, Sequence[Reminder]]) -> None: ...
-    def add(self, rows: Iterable[Reminder]) -> None: ...
-    def of_recipients(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Sequence[Reminder]]:
-        """Of what is kept, whether due or not; who has none is left out."""
-
-    def replan(self, recipient: RecipientId, rows: Iterable[Reminder], now: datetime) -> None:
-        """In place of those of a booked appointment that were due after ``now``."""
-
-    def due(
-        self, slots: Collection[tuple[RecipientId, datetime]]
-    ) -> Mapping[tuple[RecipientId, datetime], Sequence[Reminder]]:
-        """By recipient and slot; what has no reminder is left out."""
-
-    def after(self, recipient: RecipientId, now: datetime) -> Sequence[Reminder]:
-        """Those still useful."""
-
-    def after_many(self, recipients: Iterable[RecipientId], now: datetime) -> Sequence[Reminder]: ...
-    def drop(self, appointment: AppointmentId, recipient: RecipientId) -> None: ...
-    def remove_of(self, recipient: RecipientId) -> None: ...
-
-
-class Answers(Protocol):
-    def add(self, answer: StoredAnswer) -> None: ...
-    def get(self, answer: str) -> StoredAnswer | None: ...
-    def set_state(self, answer: str, state: AnswerState) -> None: ...
-    def has_open(self, recipient: RecipientId) -> bool: ...
-    def by(self, recipient: RecipientId) -> Sequence[StoredAnswer]:
-        """All that one recipient gave, in order."""
-
-    def of(
-        self, appointment: AppointmentId, recipient: RecipientId | None = None
-    ) -> Sequence[StoredAnswer]: ...
-    def of_many(
-        self, appointments: Iterable[AppointmentId]
-    ) -> Mapping[AppointmentId, Sequence[StoredAnswer]]:
-        """What has no answer is left out."""
-
-    def listing(self, *, since: datetime | None, states: Sequence[AnswerState]) -> Sequence[StoredAnswer]: ...
-    def void_before(self, appointment: AppointmentId, time_revision: int) -> None: ...
-    def mark_told(self, answers: Mapping[str, Told]) -> None: ...
-    def purge(self, before: datetime) -> int:
-        """Delete what is not open, of appointments that were past before then; how many."""
-
-
-class Outbox(Protocol):
-    def add(
-        self,
-        *,
-        kind: OutboxKind,
-        due: datetime,
-        state: OutboxState = OutboxState.QUEUED,
-        room: str = "",
-        recipient: RecipientId | None = None,
-        template: str = "",
-        params: Mapping[str, int | str] | None = None,
-        event: EventId | None = None,
-        redact_after: int = 0,
-        rotate: bool = False,
-    ) -> int:
-        """Id of the new row."""
-
-    def add_nudges(self, until: Mapping[tuple[RecipientId, datetime], datetime]) -> int:
-        """Nudges due in their slots, and until when each is useful; how many are new.
-
-        One that exists for the recipient and slot (unique key) is useful until the later end of the two, and wanted
-        again where it was dropped. One that was a decoy is none any more.
-        """
-
-    def add_decoys(self, until: Mapping[tuple[RecipientId, datetime], datetime]) -> int:
-        """As :meth:`add_nudges`, where there is no nudge for the recipient and slot; how many are new."""
-
-    def make_decoy(self, row: int) -> None:
-        """Its reason is gone, and it leaves nevertheless."""
-
-    def withdraw_nudges(
-        self,
-        recipients: Iterable[RecipientId],
-        wanted: Collection[tuple[RecipientId, datetime]],
-        now: datetime,
-    ) -> int:
-        """Forget what waits for a slot after ``now`` that is not among the ``wanted``; how many. Decoys stay."""
-
-    def get(self, row: int) -> OutboxRow | None: ...
-    def claim(
-        self,
-        *,
-        now: datetime,
-        device: str,
-        kinds: Sequence[OutboxKind],
-        limit: int,
-        busy: Collection[str] = (),
-    ) -> Sequence[OutboxRow]:
-        """Mark due rows as claimed and return them, oldest first; none of the rooms that are ``busy``."""
-
-    def nudges_due(self, now: datetime, *, most: int) -> int:
-        """How many nudges could be claimed, counted up to ``most``."""
-
-    def claimed(self) -> Sequence[OutboxRow]:
-        """All but copies for Telegram."""
-
-    def add_copies(self, of: Mapping[int, Mapping[str, int | str]], now: datetime) -> Collection[int]:
-        """A row of kind TELEGRAM, due now, for each of these rows that has had none yet, with its ``params``; of which.
-
-        As the nudge has it: recipient, whether it is a decoy, until when it is useful.
-        """
-
-    def copies_due(self, now: datetime, limit: int) -> Sequence[OutboxRow]:
-        """Copies that may leave, in the order in which they do; nothing is claimed."""
-
-    def copies_over(self, now: datetime) -> Sequence[OutboxRow]:
-        """Copies that wait and are of no use any more, by what their nudges say."""
-
-    def mark(self, row: int, *, now: datetime, device: str) -> None:
-        """Claim this one."""
-
-    def marked_copies(self) -> Sequence[OutboxRow]: ...
-    def requeue(self, row: int, now: datetime) -> None:
-        """Due now, as if it had never been tried, with a transaction id of its own."""
-
-    def settled_at(self, row: int) -> datetime | None: ...
-    def waiting(self, kind: OutboxKind) -> Sequence[OutboxRow]: ...
-    def settle(self, row: int, state: OutboxState, *, now: datetime) -> None: ...
-    def sent(self, events: Mapping[int, EventId | None], *, now: datetime) -> None:
-        """Settle rows as sent. A row keeps the event that it has where none is given."""
-
-    def postpone(self, row: int, *, due: datetime) -> None: ...
-    def put_back(self, row: OutboxRow, *, due: datetime) -> None:
-        """``row`` as it was before this claim, of which nothing was tried."""
-
-    def bring_forward(self, kinds: Sequence[OutboxKind], now: datetime) -> int:
-        """What waits or is held for a later moment is due now; how many."""
-
-    def rewrite(
-        self,
-        row: int,
-        *,
-        kind: OutboxKind,
-        state: OutboxState,
-        due: datetime,
-        template: str,
-        params: Mapping[str, int | str],
-        redact_after: int = 0,
-    ) -> None: ...
-    def release_held(self, *, now: datetime, before: datetime) -> int:
-        """Let go the rows that were held before then and never answered; how many."""
-
-    def nudges_since(self, recipients: Iterable[RecipientId], since: datetime) -> Mapping[RecipientId, int]:
-        """How many nudges were sent to each, or may have been; whoever got none is left out."""
-
-    def purge(self, before: datetime, kinds: Collection[OutboxKind] = ...) -> int:
-        """Delete what was settled before then, of all kinds or of these; how many."""
-
-    def overdue(self, now: datetime) -> int:
-        """How many messages should have been taken back by now."""
-
-    def has_waiting(self, room: str) -> bool: ...
-    def is_silent(self, room: str, *, since: datetime) -> bool:
-        """Nothing waits there, and nothing was settled after ``since``."""
-
-    def drop_waiting(self, recipient: RecipientId, kinds: Sequence[OutboxKind]) -> int: ...
-    def unsent(self, recipient: RecipientId, now: datetime) -> int:
-        """How many rows are due and have not left."""
-
-    def redact_now(self, room: str, now: datetime) -> int:
-        """Let go at once what is to be taken back from a room later; how many."""
-
-    def reword_held(self, recipient: RecipientId, template: str) -> None:
-        """What a message that is being handled will be answered if the process dies before its answer is written."""
-
-    def counts(self) -> Mapping[str, int]: ...
-    def next_due(self) -> datetime | None: ...
 
 
 class Seen(Protocol):
@@ -481,60 +253,3 @@ class UnitOfWork(Protocol):
 
 
 UnitOfWorkFactory = Callable[[], UnitOfWork]
-
-
-class Sealer(Protocol):
-    """Import side: the keys that index and seal an agenda."""
-
-    def source_index(self, source: str) -> str: ...
-    def pair_index(self, patient: str, practitioner: str) -> str: ...
-    def day_tag(self, day: str) -> str: ...
-    def digest(self, data: bytes) -> str: ...
-    def seal(
-        self, detail: Detail, *, appointment: AppointmentId, recipient: Recipient, revision: int
-    ) -> bytes: ...
-
-
-class KeyRing(Protocol):
-    """Recipients' keys: born at the invitation, guarded by the vault, opened by a code or a PIN.
-
-    Errors: :class:`WrongSecret`, :class:`MustWait`, :class:`KeyDestroyed`, :class:`StaleGeneration`,
-    :class:`InvalidSeal`, :class:`StorageError`.
-    """
-
-    def unlock(self, recipient: Recipient, secret: Secret) -> SecretBytes:
-        """The private key. Costs an attempt where a PIN guards it."""
-
-    def rewrap(self, recipient: Recipient, secret: Secret, new_pin: Secret) -> Recipient:
-        """Stage the next generation; the value to save in one transaction, then :meth:`settle`."""
-
-    def settle(self, recipient: Recipient) -> None:
-        """After the transaction: the vault keeps this generation alone."""
-
-    def reconcile(self, recipient: Recipient) -> Literal["fits", "stale", "destroyed"]:
-        """At start: the database decides what a crash left open."""
-
-    def destroy(self, recipient: RecipientId) -> None: ...
-    def tries_left(self, recipient: RecipientId) -> int | None: ...
-    def open_envelope(
-        self, row: StoredAppointment, envelope: StoredEnvelope, recipient: Recipient, private: SecretBytes
-    ) -> Detail: ...
-    def seal_answer(self, answer: str, recipient: RecipientId, content: bytes) -> bytes: ...
-    def check_code(self, invitation: Invitation, secret: Secret) -> bool:
-        """Whether ``secret`` is the code of a relink."""
-
-
-class AnswerOpener(Protocol):
-    """Import side."""
-
-    def open_answer(self, answer: StoredAnswer) -> bytes: ...
-
-
-class Registrar(Protocol):
-    """Import side: recipients are born here."""
-
-    def new_recipient(self, language: Language, code: Secret) -> Recipient:
-        """In state invited, its key pair signed, its private half under ``code``; known to the vault."""
-
-    def relink_code(self, code: Secret) -> tuple[bytes, bytes]:
-        """Salt and verifier for an invitation that re-pins."""

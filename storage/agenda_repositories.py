@@ -1,26 +1,17 @@
-"""Repositories of what an agenda became: appointments, envelopes, reminders, answers."""
+"""Repositories of what an agenda became: appointments and envelopes."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BindParameter, Connection, RowMapping, bindparam, delete, insert, or_, select, update
 
 from bot.domain.appointment import Status
-from bot.domain.records import (
-    AnswerKind,
-    AnswerState,
-    Reminder,
-    ReminderKind,
-    StoredAnswer,
-    StoredAppointment,
-    StoredEnvelope,
-    Told,
-)
+from bot.domain.records import StoredAppointment, StoredEnvelope
 from bot.domain.values import AppointmentId, KeyId, PatientId, RecipientId
 from storage import tables as t
 from storage.chunks import chunks
@@ -30,11 +21,6 @@ from storage.columns import Columns
 _IN: BindParameter[Any] = bindparam("wanted", expanding=True)
 _APPOINTMENTS = select(t.appointment).where(t.appointment.c.id.in_(_IN))
 _OF_SOURCES = select(t.appointment).where(t.appointment.c.source_idx.in_(_IN))
-_ANSWERS = select(t.answer).where(t.answer.c.appointment.in_(_IN)).order_by(t.answer.c.at)
-_OPEN = select(t.answer.c.id).where(
-    t.answer.c.recipient == bindparam("wanted"), t.answer.c.state == AnswerState.OPEN.value
-)
-_REMINDERS = select(t.reminder).where(t.reminder.c.recipient.in_(_IN)).order_by(t.reminder.c.slot)
 _BOOKED = (
     select(t.envelope.c.recipient, t.envelope.c.appointment)
     .join(t.appointment, t.envelope.c.appointment == t.appointment.c.id)
@@ -239,189 +225,3 @@ class EnvelopeRows:
 
     def remove_of(self, recipient: RecipientId) -> None:
         self._db.execute(delete(t.envelope).where(t.envelope.c.recipient == recipient))
-
-
-class ReminderRows:
-    """Why somebody is to be nudged in a slot."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._db = connection
-
-    @staticmethod
-    def _open(row: RowMapping) -> Reminder:
-        return Reminder(
-            appointment=AppointmentId(row["appointment"]),
-            recipient=RecipientId(row["recipient"]),
-            kind=ReminderKind(row["kind"]),
-            slot=row["slot"],
-            useful_until=row["useful_until"],
-            lead=row["lead"],
-        )
-
-    def replace(self, appointment: AppointmentId, rows: Iterable[Reminder]) -> None:
-        self._db.execute(delete(t.reminder).where(t.reminder.c.appointment == appointment))
-        self.add(rows)
-
-    def replace_many(self, rows: Mapping[AppointmentId, Sequence[Reminder]]) -> None:
-        for chunk in chunks(rows):
-            self._db.execute(delete(t.reminder).where(t.reminder.c.appointment.in_(chunk)))
-        self.add(reminder for reminders in rows.values() for reminder in reminders)
-
-    def add(self, rows: Iterable[Reminder]) -> None:
-        values = [
-            {
-                "appointment": r.appointment,
-                "recipient": r.recipient,
-                "kind": r.kind.value,
-                "slot": r.slot,
-                "useful_until": r.useful_until,
-                "lead": r.lead,
-            }
-            for r in rows
-        ]
-        if values:
-            self._db.execute(insert(t.reminder), values)
-
-    def _select(self, *conditions: Any) -> list[Reminder]:  # noqa: ANN401 - SQLAlchemy's clause types
-        query = select(t.reminder).where(*conditions).order_by(t.reminder.c.slot)
-        return [self._open(row) for row in self._db.execute(query).mappings()]
-
-    def due(
-        self, slots: Collection[tuple[RecipientId, datetime]]
-    ) -> Mapping[tuple[RecipientId, datetime], Sequence[Reminder]]:
-        c = t.reminder.c
-        found: dict[tuple[RecipientId, datetime], list[Reminder]] = defaultdict(list)
-        for slot in sorted({slot for _, slot in slots}):
-            for chunk in chunks(recipient for recipient, at in slots if at == slot):
-                for reminder in self._select(c.recipient.in_(chunk), c.slot == slot):
-                    found[reminder.recipient, slot].append(reminder)
-        return found
-
-    def of_many(self, appointments: Iterable[AppointmentId]) -> Mapping[AppointmentId, Sequence[Reminder]]:
-        found: dict[AppointmentId, list[Reminder]] = defaultdict(list)
-        for chunk in chunks(appointments):
-            for reminder in self._select(t.reminder.c.appointment.in_(chunk)):
-                found[reminder.appointment].append(reminder)
-        return found
-
-    def after(self, recipient: RecipientId, now: datetime) -> Sequence[Reminder]:
-        return self._select(t.reminder.c.recipient == recipient, t.reminder.c.useful_until > now)
-
-    def after_many(self, recipients: Iterable[RecipientId], now: datetime) -> Sequence[Reminder]:
-        c = t.reminder.c
-        return [
-            reminder
-            for chunk in chunks(recipients)
-            for reminder in self._select(c.recipient.in_(chunk), c.useful_until > now)
-        ]
-
-    def of_recipients(self, recipients: Iterable[RecipientId]) -> Mapping[RecipientId, Sequence[Reminder]]:
-        found: dict[RecipientId, list[Reminder]] = defaultdict(list)
-        for chunk in chunks(recipients):
-            for row in self._db.execute(_REMINDERS, {"wanted": chunk}).mappings():
-                found[RecipientId(row["recipient"])].append(self._open(row))
-        return found
-
-    def replan(self, recipient: RecipientId, rows: Iterable[Reminder], now: datetime) -> None:
-        c = t.reminder.c
-        kind = ReminderKind.REMIND.value
-        self._db.execute(delete(t.reminder).where(c.recipient == recipient, c.kind == kind, c.slot > now))
-        self.add(rows)
-
-    def drop(self, appointment: AppointmentId, recipient: RecipientId) -> None:
-        c = t.reminder.c
-        self._db.execute(delete(t.reminder).where(c.appointment == appointment, c.recipient == recipient))
-
-    def remove_of(self, recipient: RecipientId) -> None:
-        self._db.execute(delete(t.reminder).where(t.reminder.c.recipient == recipient))
-
-
-class AnswerRows:
-    """What patients answered, sealed for the practice."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._db = connection
-
-    @staticmethod
-    def _open(row: RowMapping) -> StoredAnswer:
-        return StoredAnswer(
-            id=row["id"],
-            appointment=AppointmentId(row["appointment"]),
-            recipient=RecipientId(row["recipient"]),
-            time_revision=row["time_revision"],
-            kind=AnswerKind(row["kind"]),
-            state=AnswerState(row["state"]),
-            at=row["at"],
-            blob=row["blob"],
-            told=Told(row["told"]),
-        )
-
-    def _select(self, *conditions: Any) -> list[StoredAnswer]:  # noqa: ANN401 - SQLAlchemy's clause types
-        query = select(t.answer).where(*conditions).order_by(t.answer.c.at)
-        return [self._open(row) for row in self._db.execute(query).mappings()]
-
-    def add(self, answer: StoredAnswer) -> None:
-        self._db.execute(
-            insert(t.answer).values(
-                id=answer.id,
-                appointment=answer.appointment,
-                recipient=answer.recipient,
-                time_revision=answer.time_revision,
-                kind=answer.kind.value,
-                state=answer.state.value,
-                at=answer.at,
-                blob=answer.blob,
-                told=answer.told.value,
-            )
-        )
-
-    def get(self, answer: str) -> StoredAnswer | None:
-        return next(iter(self._select(t.answer.c.id == answer)), None)
-
-    def has_open(self, recipient: RecipientId) -> bool:
-        return self._db.execute(_OPEN, {"wanted": recipient}).first() is not None
-
-    def by(self, recipient: RecipientId) -> Sequence[StoredAnswer]:
-        return self._select(t.answer.c.recipient == recipient)
-
-    def set_state(self, answer: str, state: AnswerState) -> None:
-        self._db.execute(update(t.answer).where(t.answer.c.id == answer).values(state=state.value))
-
-    def of(self, appointment: AppointmentId, recipient: RecipientId | None = None) -> Sequence[StoredAnswer]:
-        conditions = [t.answer.c.appointment == appointment]
-        if recipient is not None:
-            conditions.append(t.answer.c.recipient == recipient)
-        return self._select(*conditions)
-
-    def of_many(
-        self, appointments: Iterable[AppointmentId]
-    ) -> Mapping[AppointmentId, Sequence[StoredAnswer]]:
-        found: dict[AppointmentId, list[StoredAnswer]] = defaultdict(list)
-        for chunk in chunks(appointments):
-            for row in self._db.execute(_ANSWERS, {"wanted": chunk}).mappings():
-                found[AppointmentId(row["appointment"])].append(self._open(row))
-        return found
-
-    def listing(self, *, since: datetime | None, states: Sequence[AnswerState]) -> Sequence[StoredAnswer]:
-        conditions: list[Any] = [t.answer.c.state.in_([s.value for s in states])]
-        if since is not None:
-            conditions.append(t.answer.c.at >= since)
-        return self._select(*conditions)
-
-    def purge(self, before: datetime) -> int:
-        c = t.answer.c
-        query = delete(t.answer).where(c.appointment.in_(_past(before)), c.state != AnswerState.OPEN.value)
-        return int(self._db.execute(query).rowcount)
-
-    def void_before(self, appointment: AppointmentId, time_revision: int) -> None:
-        c = t.answer.c
-        query = update(t.answer).where(
-            c.appointment == appointment,
-            c.time_revision < time_revision,
-            c.state == AnswerState.OPEN.value,
-        )
-        self._db.execute(query.values(state=AnswerState.VOID.value))
-
-    def mark_told(self, answers: Mapping[str, Told]) -> None:
-        for answer, told in answers.items():
-            self._db.execute(update(t.answer).where(t.answer.c.id == answer).values(told=told.value))

@@ -1,4 +1,4 @@
-"""The bot's side of recipients' keys: database row, vault and Argon2id together (:class:`bot.ports_storage.KeyRing`).
+"""The bot's side of recipients' keys: database row, vault and Argon2id together (:class:`bot.ports_keys.KeyRing`).
 
 1. An attempt is counted in the vault before anything is compared; the vault alone counts.
 2. The private key comes out only of the right secret and the vault's answer together, and is checked against the

@@ -23,7 +23,7 @@ from storage.wrap import RFC_9106_SECOND, Profile, hash_secret, new_salt, wrap_k
 
 
 class ImportSealer:
-    """See :class:`bot.ports_storage.Sealer`. A public key that the importer did not sign is never sealed to."""
+    """See :class:`bot.ports_keys.Sealer`. A public key that the importer did not sign is never sealed to."""
 
     def __init__(self, keys: ImportKeys) -> None:
         self._keys = keys

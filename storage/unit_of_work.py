@@ -23,12 +23,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.domain.values import RecipientId
 from bot.errors import StaleGeneration, StorageError, WrongUse
 from bot.ports_storage import UnitOfWorkFactory
-from storage.agenda_repositories import AnswerRows, AppointmentRows, EnvelopeRows, ReminderRows
+from storage.agenda_repositories import AppointmentRows, EnvelopeRows
+from storage.answer_rows import AnswerRows
 from storage.audit_repository import Anchored, AuditRows, Chain
 from storage.columns import Columns
 from storage.data_key import Epoch, require_own
 from storage.figures import FigureRows
 from storage.outbox import OutboxRows
+from storage.reminder_rows import ReminderRows
 from storage.repositories import InvitationRows, PatientRows, RecipientRows, RoomRows
 from storage.small_repositories import GuessRows, MetaRows, ProblemRows, SeenRows
 from storage.staff_rows import HeardOrderRows, StaffRoomRows, StaffRows

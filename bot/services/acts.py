@@ -16,7 +16,8 @@ from bot.domain.templates import Words
 from bot.domain.trust import Device
 from bot.domain.values import Language, RecipientId, Secret
 from bot.errors import InvalidSeal, KeyDestroyed, MustWait, StaleGeneration, WrongSecret
-from bot.ports_storage import KeyRing, UnitOfWorkFactory
+from bot.ports_keys import KeyRing
+from bot.ports_storage import UnitOfWorkFactory
 from bot.services.collect_data import CollectData
 from bot.services.enrol import Enrol
 from bot.services.link_telegram import LinkTelegram

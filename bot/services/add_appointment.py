@@ -10,7 +10,8 @@ from bot.domain.records import RecipientState, StoredAppointment
 from bot.domain.slots import NudgeRules
 from bot.domain.values import AppointmentId, RecipientId, new_id
 from bot.errors import Refused
-from bot.ports_storage import Sealer, UnitOfWork, UnitOfWorkFactory
+from bot.ports_keys import Sealer
+from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.find_appointments import begins_at, booked_on
 from bot.services.import_agenda import ImportAgenda
 from bot.services.import_batch import ImportOptions

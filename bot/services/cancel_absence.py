@@ -22,7 +22,8 @@ from bot.domain.human_dates import Days, Half
 from bot.domain.records import AuditKind, StoredAppointment
 from bot.domain.slots import NudgeRules, PlannedNudge
 from bot.domain.values import AppointmentId
-from bot.ports_storage import Sealer, UnitOfWork, UnitOfWorkFactory
+from bot.ports_keys import Sealer
+from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.cancel_appointment import DAY, cancel_stored
 from bot.services.find_appointments import booked_on, in_half
 from bot.services.judge_reach import JudgeReach, Why

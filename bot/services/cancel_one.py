@@ -9,7 +9,8 @@ from bot.domain.records import AuditKind, StoredAppointment
 from bot.domain.slots import NudgeRules
 from bot.domain.values import AppointmentId
 from bot.errors import Refused
-from bot.ports_storage import Sealer, UnitOfWork, UnitOfWorkFactory
+from bot.ports_keys import Sealer
+from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.cancel_appointment import cancel_stored
 from bot.services.find_appointments import begins_at, booked_on
 from bot.services.judge_reach import JudgeReach, Why

@@ -58,7 +58,8 @@ from bot.domain.values import Language, RoomId
 from bot.domain.vocabulary import IntentKind
 from bot.errors import PliError
 from bot.ports import Clock
-from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
+from bot.ports_keys import KeyRing
+from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.acts import Acts
 from bot.services.deliver import Deliver
 from bot.services.enrol import Enrol

@@ -19,7 +19,8 @@ from bot.domain.slots import NudgeRules
 from bot.domain.templates import CONSENT_VERSION, Template
 from bot.domain.values import RecipientId, Secret
 from bot.errors import StorageError
-from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
+from bot.ports_keys import KeyRing
+from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.choose_times import choose_times
 from bot.services.plan_nudges import plan_nudges
 from bot.services.unbind_telegram import unbind_telegram

@@ -16,7 +16,8 @@ from bot.domain.appointment import Status
 from bot.domain.human_dates import NOON, Half
 from bot.domain.records import StoredAppointment
 from bot.domain.slots import at_local
-from bot.ports_storage import Sealer, UnitOfWork
+from bot.ports_keys import Sealer
+from bot.ports_storage import UnitOfWork
 
 _MINUTE = timedelta(minutes=1)
 _USUAL = (*range(0, 181, 5), *range(195, 601, 15))  # minutes

@@ -26,7 +26,8 @@ from bot.domain.records import AuditKind, StoredAppointment
 from bot.domain.slots import NudgeRules, days
 from bot.domain.values import DateRange
 from bot.errors import Refused
-from bot.ports_storage import Sealer, UnitOfWorkFactory
+from bot.ports_keys import Sealer
+from bot.ports_storage import UnitOfWorkFactory
 from bot.services.cancel_appointment import cancel_stored, report_untold
 from bot.services.import_batch import Entry, ImportOptions, Run, TakeBatch
 

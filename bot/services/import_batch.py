@@ -19,7 +19,8 @@ from bot.domain.records import (
 from bot.domain.slots import NudgeRules
 from bot.domain.values import AppointmentId, DateRange, RecipientId
 from bot.errors import InvalidSeal
-from bot.ports_storage import Sealer, UnitOfWork
+from bot.ports_keys import Sealer
+from bot.ports_storage import UnitOfWork
 from bot.services.cancel_appointment import DAY, cancel_stored, news_of, plan_news
 from bot.services.import_people import PatientsOfImport
 from bot.services.judge_entry import Facts, Verdict, judge

@@ -11,7 +11,8 @@ from bot.domain.codes import new_code
 from bot.domain.records import AuditKind, Invitation, InvitationKind, Patient, RecipientState
 from bot.domain.values import Language, RecipientId, Secret
 from bot.errors import Refused
-from bot.ports_storage import Registrar, UnitOfWork, UnitOfWorkFactory
+from bot.ports_keys import Registrar
+from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ from bot.domain.choices import kind_of
 from bot.domain.records import StoredAppointment
 from bot.domain.slots import NudgeRules, helps_until, past_after
 from bot.domain.values import AppointmentId, PatientId, RecipientId, new_id
-from bot.ports_storage import Sealer
+from bot.ports_keys import Sealer
 
 
 class Verdict(StrEnum):

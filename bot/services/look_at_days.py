@@ -26,7 +26,8 @@ from bot.domain.records import (
 )
 from bot.domain.slots import NudgeRules
 from bot.domain.values import AppointmentId
-from bot.ports_storage import Sealer, UnitOfWork, UnitOfWorkFactory
+from bot.ports_keys import Sealer
+from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.judge_reach import JudgeReach, Why
 
 

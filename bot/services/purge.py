@@ -23,7 +23,8 @@ from bot.domain.records import AnswerState, AuditKind, OutboxKind, RecipientStat
 from bot.domain.retention import Retention
 from bot.domain.values import RecipientId
 from bot.errors import InvalidSeal
-from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
+from bot.ports_keys import KeyRing
+from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.give_up_nudges import give_up_nudges
 
 OTHERS = tuple(kind for kind in OutboxKind if kind is not OutboxKind.NUDGE)

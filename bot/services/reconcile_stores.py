@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Final
 
 from bot.domain.records import RecipientState
-from bot.ports_storage import KeyRing, UnitOfWorkFactory
+from bot.ports_keys import KeyRing
+from bot.ports_storage import UnitOfWorkFactory
 from bot.services.enrol import Enrol
 
 WITHOUT_KEY: Final = (RecipientState.LEFT, RecipientState.LOCKED)

@@ -23,7 +23,8 @@ from bot.domain.records import (
 )
 from bot.domain.values import Secret, new_id
 from bot.errors import InvalidSeal, Refused
-from bot.ports_storage import AnswerOpener, KeyRing, UnitOfWork, UnitOfWorkFactory
+from bot.ports_keys import AnswerOpener, KeyRing
+from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.tallies import Counted, tally
 
 _COUNTED = {

@@ -38,7 +38,8 @@ from bot.domain.templates import CONSENT_VERSION
 from bot.domain.trust import Device, Pin
 from bot.domain.values import RecipientId, Secret
 from bot.errors import KeyDestroyed, StaleGeneration, WrongSecret
-from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
+from bot.ports_keys import KeyRing
+from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.enrol import forget_recipient
 from bot.services.read_audit import INSTEAD_OF
 from bot.services.unbind_telegram import unbind_telegram

@@ -29,7 +29,8 @@ from bot.domain.templates import Listed, Mark
 from bot.domain.values import AppointmentId, RecipientId, SecretBytes
 from bot.domain.vocabulary import IntentKind
 from bot.errors import InvalidSeal
-from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
+from bot.ports_keys import KeyRing
+from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.plan_nudges import plan_nudges
 from bot.services.record_answer import record_answer, withdraw_answer
 

@@ -8,7 +8,8 @@ from datetime import datetime
 from bot.domain.records import AuditKind
 from bot.domain.values import RecipientId
 from bot.errors import Refused
-from bot.ports_storage import KeyRing, UnitOfWorkFactory
+from bot.ports_keys import KeyRing
+from bot.ports_storage import UnitOfWorkFactory
 
 
 class RemovePatient:

@@ -19,7 +19,8 @@ from bot.domain.messages import OpenSentence
 from bot.domain.records import AuditKind, OutboxKind, Recipient, RecipientState
 from bot.domain.values import RecipientId, UserId
 from bot.errors import Refused
-from bot.ports_storage import KeyRing, UnitOfWork, UnitOfWorkFactory
+from bot.ports_keys import KeyRing
+from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.enrol import LEAVES
 from bot.services.invite_recipient import Invited, InviteRecipient
 from bot.services.unbind_telegram import unbind_telegram

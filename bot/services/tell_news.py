@@ -33,7 +33,8 @@ from bot.domain.records import (
 )
 from bot.domain.slots import URGENT
 from bot.domain.values import RecipientId, new_id
-from bot.ports_storage import AnswerOpener, UnitOfWork, UnitOfWorkFactory
+from bot.ports_keys import AnswerOpener
+from bot.ports_storage import UnitOfWork, UnitOfWorkFactory
 from bot.services.cancel_appointment import DAY
 from bot.services.record_answer import Answer, open_stored
 
