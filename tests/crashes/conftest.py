@@ -33,7 +33,7 @@ def practice(
     mortal_homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Practice]:
     """Its bot is started by each test, and does not run in between."""
-    made = Practice.make(tmp_path_factory.mktemp("mortal") / "practice", mortal_homeserver)
+    made = Practice.make(tmp_path_factory.mktemp("mortal") / "practice", mortal_homeserver, cheap=True)
     try:
         yield made
     finally:

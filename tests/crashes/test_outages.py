@@ -128,7 +128,7 @@ async def test_a_frozen_homeserver_and_locked_files(
     people: People, practice: Practice, homeserver: RigHomeserver, tmp_path: Path
 ) -> None:
     """In one minute, at two practices with a homeserver each: neither outage waits for the end of the other."""
-    other = await asyncio.to_thread(Practice.make, tmp_path / "practice", homeserver)
+    other = await asyncio.to_thread(Practice.make, tmp_path / "practice", homeserver, cheap=True)
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as both:
         stack.callback(other.kill)
         both.create_task(frozen_for_a_minute(people, practice))
@@ -194,7 +194,7 @@ async def test_the_process_may_write_nothing(homeserver: RigHomeserver, tmp_path
 
 
 async def full_for_a_while(homeserver: RigHomeserver, disk: Disk, folder: Path) -> None:
-    practice = await asyncio.to_thread(Practice.make, folder, homeserver)
+    practice = await asyncio.to_thread(Practice.make, folder, homeserver, cheap=True)
     async with AsyncExitStack() as stack:
         people = People(practice=practice, stack=stack)
         await practice.start()

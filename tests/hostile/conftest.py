@@ -26,7 +26,7 @@ async def shared(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFac
         proxy = await stack.enter_async_context(Proxy(homeserver.url))
         hostile = Hostile(proxy)
         lied_to = replace(homeserver, url=proxy.url)
-        practice = await asyncio.to_thread(Practice.make, folder, lied_to)
+        practice = await asyncio.to_thread(Practice.make, folder, lied_to, cheap=True)
         practice.homeserver = homeserver
         stack.callback(practice.kill)
         await practice.start()

@@ -15,7 +15,7 @@ from tests.rig.homeserver import RigHomeserver
 @pytest.fixture(scope="session")
 def practice(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
     """Modules that need other settings, or stop the bot, have a fixture of this name of their own."""
-    with running_practice(tmp_path_factory.mktemp("shared") / "practice", homeserver) as made:
+    with running_practice(tmp_path_factory.mktemp("shared") / "practice", homeserver, cheap=True) as made:
         yield made
 
 

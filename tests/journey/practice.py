@@ -28,6 +28,7 @@ from bot.domain.messages import OpenSentence
 from bot.domain.templates import Template
 from bot.domain.values import Language, Secret, UserId, new_id
 from config.settings import FILE_NAME
+from tests.rig.cheap_hashing import hashing
 from tests.rig.forked import Forked
 from tests.rig.homeserver import RigHomeserver
 from tests.rig.waiting import until
@@ -82,6 +83,7 @@ class Practice:
     """One practice: its folder, its homeserver, its bot. ``log`` collects what the bot writes to both outputs.
 
     With ``python``, the bot is started as in life, by that; else it is forked.
+    ``cheap`` is about Argon2id, for everybody who works on the practice through this object.
     """
 
     folder: Path
@@ -89,11 +91,13 @@ class Practice:
     bot_user: str
     health_port: int
     python: Sequence[str] = ()
+    cheap: bool = False
     home: Installation = field(init=False)
     _process: subprocess.Popen[bytes] | Forked | None = None
 
     def __post_init__(self) -> None:
-        self.home = Installation.at(self.folder / FILE_NAME)
+        with hashing(cheap=self.cheap):
+            self.home = Installation.at(self.folder / FILE_NAME)
 
     @classmethod
     def make(
@@ -102,6 +106,8 @@ class Practice:
         homeserver: RigHomeserver,
         values: Values | None = None,
         options: Sequence[str] = (),
+        *,
+        cheap: bool = False,
     ) -> Self:
         """``pli init`` with ``options`` against ``homeserver``; ``values`` go into ``pli.toml`` on top of
         :data:`QUICK`.
@@ -124,25 +130,29 @@ class Practice:
             **(values or {}),
         }
         write_settings(folder / FILE_NAME, settings)
-        return cls(folder=folder, homeserver=homeserver, bot_user=user, health_port=port)
+        return cls(folder=folder, homeserver=homeserver, bot_user=user, health_port=port, cheap=cheap)
 
     # -- the command --------------------------------------------------------------------------------------------
 
     async def pli(self, *arguments: str, expect: int = 0) -> Done:
         """One command, in this process: quicker, and the same code."""
-        done = await asyncio.to_thread(run_here, "--config", str(self.folder), *arguments)
+        done = await asyncio.to_thread(run_here, "--config", str(self.folder), *arguments, cheap=self.cheap)
         assert done.code == expect, f"{arguments[:2]}: {done.code}, {done.err}"
         return done
 
     async def pli_process(self, *arguments: str) -> Done:
         """One command as a process of its own; any exit code."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", "--config", str(self.folder), *arguments),
+            *(sys.executable, "-m", *self._program("bot"), "--config", str(self.folder), *arguments),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
         out, err = await asyncio.wait_for(process.communicate(), 120)
         return Done(code=process.returncode or 0, out=out.decode(), err=err.decode())
+
+    def _program(self, *command: str) -> list[str]:
+        """For ``python -m``."""
+        return ["tests.rig.cheap_hashing", *command] if self.cheap else list(command)
 
     # -- the bot ------------------------------------------------------------------------------------------------
 
@@ -174,8 +184,9 @@ class Practice:
         """``pli run``, without waiting. ``program`` is the module that stands for ``pli``, and its own arguments."""
         command, environment = [*program, "--config", str(self.folder), "run"], {**os.environ, **environment}
         if not self.python and program[0] not in _LOOKED_INTO:
-            self._process = Forked(command, log=self.log, environment=environment)
+            self._process = Forked(command, log=self.log, environment=environment, cheap=self.cheap)
             return
+        command = self._program(*command)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*(self.python or (sys.executable,)), "-m", *command],
@@ -315,9 +326,10 @@ def running_practice(
     errors: bool = False,
     python: Sequence[str] = (),
     options: Sequence[str] = (),
+    cheap: bool = False,
 ) -> Iterator[Practice]:
     """A practice whose bot runs, with ``python`` as in life. What it wrote is judged in the end: :func:`judge_log`."""
-    made = Practice.make(folder, homeserver, values, options)
+    made = Practice.make(folder, homeserver, values, options, cheap=cheap)
     made.python = python
     asyncio.run(made.start())
     try:
@@ -347,13 +359,13 @@ _SAID = ("starting; stop with Ctrl-C", "stopped", "dry: ", "would leave now: ", 
 _ONE_COMMAND = threading.Lock()  # its output and its configuration are the process's
 
 
-def run_here(*arguments: str) -> Done:
+def run_here(*arguments: str, cheap: bool = False) -> Done:
     """``pli`` in this process; its output is caught."""
     out, err = io.StringIO(), io.StringIO()
     with _ONE_COMMAND:
         before = os.environ.get("PLI_CONFIG")
         try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), hashing(cheap=cheap):
                 code = main(list(arguments))
         finally:
             if before is None:

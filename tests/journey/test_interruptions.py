@@ -19,7 +19,7 @@ PAST = "2000-01-01T00:00:00.000000Z"
 
 @pytest.fixture(scope="module")
 def practice(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
-    with running_practice(tmp_path_factory.mktemp("own") / "practice", homeserver) as made:
+    with running_practice(tmp_path_factory.mktemp("own") / "practice", homeserver, cheap=True) as made:
         yield made
 
 

@@ -27,7 +27,7 @@ SYMPTOM = "a burning pain beneath the left shoulder"
 
 @pytest.fixture(scope="module")
 def practice(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
-    with running_practice(tmp_path_factory.mktemp("leaks") / "practice", homeserver) as made:
+    with running_practice(tmp_path_factory.mktemp("leaks") / "practice", homeserver, cheap=True) as made:
         yield made
 
 

@@ -16,7 +16,9 @@ from tests.rig.py_patient import PyPatient
 
 @pytest.fixture(scope="module")
 def practice(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
-    with running_practice(tmp_path_factory.mktemp("own") / "practice", homeserver, errors=True) as made:
+    with running_practice(
+        tmp_path_factory.mktemp("own") / "practice", homeserver, errors=True, cheap=True
+    ) as made:
         yield made
 
 

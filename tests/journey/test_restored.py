@@ -21,7 +21,7 @@ SOON = timedelta(seconds=20)
 
 @pytest.fixture
 def practice(homeserver: RigHomeserver, tmp_path: Path) -> Iterator[Practice]:
-    with running_practice(tmp_path / "practice", homeserver) as made:
+    with running_practice(tmp_path / "practice", homeserver, cheap=True) as made:
         yield made
 
 
@@ -66,6 +66,7 @@ async def _restored(
         homeserver=practice.homeserver,
         bot_user=practice.bot_user,
         health_port=practice.health_port,
+        cheap=practice.cheap,
     )
     secret = practice.folder.with_suffix(".password")
     # A process of its own: two stores of devices' keys do not share one, and the patient's phone has the other.

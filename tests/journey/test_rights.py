@@ -21,7 +21,7 @@ CANARY = "canary-of-what-is-too-old-" * 200
 @pytest.fixture(scope="module")
 def practice(homeserver: RigHomeserver, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Practice]:
     """One that is stopped and whose keys are changed."""
-    with running_practice(tmp_path_factory.mktemp("rights") / "practice", homeserver) as made:
+    with running_practice(tmp_path_factory.mktemp("rights") / "practice", homeserver, cheap=True) as made:
         yield made
 
 

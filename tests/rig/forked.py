@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from tests.rig.cheap_hashing import hashing
+
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.rig.forked", "bot.cli.run", "sqlalchemy.dialects.sqlite"])
 
@@ -33,7 +35,8 @@ def start(target: Callable[..., None], *given: Any) -> ForkServerProcess:
 
 
 class Forked:
-    """``python -m PROGRAM …``; the rest is as with :class:`subprocess.Popen`. ``log`` takes both outputs."""
+    """``python -m PROGRAM …``; the rest is as with :class:`subprocess.Popen`. ``log`` takes both outputs, ``cheap`` is
+    about Argon2id."""
 
     def __init__(
         self,
@@ -41,8 +44,9 @@ class Forked:
         *,
         log: Path = Path(os.devnull),
         environment: Mapping[str, str] = os.environ,
+        cheap: bool = False,
     ) -> None:
-        self._process = start(_run, list(program), str(log), dict(environment))
+        self._process = start(_run, list(program), str(log), dict(environment), cheap)
 
     @property
     def pid(self) -> int:
@@ -65,7 +69,7 @@ class Forked:
         return code
 
 
-def _run(program: list[str], log: str, environment: dict[str, str]) -> None:
+def _run(program: list[str], log: str, environment: dict[str, str], cheap: bool) -> None:
     with open(os.devnull, "rb") as nothing, open(log, "ab") as out:  # noqa: PTH123  # two of a kind
         os.dup2(nothing.fileno(), 0)
         os.dup2(out.fileno(), 1)
@@ -74,4 +78,5 @@ def _run(program: list[str], log: str, environment: dict[str, str]) -> None:
     os.environ.update(environment)
     sys.argv = program
     gc.freeze()  # what was imported is never looked through again: its pages stay shared
-    runpy.run_module(program[0], run_name="__main__", alter_sys=True)
+    with hashing(cheap=cheap):
+        runpy.run_module(program[0], run_name="__main__", alter_sys=True)
