@@ -19,9 +19,10 @@ from bot.app import Installation
 from bot.cli.approvals import Approvals
 from bot.cli.line import Understood, Word, arguments, split, suggestion, understand
 from bot.cli.reply import Line, Part, Reply, as_texts
-from bot.cli.room_run import Stopped, UsageError, flags, run
+from bot.cli.room_run import Stopped, flags, run
 from bot.cli.seat import Memory, Seat, room_words, taken
 from bot.cli.staffroom import RoomCommand, allowed_to, named
+from bot.cli.usage import UsageError
 from bot.domain.records import AuditKind
 from bot.domain.staff import Member, MemberId, StaffFile, StaffOrder, StaffReply
 from bot.errors import ChannelError, PliError, Refused, SecondNeeded, StorageError, WrongUse

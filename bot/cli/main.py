@@ -11,8 +11,9 @@ from typing import Annotated, Final
 
 import typer
 
-from bot.cli.common import DONE, REFUSED, choose_config, complain, err, tongue
+from bot.cli.common import DONE, REFUSED, WRONG, choose_config, complain, err, tongue
 from bot.cli.ondemand import OnDemand
+from bot.cli.usage import UsageError, shown_instead, wrong_use
 from bot.errors import PliError, WrongUse
 from bot.hardening import harden
 from bot.logs import silence
@@ -103,12 +104,15 @@ def main(arguments: list[str] | None = None) -> int:
     silence()
     try:
         given = _name_default(_take_config(_readable(sys.argv[1:] if arguments is None else arguments)))
-        typer.main.get_command(app).main(given, prog_name="pli")
+        done = typer.main.get_command(app).main(given, prog_name="pli", standalone_mode=False)
+        return done if isinstance(done, int) else DONE
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else DONE
     except PliError as error:
         return complain(error)
-    except KeyboardInterrupt:
+    except UsageError as error:
+        return WRONG if shown_instead(error) else complain(wrong_use(error))
+    except (KeyboardInterrupt, typer.Abort):
         err.print(tongue().own("stopped"))
         return REFUSED
     except Exception as error:  # noqa: BLE001 - a traceback could quote what must not be shown
@@ -118,7 +122,6 @@ def main(arguments: list[str] | None = None) -> int:
                 mend="please report it, with the command but without patients' data",
             )
         )
-    return DONE
 
 
 def run_and_exit() -> None:

@@ -13,8 +13,6 @@ from bot.cli.seat import Seat, taken
 from bot.cli.staffroom import RoomCommand
 from bot.errors import WrongUse
 
-# Typer carries its own click inside: these are its doors to the errors of the parser.
-UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 Stopped = (typer.Abort, typer.Exit)
 
 
@@ -48,7 +46,7 @@ def flags(command: RoomCommand) -> frozenset[str]:
 def run(command: RoomCommand, words: Sequence[str], seat: Seat) -> Reply:
     """``words`` as :func:`bot.cli.line.arguments` makes them.
 
-    Raises :class:`bot.errors.PliError`, :data:`UsageError` or one of :data:`Stopped`.
+    Raises :class:`bot.errors.PliError`, :data:`bot.cli.usage.UsageError` or one of :data:`Stopped`.
     """
     behind = list(words)[list(words).index("--") + 1 :]
     if behind and hasattr(_command(command.path), "commands"):
