@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, insert, or_, select, update
 
 from bot.domain.records import DECOY, OutboxKind, OutboxState
 from bot.domain.values import RecipientId
@@ -26,6 +26,24 @@ NEW: Final[Mapping[str, Any]] = {
     "attempts": 0,
     "claimed_by": "",
 }
+# Made once, as each claim asks it.
+_SINCE = (
+    select(_c.recipient, func.count())
+    .where(
+        _c.recipient.in_(bindparam("wanted", expanding=True)),
+        _c.kind == OutboxKind.NUDGE.value,
+        _c.template == "",
+        or_(
+            and_(_c.state == OutboxState.SENT.value, _c.settled_at >= bindparam("since", type_=t.Moment())),
+            # Claimed before: it may have left then.
+            and_(
+                _c.state.in_([OutboxState.UNKNOWN.value, OutboxState.QUEUED.value]),
+                _c.claimed_at >= bindparam("since", type_=t.Moment()),
+            ),
+        ),
+    )
+    .group_by(_c.recipient)
+)
 
 
 def new_txn() -> str:
@@ -124,22 +142,8 @@ class NudgeRows:
         self._db.execute(update(t.outbox).where(_c.id == row["id"]).values(**values))
 
     def nudges_since(self, recipients: Iterable[RecipientId], since: datetime) -> Mapping[RecipientId, int]:
-        # Claimed before: it may have left then.
-        perhaps = [OutboxState.UNKNOWN.value, OutboxState.QUEUED.value]
-        query = (
-            select(_c.recipient, func.count())
-            .where(
-                _c.kind == OutboxKind.NUDGE.value,
-                _c.template == "",
-                or_(
-                    and_(_c.state == OutboxState.SENT.value, _c.settled_at >= since),
-                    and_(_c.state.in_(perhaps), _c.claimed_at >= since),
-                ),
-            )
-            .group_by(_c.recipient)
-        )
         return {
             RecipientId(recipient): int(number)
             for chunk in chunks(recipients)
-            for recipient, number in self._db.execute(query.where(_c.recipient.in_(chunk)))
+            for recipient, number in self._db.execute(_SINCE, {"since": since, "wanted": list(chunk)})
         }

@@ -58,6 +58,8 @@ class ChooseNudges:
         works: dict[RecipientId, Work] = {}
         later: list[tuple[RecipientId, OutboxRow, datetime]] = []
         rows = uow.outbox.claim(now=now, device=self._device, kinds=(OutboxKind.NUDGE,), limit=limit)
+        if not rows:
+            return 0, []
         recheck = RecheckNudges(uow, rows, now, limits=self._limits)
         for row in rows:
             if (quiet := recheck.quiet_until(row)) is not None:

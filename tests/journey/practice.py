@@ -44,8 +44,10 @@ Values = Mapping[tuple[str, str], object]
 
 
 def far_slot(hours: int = 6) -> str:
-    """An hour of the day that does not come while the tests run."""
-    return (datetime.now(UTC) + timedelta(hours=hours)).strftime("%H:00")
+    """A moment of the day that does not come while the tests run, and at which no appointment of theirs begins: slots,
+    and the hour behind them, lie in the database as they are.
+    """
+    return (datetime.now(UTC) + timedelta(hours=hours)).strftime("%H:07")
 
 
 def minute_slots(zone: ZoneInfo, minutes: int = 90) -> list[str]:

@@ -175,7 +175,7 @@ class History:
         """``pin`` None is the right one."""
         self._worker(which)  # first, as a start may lock
         row = self._row(name)
-        if row is None or row.state not in ("enrolled", "locked"):
+        if row is None or row.state not in ("enrolled", "locked") or self._would_go_on(row.recipient):
             return
         chosen = self.pins[row.recipient, row.generation]
         before, compared = self._raw(row.recipient), self._compared(row.recipient)
@@ -195,6 +195,12 @@ class History:
         if guarded.dead:
             self.gone.add(row.recipient)
         self._went_on(row.recipient)
+
+    def _would_go_on(self, recipient: str) -> bool:
+        """Whether the old vault in place is no older for this one: with a guess it would go further than the
+        newest, which then, put back, would be an old one beside an old database.
+        """
+        return self.newest is not None and self._is_sound(recipient)
 
     def _clock_was_seen(self, recipient: str, guarded: Guarded) -> None:
         """A process that died after it looked at a clock that was set back: the wait has begun again, or not."""

@@ -71,6 +71,7 @@ class Histories(History, RuleBasedStateMachine):
             self.folder.now += timedelta(days=1)
             self._guess(which, name, self._wrong(), die_at)
 
+    @precondition(lambda self: self.newest is None)
     @rule(name=people, rights=st.tuples(st.booleans(), st.booleans()))
     def guess_in_parallel(self, name: str, rights: tuple[bool, bool]) -> None:
         """Two processes at once: what comes of it must be what comes of one after the other, in either order."""
