@@ -46,10 +46,10 @@ class Guarded:
         """What must come of a guess, and what it leaves behind."""
         if self.dead:
             return DESTROYED
+        if self.waits(now):  # told before anything is hashed, whichever PIN it is
+            return WAIT
         if generation not in self.pins:
             return STALE
-        if self.waits(now):
-            return WAIT
         if right:
             self.wrong = 0
             return RIGHT
