@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
 # Processes that share the tests: 0 is one after the other.
-JOBS ?= 4
+JOBS ?= 5
 
 .PHONY: help demo test check format bench nightly fuzz falsify mutation audit sbom lock clean
 

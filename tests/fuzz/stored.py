@@ -21,7 +21,10 @@ from storage.vault_file import create_vault
 from tests.fuzz.kind import Parser
 from tests.storage.vault_rig import CODE, KEY, PIN, WHO, HandClock, InMemory
 
-_FOLDER = Path(tempfile.mkdtemp(prefix="pli-fuzz-"))
+_KEPT: tempfile.TemporaryDirectory[str] = tempfile.TemporaryDirectory(
+    prefix="pli-fuzz-"
+)  # until the process ends
+_FOLDER = Path(_KEPT.name)
 
 
 def _file(name: str, data: bytes) -> Path:

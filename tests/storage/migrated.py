@@ -12,12 +12,16 @@ from sqlalchemy import Engine
 from storage.engine import connect, truncate_wal
 from storage.schema import migrate
 
-_FOLDER: tempfile.TemporaryDirectory[str] = tempfile.TemporaryDirectory(prefix="pli-migrated-")
+
+@functools.cache
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """Removed when this process ends."""
+    return tempfile.TemporaryDirectory(prefix="pli-migrated-")
 
 
 @functools.cache
 def _made() -> Path:
-    file = Path(_FOLDER.name) / "migrated.db"
+    file = Path(_folder().name) / "migrated.db"
     engine = connect(f"sqlite:///{file}")
     migrate(engine)
     assert truncate_wal(engine)

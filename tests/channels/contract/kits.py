@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from tests.channels.proxy import Json, Proxy
 from tests.rig.bot_api import BLOCKED, FLOOD, BotApi, Trouble, refusal
 from tests.rig.homeserver import RigHomeserver
 from tests.rig.js_patient import JsPatient
+from tests.rig.waiting import until
 from tests.telegram.kit import ANN, BEN, wired
 from tests.telegram.kit import TEXTS as TELEGRAM_TEXTS
 
@@ -66,8 +68,11 @@ async def matrix(homeserver: RigHomeserver, folder: Path) -> AsyncIterator[Kit]:
             await ears.wait_joined(room)
             patients[name], places[name] = patient, address(room, patient.user)
 
+        sent: Counter[str] = Counter()
+
         async def nudge(name: str, what: Nudge) -> None:
             await channel.nudge(places[name], what, new_txn())
+            sent[name] += 1
 
         def order(name: str, goes: Goes) -> None:
             path = f"/rooms/{segment(places[name].room)}/send/"
@@ -79,17 +84,22 @@ async def matrix(homeserver: RigHomeserver, folder: Path) -> AsyncIterator[Kit]:
             }
             proxy.failures[path] = [answers[goes]]
 
-        async def got(name: str, number: int) -> list[Any]:
-            await patients[name].wait_for(lambda m: m.decrypted and m.index >= 0, "a nudge")
-            return [m for m in await patients[name].read() if m.decrypted and m.sender == bot.session.user][
-                -number:
-            ]
+        async def got(name: str) -> list[Any]:
+            found: list[Any] = []
+
+            async def all_there() -> bool:
+                messages = await patients[name].read()
+                found[:] = [m for m in messages if m.decrypted and m.sender == bot.session.user]
+                return len(found) >= sent[name]
+
+            await until(all_there, "every nudge that left")
+            return found
 
         async def read(name: str) -> list[Any]:
-            return [(m.body, m.msgtype, m.wire_size) for m in await got(name, 100)]
+            return [(m.body, m.msgtype, m.wire_size) for m in await got(name)]
 
         async def seen(name: str) -> list[str]:
-            return [str(m.body) for m in await got(name, 100)]
+            return [str(m.body) for m in await got(name)]
 
         def secrets() -> list[str]:
             named = [*places.values()]
