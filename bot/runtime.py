@@ -68,7 +68,8 @@ class BotProcess:
         self._loops = Supervisor()
         self._clock = installation.watch_clock()
         self._channel: MatrixChannel | None = None
-        self._plans = KeepPlans(installation.uow, installation.settings.nudge_rules())
+        rules = installation.settings.nudge_rules()
+        self._plans = KeepPlans(installation.uow, rules, trusted=self._clock.agrees)
         self._staff: StaffDuty | None = None
         self._pages = HealthPages(
             installation, clock=self._clock, loops=self._loops, dry=self._show is not None

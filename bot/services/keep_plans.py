@@ -4,12 +4,13 @@
    ``pli.toml``, in the holidays of the years to come, or in what the zone's clocks will do.
 2. Whoever was planned before an interruption is planned again after it; that changes nothing.
 3. Decoys are written a day ahead, reminders long before. Of the slots for which nobody was there to write decoys they
-   are written later, before anything leaves: else all that is late would have a reason.
+   are written later, before anything leaves: else all that is late would have a reason. A clock that is in doubt writes
+   none: set back, it would have those of weeks written anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -49,10 +50,16 @@ def _in_order(value: object) -> object:
 
 
 class KeepPlans:
-    """One a process."""
+    """One a process. ``trusted`` says whether a moment of the wall clock may be believed."""
 
-    def __init__(self, uow: UnitOfWorkFactory, rules: NudgeRules) -> None:
-        self._uow, self._rules = uow, rules
+    def __init__(
+        self,
+        uow: UnitOfWorkFactory,
+        rules: NudgeRules,
+        *,
+        trusted: Callable[[datetime], bool] = lambda _: True,
+    ) -> None:
+        self._uow, self._rules, self._trusted = uow, rules, trusted
         self._decoys_at = datetime.min.replace(tzinfo=UTC)
 
     def apply_rules(self, now: datetime) -> int:
@@ -76,7 +83,7 @@ class KeepPlans:
 
     def decoys(self, now: datetime) -> int:
         """At most once an hour (rule 3); how many are new."""
-        if self._decoys_at <= now < self._decoys_at + DECOYS_EVERY:
+        if self._decoys_at <= now < self._decoys_at + DECOYS_EVERY or not self._trusted(now):
             return 0
         with self._uow() as uow:
             written = uow.meta.get(DECOYS)

@@ -116,6 +116,21 @@ async def test_rule_3_decoys_that_nobody_wrote_are_written_once(practice: Practi
     assert {r.recipient for r in practice.nudge_rows()} == {anna.recipient.id}
 
 
+async def test_rule_3_a_clock_that_was_set_back_writes_no_slot_twice(practice: Practice) -> None:
+    """While it is in doubt none is written, and "up to here they are written" stays where it was."""
+    await practice.enrolled()
+    rules = replace(practice.rules, level=Level.CONSTANT, spread_days=5)
+    trusted = [True]
+    keep = KeepPlans(practice.uow, rules, trusted=lambda _: trusted[0])
+    assert keep.decoys(NOW) == 1
+    practice.execute("DELETE FROM outbox")  # sent, and purged
+    trusted[0] = False
+    assert keep.decoys(NOW - timedelta(days=30)) == 0
+    trusted[0] = True
+    keep.decoys(NOW + timedelta(hours=12))
+    assert [r.slot for r in practice.nudge_rows()] == [at("2026-09-02 18:00")], "none of a slot that is over"
+
+
 async def test_rule_3_a_clock_that_was_years_ahead_writes_few(practice: Practice) -> None:
     await practice.enrolled()
     rules = replace(practice.rules, level=Level.CONSTANT)

@@ -413,7 +413,7 @@ class Bot:
         self._watch = WatchClock(
             self.uow, now=clock.now, steady=_steady(clock), tolerance=self._settings.clock_tolerance
         )
-        self._plans = KeepPlans(self.uow, rules)
+        self._plans = KeepPlans(self.uow, rules, trusted=self._watch.agrees)
         line = Line(server, self.fate)
         self.deliver = Deliver(
             self.uow,
