@@ -241,9 +241,8 @@ class Model:
         known = self.visits[source].now
         assert known is not None
         old = known.booking
-        self._tell(
-            entry or old, old, until=self._day_end(old)
-        )  # an agenda may name another time as it cancels
+        # An agenda may name another time as it cancels: until then it may be told, too.
+        self._tell(entry or old, old, until=max(self._day_end(old), self._day_end(entry or old)))
         if told_to_operator or old.start <= self._time.now():  # nobody needs to hear of what is over
             self.news[-1].is_over_for(*self.news[-1].to)
         self._becomes(replace(old, booked=False, version=entry.version if entry else old.version))
@@ -293,12 +292,12 @@ class Model:
         )
 
     def _again(self, now: datetime, concerns: datetime) -> tuple[datetime, ...]:
-        """After the first time, whichever it was, before what they are news of."""
+        """After the first time, whichever it was; none is owed unless after each it is before what they are news of."""
         if not self.habits.second:
             return ()
         first = (self._at_once(now), self.habits.next_slot(now))
-        found = (self.habits.next_slot(f + timedelta(hours=self.habits.second) - ONE) for f in first)
-        return tuple(slot for slot in found if slot < concerns)
+        found = tuple(self.habits.next_slot(f + timedelta(hours=self.habits.second) - ONE) for f in first)
+        return found if max(found) < concerns else ()
 
     # -- what left ----------------------------------------------------------------------------------------------------
 
@@ -534,6 +533,8 @@ class Model:
                     self._decoy_slots += 1
                     self._decoy_chance += self.habits.share
                     self._decoy_spread += self.habits.share * (1 - self.habits.share)
+                if not self._came(slot, self._rules[-1]):
+                    continue  # other rules had other slots, and it was one of theirs or none
                 if self._could_get(name, slot, "constant"):
                     self._judge_constant(name, slot)
                 elif self._could_get(name, slot, "private"):
@@ -652,8 +653,8 @@ class Model:
         return self.people[name].always(since, end, lambda s: s.enrolled and s.reminders and not s.paused)
 
     def _judge_any(self, booking: Booking, name: str, *, since: datetime) -> None:
-        """A reminder, whenever it was."""
-        if not self._could_tell(booking, name, since):
+        """A reminder, whenever it was; or with what was before, where the cap left no room."""
+        if not self._could_tell(booking, name, since) or self._stands_for(name, since, ()):
             return
         told = [n for n in self.nudges if n.name == name and since - MARGIN <= n.at <= booking.start + GRACE]
         if not told and not self._is_reported(name, since - MARGIN):
