@@ -45,8 +45,8 @@ class Outbox(Protocol):
         recipients: Iterable[RecipientId],
         wanted: Collection[tuple[RecipientId, datetime]],
         now: datetime,
-    ) -> int:
-        """Forget what waits for a slot after ``now`` that is not among the ``wanted``; how many. Decoys stay."""
+    ) -> Sequence[tuple[RecipientId, datetime]]:
+        """Delete those to come that are not ``wanted`` any more; whose slots they were. Decoys stay."""
 
     def get(self, row: int) -> OutboxRow | None: ...
     def claim(

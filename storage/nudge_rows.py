@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, insert, or_, select, update
 
-from bot.domain.records import DECOY, OutboxKind, OutboxState
+from bot.domain.records import DECOY, LEAVES_WITHIN, OutboxKind, OutboxState
 from bot.domain.values import RecipientId
 from storage import tables as t
 from storage.chunks import chunks
@@ -35,10 +35,10 @@ _SINCE = (
         _c.template == "",
         or_(
             and_(_c.state == OutboxState.SENT.value, _c.settled_at >= bindparam("since", type_=t.Moment())),
-            # Claimed before: it may have left then.
+            # Claimed before: it may have left then, or a little later.
             and_(
                 _c.state.in_([OutboxState.UNKNOWN.value, OutboxState.QUEUED.value]),
-                _c.claimed_at >= bindparam("since", type_=t.Moment()),
+                _c.claimed_at >= bindparam("perhaps", type_=t.Moment()),
             ),
         ),
     )
@@ -75,7 +75,7 @@ class NudgeRows:
 
     def withdraw_nudges(
         self, recipients: Iterable[RecipientId], wanted: Collection[Slot], now: datetime
-    ) -> int:
+    ) -> Sequence[Slot]:
         waiting = (
             _c.kind == OutboxKind.NUDGE.value,
             _c.state == OutboxState.QUEUED.value,
@@ -83,15 +83,15 @@ class NudgeRows:
             _c.template == "",
         )
         query = select(_c.id, _c.recipient, _c.slot).where(*waiting)
-        gone = [
-            row
+        gone = {
+            row: key
             for chunk in chunks(recipients)
             for row, recipient, slot in self._db.execute(query.where(_c.recipient.in_(chunk)))
-            if (RecipientId(recipient), slot) not in wanted
-        ]
+            if (key := (RecipientId(recipient), slot)) not in wanted
+        }
         for chunk in chunks(gone):
             self._db.execute(delete(t.outbox).where(_c.id.in_(chunk)))
-        return len(gone)
+        return list(gone.values())
 
     def _in_slots(self, slots: Collection[Slot]) -> list[tuple[Slot, RowMapping]]:
         """The rows that there are."""
@@ -142,8 +142,9 @@ class NudgeRows:
         self._db.execute(update(t.outbox).where(_c.id == row["id"]).values(**values))
 
     def nudges_since(self, recipients: Iterable[RecipientId], since: datetime) -> Mapping[RecipientId, int]:
+        moments = {"since": since, "perhaps": since - LEAVES_WITHIN}
         return {
             RecipientId(recipient): int(number)
             for chunk in chunks(recipients)
-            for recipient, number in self._db.execute(_SINCE, {"since": since, "wanted": list(chunk)})
+            for recipient, number in self._db.execute(_SINCE, {**moments, "wanted": list(chunk)})
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -212,6 +212,9 @@ class OutboxState(StrEnum):
 
 
 DECOY: Final = "decoy"  # the template of a nudge that has no reason
+LEAVES_WITHIN: Final = timedelta(
+    minutes=5
+)  # of being claimed: when one left of which nobody knows, at the latest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,8 @@
 """Bring what waits for recipients in line with the rules and with what is booked.
 
 Called in the transaction of whatever changed: an import, an answer, an opt-in, a setting. Who is planned is planned
-whole (:mod:`bot.domain.planning`); nudges that were due are left as they are, news of changes too.
+whole (:mod:`bot.domain.planning`); nudges that were due are left as they are, news of changes too. Where one is not
+wanted any more, whoever gets decoys is sent one in that slot.
 """
 
 from __future__ import annotations
@@ -122,8 +123,22 @@ def plan_nudges(uow: UnitOfWork, recipients: Iterable[RecipientId], now: datetim
         for reminder in (*wanted, *_news(state.recipients[recipient], known, now)):
             key = (recipient, reminder.slot)
             until[key] = max(until.get(key, reminder.useful_until), reminder.useful_until)
-    uow.outbox.withdraw_nudges(state.recipients, until, now)
-    return uow.outbox.add_nudges(dict(sorted(until.items())))
+    withdrawn = uow.outbox.withdraw_nudges(state.recipients, until, now)
+    new = uow.outbox.add_nudges(dict(sorted(until.items())))
+    uow.outbox.add_decoys(_in_their_stead(state, withdrawn, now, rules))
+    return new
+
+
+def _in_their_stead(
+    state: State, withdrawn: Iterable[tuple[RecipientId, datetime]], now: datetime, rules: NudgeRules
+) -> Mapping[tuple[RecipientId, datetime], datetime]:
+    """Decoys of slots that come before decoys are written again: empty, one would tell that its reason went."""
+    found: dict[tuple[RecipientId, datetime], datetime] = {}
+    for recipient, slot in withdrawn:
+        one = state.person(recipient)
+        if slot in slots_between(now, now + DECOYS_AHEAD, rules, one.wishes) and is_decoy(rules, one, slot):
+            found[recipient, slot] = decoy_until(slot, rules, one)
+    return found
 
 
 def _news(recipient: Recipient, known: Iterable[Reminder], now: datetime) -> list[Reminder]:

@@ -25,6 +25,7 @@ from bot.domain.decoys import decoy_until
 from bot.domain.planning import is_decoy
 from bot.domain.records import (
     DECOY,
+    LEAVES_WITHIN,
     AnswerKind,
     AnswerState,
     OutboxRow,
@@ -122,7 +123,7 @@ class RecheckNudges:
         self._sent = uow.outbox.nudges_since(self._recipients, now - DAY)
         self._perhaps: dict[RecipientId, set[datetime]] = defaultdict(set)
         for row in rows:
-            if row.recipient and row.claimed_at is not None and row.claimed_at >= now - DAY:
+            if row.recipient and row.claimed_at is not None and row.claimed_at >= now - DAY - LEAVES_WITHIN:
                 self._perhaps[row.recipient].add(row.claimed_at)
         appointments = {reminder.appointment for many in self._due.values() for reminder in many}
         self._reasons = _Reasons.read(uow, appointments)
@@ -166,6 +167,8 @@ class RecheckNudges:
         capped = refusal is None and self._is_over_cap(recipient, row, valid)
         soon = capped and self._is_under_cap_soon(recipient, row, valid)
         if capped and not soon:
+            if (decoy := self._decoy(row, recipient)) is not None:
+                return decoy  # decoys have no cap: left out alone, it would tell of the others
             refusal = (OutboxState.DROPPED, ProblemKind.CAPPED)
         if refusal is not None or room is None:
             return self._settle(row, refusal or (OutboxState.FAILED, None))
@@ -249,7 +252,11 @@ class RecheckNudges:
         """Rule 4."""
         since = self._now - DAY + CAP_WAITS
         sent = self._uow.outbox.nudges_since([recipient.id], since).get(recipient.id, 0)
-        perhaps = {at for at in self._perhaps.get(recipient.id, set()) - {row.claimed_at} if at >= since}
+        perhaps = {
+            at
+            for at in self._perhaps.get(recipient.id, set()) - {row.claimed_at}
+            if at >= since - LEAVES_WITHIN
+        }
         return sent + len(perhaps) < self._cap(recipient, valid)
 
     def _unreachable(self, recipient: Recipient) -> Refusal | None:

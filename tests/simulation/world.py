@@ -29,6 +29,7 @@ DECOYS_EVERY = 3600.0  # seconds
 DECOYS_LATER = 6 * 3600.0  # they are written for more than a day: nothing is missed by looking no sooner
 PATIENCE = 20.0  # seconds; the product looks every half second, which finds no more
 JUMP = 600.0  # seconds that a clock may be off before it is doubted
+OPEN = timedelta(minutes=15)  # longer than an unlock window
 FEW = 6  # entries that are imported beside those that changed
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 LEADS = ((1,), (1,), (3, 1), (2,), (7, 2), (0,), (1, 0))
@@ -96,6 +97,7 @@ class World:
         self._violation: Violation | None = None
         self._serial = 0
         self._upkeep_at = 0.0
+        self._opened: dict[str, datetime] = {}  # by name, when a PIN was last typed
         self.phones = [Phone(f"r{n}") for n in range(people)]
         self.patients = [f"p{n}" for n in range(people)]
         for reference in self.patients:
@@ -480,12 +482,14 @@ class World:
         self.tell(f"{phone.name}: {act}")
         begun = self.time.true
         if act == "read":
+            opens = self._opens(phone)
             self._types(phone, PIN)
-            model.read(phone.name, certain=self._reaches(phone), begun=begun)
+            model.read(phone.name, certain=opens, begun=begun)
         elif act in ("confirm", "decline"):
             number = draw.randint(1, 4) if act == "confirm" else 1
+            opens = self._opens(phone)
             self._types(phone, PIN, f"{'confirm' if act == 'confirm' else 'cancel'} {number}", "yes")
-            model.read(phone.name, certain=self._reaches(phone), begun=begun)
+            model.read(phone.name, certain=opens, begun=begun)
             model.answered(phone.recipient, self.desk.replies())
         elif act == "wish":
             wish = self._new_wish()
@@ -506,6 +510,12 @@ class World:
                 model.forgets(phone.name)
         else:
             self._types(phone, draw.choice(("français", "english")))
+
+    def _opens(self, phone: Phone) -> bool:
+        """Whether a PIN that is typed now shows what there is. While the list is open it is answered with a hint."""
+        before, self._opened[phone.name] = self._opened.get(phone.name), self.time.true
+        is_open = before is not None and self.time.true - before < OPEN
+        return self._reaches(phone) and not is_open
 
     def _reaches(self, phone: Phone) -> bool:
         return phone.user not in self.server.blocked | self.server.doubted

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.records import OutboxKind, OutboxState
+from bot.domain.records import LEAVES_WITHIN, OutboxKind, OutboxState
 from bot.domain.values import EventId, RecipientId
 from storage.unit_of_work import SqlUnitOfWork
 from tests.storage.store import NOW, OTHER, WHO, Store, recipient
@@ -187,6 +187,15 @@ def test_p7_nudges_of_a_slot_are_claimed_in_no_order_of_their_own(store: Store) 
         order = [r.recipient for r in uow.outbox.claim(now=NOW, device="D", kinds=(NUDGE,), limit=100)]
     assert sorted(map(str, order)) == people
     assert order != people
+
+
+def test_what_may_have_left_may_have_left_a_little_after_it_was_claimed(peopled: Store) -> None:
+    with peopled.uow() as uow:
+        uow.outbox.add_nudges({(WHO, NOW): NOW + HOUR})
+        (row,) = uow.outbox.claim(now=NOW, device="D", kinds=(NUDGE,), limit=9)
+        uow.outbox.settle(row.id, OutboxState.UNKNOWN, now=NOW + HOUR)
+        assert uow.outbox.nudges_since([WHO], NOW + LEAVES_WITHIN) == {WHO: 1}
+        assert not uow.outbox.nudges_since([WHO], NOW + LEAVES_WITHIN + timedelta(seconds=1))
 
 
 def test_sent_rows(peopled: Store) -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from bot.domain.choices import Level
 from bot.domain.planning import Person, is_decoy, slots_between
+from bot.domain.records import DECOY
 from bot.services.plan_nudges import plan_decoys
 from config.nudge_settings import Nudges
-from tests.services.kit import Practice, entry
+from tests.services.kit import Practice, at, entry
 
 DAYS = 24
 
@@ -51,3 +52,33 @@ async def test_p7_a_visit_moves_no_decoy(practice: Practice) -> None:
         assert len(own) == len({row.slot for row in own})
         assert len(drawn) > len(slots) / 5
     assert practice.now - begin == timedelta(days=DAYS)
+
+
+@pytest.fixture
+def constant(tmp_path: Path) -> Iterator[Practice]:
+    made = Practice(tmp_path / "constant", nudges=Nudges(level=Level.CONSTANT, slots=("18:00",), daily_cap=1))
+    yield made
+    made.close()
+
+
+async def test_p7_a_reason_that_goes_leaves_no_empty_slot(constant: Practice) -> None:
+    """Also right before the slot, when no decoys are written any more that come in time."""
+    await constant.enrolled()
+    constant.take(entry("u-1", "2026-09-02 10:00"))
+    slot = at("2026-09-01 18:00")
+    assert [row.template for row in constant.nudge_rows() if row.slot == slot] == [""]
+    constant.take(entry("u-1", "2026-10-20 10:00", sequence=1))
+    assert [row.template for row in constant.nudge_rows() if row.slot == slot] == [DECOY]
+
+
+async def test_p7_a_cap_leaves_no_empty_slot(constant: Practice) -> None:
+    """What is one too many leaves as a decoy would: without it, that slot would tell of what was before."""
+    await constant.enrolled()
+    constant.take(entry("u-1", "2026-09-02 10:00"), entry("u-2", "2026-09-02 16:00"))
+    constant.take(entry("u-1", "2026-09-02 10:00"), entry("u-2", "2026-09-02 17:00", sequence=1))
+    await constant.send_nudges()
+    assert len(constant.channel.of("nudge")) == 1
+    constant.clock.moment = at("2026-09-01 18:00") + timedelta(seconds=1)
+    await constant.send_nudges()
+    assert len(constant.channel.of("nudge")) == 2
+    assert constant.problems() == []
