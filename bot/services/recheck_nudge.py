@@ -125,6 +125,10 @@ class RecheckNudges:
         for row in rows:
             if row.recipient and row.claimed_at is not None and row.claimed_at >= now - DAY - LEAVES_WITHIN:
                 self._perhaps[row.recipient].add(row.claimed_at)
+        self._led: dict[tuple[RecipientId, datetime], OutboxRow] = {}
+        for row in sorted(rows, key=lambda r: r.useful_until or r.due):
+            if row.recipient and row.claimed_at is not None:
+                self._led[row.recipient, row.claimed_at] = row
         appointments = {reminder.appointment for many in self._due.values() for reminder in many}
         self._reasons = _Reasons.read(uow, appointments)
         self._unreached = 0
@@ -241,8 +245,17 @@ class RecheckNudges:
 
     def _is_over_cap(self, recipient: Recipient, row: OutboxRow, valid: Sequence[Reminder]) -> bool:
         """What a process that died, or a call without an answer, may have sent counts as sent: never one too many."""
-        perhaps = self._perhaps.get(recipient.id, set()) - {row.claimed_at}
+        perhaps = self._perhaps.get(recipient.id, set()) - self._own(recipient, row)
         return self._sent.get(recipient.id, 0) + len(perhaps) >= self._cap(recipient, valid)
+
+    def _own(self, recipient: Recipient, row: OutboxRow) -> set[datetime]:
+        """The claim of which ``row`` was a part, where what may have left then is sent again with it as one message: by
+        itself, or by the one that left for it. If that one has no reason any more, they are two.
+        """
+        if row.claimed_at is None:
+            return set()
+        led = self._led[recipient.id, row.claimed_at]
+        return {row.claimed_at} if led.id == row.id or self._valid(led, recipient) else set()
 
     def _cap(self, recipient: Recipient, valid: Sequence[Reminder]) -> int:
         """Rule 3."""
@@ -252,11 +265,8 @@ class RecheckNudges:
         """Rule 4."""
         since = self._now - DAY + CAP_WAITS
         sent = self._uow.outbox.nudges_since([recipient.id], since).get(recipient.id, 0)
-        perhaps = {
-            at
-            for at in self._perhaps.get(recipient.id, set()) - {row.claimed_at}
-            if at >= since - LEAVES_WITHIN
-        }
+        perhaps = self._perhaps.get(recipient.id, set()) - self._own(recipient, row)
+        perhaps = {at for at in perhaps if at >= since - LEAVES_WITHIN}
         return sent + len(perhaps) < self._cap(recipient, valid)
 
     def _unreachable(self, recipient: Recipient) -> Refusal | None:
