@@ -374,7 +374,8 @@ class Model:
         """Rule 7."""
         self._decoys += self._level_of(nudge.name) == "private"
         since = nudge.true - GRACE
-        in_force = self._habits_at(self._true(nudge.slot))
+        # Those of a time in which nobody wrote any are written by the rules of the life that comes after.
+        in_force = (*self._habits_at(self._true(nudge.slot)), self.habits)
         if not any(h.may_be_slot(nudge.slot) for h in in_force):
             raise Violation(f"{nudge.name} was sent a decoy out of the practice's slots")
         wishes = self._wishes(nudge.name, self._true(nudge.slot) - GRACE, nudge.true)
