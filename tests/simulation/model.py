@@ -686,7 +686,9 @@ class Model:
         """One that left just after the slot left for both; and what the cap leaves no room for is told before."""
         if any(slot <= n.at <= slot + self._wait() for n in mine):
             return True
-        told = {n.slot for n in self.nudges if n.name == name and not n.decoy}
+        # One that is late may have left for a reason of another slot as well.
+        late = self._wait()
+        told = {n.slot for n in self.nudges if n.name == name and (not n.decoy or n.at > n.slot + late)}
         told |= {p.at for p in self._lines_of(name) if p.kind == CAPPED}
         wishes = self._wishes(name, self._true(slot) - DAY, self._true(slot))
         cap = min((self.habits.caps(wish)[0] for wish in wishes), default=self.habits.cap)
