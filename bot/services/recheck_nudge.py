@@ -180,6 +180,8 @@ class RecheckNudges:
         later = None if news else self._later(recipient, valid, max(r.useful_until for r in valid))
         if soon:
             later = self._now + _SOON
+        if row.template == DECOY:
+            self._uow.outbox.make_decoy(row.id, decoy=False)  # it counts again
         if later is None:
             self._report_late(valid, recipient)
         return NudgeTarget(address=address, language=recipient.language, later=later)
