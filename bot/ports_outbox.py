@@ -37,8 +37,8 @@ class Outbox(Protocol):
     def add_decoys(self, until: Mapping[tuple[RecipientId, datetime], datetime]) -> int:
         """As :meth:`add_nudges`, where there is no nudge for the recipient and slot; how many are new."""
 
-    def make_decoy(self, row: int, *, decoy: bool = True) -> None:
-        """Its reason is gone, or one too many, and it leaves nevertheless; or, once more, for a reason."""
+    def make_decoy(self, row: int) -> None:
+        """Its reason is gone, and it leaves nevertheless."""
 
     def withdraw_nudges(
         self,

@@ -70,8 +70,8 @@ class NudgeRows:
         taken = {key for key, _ in self._in_slots(until)} if until else set()
         return self._insert({key: end for key, end in until.items() if key not in taken}, template=DECOY)
 
-    def make_decoy(self, row: int, *, decoy: bool = True) -> None:
-        self._db.execute(update(t.outbox).where(_c.id == row).values(template=DECOY if decoy else ""))
+    def make_decoy(self, row: int) -> None:
+        self._db.execute(update(t.outbox).where(_c.id == row).values(template=DECOY))
 
     def withdraw_nudges(
         self, recipients: Iterable[RecipientId], wanted: Collection[Slot], now: datetime

@@ -212,9 +212,8 @@ class OutboxState(StrEnum):
 
 
 DECOY: Final = "decoy"  # the template of a nudge that has no reason
-LEAVES_WITHIN: Final = timedelta(
-    minutes=5
-)  # of being claimed: when one left of which nobody knows, at the latest
+# Of being claimed: when a nudge of which nobody knows left at the latest.
+LEAVES_WITHIN: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

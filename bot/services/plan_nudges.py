@@ -136,7 +136,7 @@ def _in_their_stead(
     found: dict[tuple[RecipientId, datetime], datetime] = {}
     for recipient, slot in withdrawn:
         one = state.person(recipient)
-        if slot in slots_between(now, now + DECOYS_AHEAD, rules, one.wishes) and is_decoy(rules, one, slot):
+        if is_decoy(rules, one, slot) and slot in slots_between(now, now + DECOYS_AHEAD, rules, one.wishes):
             found[recipient, slot] = decoy_until(slot, rules, one)
     return found
 

@@ -8,7 +8,8 @@
    their end, whatever it is for. Where appointments of several kinds share it all of their quiet hours hold. Of their
    caps the highest: for that one it would leave alone, and what was moved into its slot by a lower cap goes along.
 4. The cap holds in any 24 hours. A nudge never leaves in the very second of its slot: of a cap that is filled every day
-   the next day's would each be one too many for those seconds, so one waits where a little is all that is missing.
+   the next day's would each be one too many for those seconds, so one waits where a little is all that is missing. What
+   may have left counts from the latest moment at which it can have.
 """
 
 from __future__ import annotations
@@ -171,8 +172,6 @@ class RecheckNudges:
         capped = refusal is None and self._is_over_cap(recipient, row, valid)
         soon = capped and self._is_under_cap_soon(recipient, row, valid)
         if capped and not soon:
-            if (decoy := self._decoy(row, recipient)) is not None:
-                return decoy  # decoys have no cap: left out alone, it would tell of the others
             refusal = (OutboxState.DROPPED, ProblemKind.CAPPED)
         if refusal is not None or room is None:
             return self._settle(row, refusal or (OutboxState.FAILED, None))
@@ -180,8 +179,6 @@ class RecheckNudges:
         later = None if news else self._later(recipient, valid, max(r.useful_until for r in valid))
         if soon:
             later = self._now + _SOON
-        if row.template == DECOY:
-            self._uow.outbox.make_decoy(row.id, decoy=False)  # it counts again
         if later is None:
             self._report_late(valid, recipient)
         return NudgeTarget(address=address, language=recipient.language, later=later)

@@ -69,27 +69,3 @@ async def test_p7_a_reason_that_goes_leaves_no_empty_slot(constant: Practice) ->
     assert [row.template for row in constant.nudge_rows() if row.slot == slot] == [""]
     constant.take(entry("u-1", "2026-10-20 10:00", sequence=1))
     assert [row.template for row in constant.nudge_rows() if row.slot == slot] == [DECOY]
-
-
-async def test_p7_a_cap_leaves_no_empty_slot(constant: Practice) -> None:
-    """What is one too many leaves as a decoy would: without it, that slot would tell of what was before."""
-    await constant.enrolled()
-    constant.take(entry("u-1", "2026-09-02 10:00"), entry("u-2", "2026-09-02 16:00"))
-    constant.take(entry("u-1", "2026-09-02 10:00"), entry("u-2", "2026-09-02 17:00", sequence=1))
-    await constant.send_nudges()
-    assert len(constant.channel.of("nudge")) == 1
-    constant.clock.moment = at("2026-09-01 18:00") + timedelta(seconds=1)
-    await constant.send_nudges()
-    assert len(constant.channel.of("nudge")) == 2
-    assert constant.problems() == []
-
-
-async def test_what_was_made_a_decoy_and_leaves_for_a_reason_counts_again(constant: Practice) -> None:
-    """It was one too many, and did not leave; a day later it is not."""
-    await constant.enrolled()
-    constant.take(entry("u-1", "2026-09-02 10:00"))
-    constant.execute("UPDATE outbox SET template = 'decoy'")
-    constant.clock.moment = at("2026-09-01 18:00") + timedelta(seconds=1)
-    await constant.send_nudges()
-    assert len(constant.channel.of("nudge")) == 1
-    assert [row.template for row in constant.nudge_rows()] == [""]
