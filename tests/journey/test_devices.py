@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.domain.messages import OpenSentence
 from bot.domain.templates import Template
 from tests.journey.practice import Practice
-from tests.journey.talk import People, Talk
+from tests.journey.talk import People, Talk, body
 from tests.rig.js_patient import JsPatient
 from tests.rig.patient import Patient
 from tests.rig.py_patient import PyPatient
@@ -31,6 +31,8 @@ async def test_failure_23_a_new_phone_rings_and_is_told_whom_to_call(
     before = practice.query("SELECT * FROM answer")
     for text in ("show", talk.pin, "cancel 1", "yes", "leave", "yes"):
         assert await fresh.tell(text) == practice.sentence(OpenSentence.UNKNOWN_DEVICE)
+        # The other phone hears it too; what it asks for itself comes behind that.
+        assert body(await talk.hear()) == practice.sentence(OpenSentence.UNKNOWN_DEVICE)
     assert practice.query("SELECT * FROM answer") == before, "none of its words were acted on"
     await talk.unlock()
     answers = [m for m in await fresh.from_bot() if m.msgtype != "m.text"]
