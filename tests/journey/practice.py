@@ -27,7 +27,8 @@ from bot.cli.main import main
 from bot.domain.messages import OpenSentence
 from bot.domain.templates import Template
 from bot.domain.values import Language, Secret, UserId, new_id
-from config.settings import FILE_NAME
+from config.settings import FILE_NAME, load
+from storage.wrap import RFC_9106_SECOND, Profile
 from tests.rig.cheap_hashing import hashing
 from tests.rig.forked import Forked
 from tests.rig.homeserver import RigHomeserver
@@ -98,8 +99,8 @@ class Practice:
     _process: subprocess.Popen[bytes] | Forked | None = None
 
     def __post_init__(self) -> None:
-        with hashing(cheap=self.cheap):
-            self.home = Installation.at(self.folder / FILE_NAME)
+        profile = Profile.testing() if self.cheap else RFC_9106_SECOND
+        self.home = Installation(load(self.folder / FILE_NAME), profile=profile)
 
     @classmethod
     def make(

@@ -23,7 +23,7 @@ def defaults() -> MutableMapping[str, object]:
 
 @contextmanager
 def hashing(*, cheap: bool) -> Iterator[None]:
-    """Installations that are opened meanwhile."""
+    """Installations that are opened meanwhile, in the whole process: one at a time."""
     before = defaults()["profile"]
     if cheap:
         defaults()["profile"] = Profile.testing()
